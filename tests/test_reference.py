@@ -106,7 +106,7 @@ def test_every_environment_variable_is_described():
 
 
 def test_every_promise_is_described():
-    expected = "\n".join(map(promise_table, ("model", "metric", "dataset")))
+    expected = "\n".join(map(promise_table, ("model", "metric", "dataset", "transform")))
     assert expected in section("Promises"), f"Write these tables to docs/reference.md:\n{expected}"
     assert len(rows(section("Promises"))) == len(rows(expected))
 

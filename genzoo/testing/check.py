@@ -1,10 +1,11 @@
-"""Check models, metrics and datasets against the promises of their kind, with or without pytest."""
+"""Check models, metrics, datasets and transforms against the promises of their kind, with or without pytest."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from genzoo.data.loading import AnyData
 from genzoo.errors import ConfigError, did_you_mean, pass_out_of_memory
 from genzoo.plugins.api1 import former_keywords, rename_keyword
 from genzoo.runtime.progress import Phase
@@ -13,6 +14,7 @@ from genzoo.testing.checks.anomaly import ANOMALY
 from genzoo.testing.checks.bound import PROMISES as BOUND
 from genzoo.testing.checks.building import PROMISES as BUILDING
 from genzoo.testing.checks.capabilities import ANSWER, COMPONENT, IMPUTATION, LATENT
+from genzoo.testing.checks.condition import PROMISES as CONDITION
 from genzoo.testing.checks.configuration import PROMISES as CONFIGURATION
 from genzoo.testing.checks.dataset import PROMISES as DATASET
 from genzoo.testing.checks.dataset import DatasetSubject
@@ -26,6 +28,8 @@ from genzoo.testing.checks.randomness import PROMISES as RANDOMNESS
 from genzoo.testing.checks.registration import PROMISES as REGISTRATION
 from genzoo.testing.checks.sampling import PROMISES as SAMPLING
 from genzoo.testing.checks.training import PROMISES as TRAINING
+from genzoo.testing.checks.transform import PROMISES as TRANSFORM
+from genzoo.testing.checks.transform import TransformSubject
 from genzoo.testing.promise import BrokenPromise, DoesNotApply, Kind, Outcome, Promise
 from genzoo.testing.subject import Subject
 
@@ -34,6 +38,7 @@ _ALL = (
     *CONFIGURATION,
     *BUILDING,
     *SAMPLING,
+    *CONDITION,
     *RANDOMNESS,
     *ACCELERATOR,
     *TRAINING,
@@ -49,6 +54,7 @@ _ALL = (
     *IMPUTATION,
     *METRIC,
     *DATASET,
+    *TRANSFORM,
 )
 
 
@@ -56,7 +62,7 @@ def promises(kind: Kind = "model", **former: Any) -> tuple[Promise, ...]:
     """Return the promises of a kind, in the order in which they are checked.
 
     Arguments:
-        kind: `model | metric | dataset`.
+        kind: `model | metric | dataset | transform`.
 
     Raises:
         ConfigError: there is no such kind.
@@ -74,23 +80,29 @@ _NEED_A_BUILT_MODEL = frozenset(promises("model")) - {*REGISTRATION, *CONFIGURAT
 
 
 def subject_of(
-    name: str,
+    name: str | type,
     kind: Kind = "model",
     options: Mapping[str, Any] | None = None,
     training: Mapping[str, Any] | None = None,
     objective: str | Mapping[str, Any] | None = None,
+    data: AnyData | None = None,
 ) -> Any:
     """Return the object that the promises of a kind are checked on.
 
     Raises:
-        ConfigError: settings of a model were given for a metric or a dataset.
+        ConfigError: settings of a model, or data, were given for something that has none.
     """
     if kind == "model":
-        return Subject(name, options, training, objective)
+        return Subject(name, options, training, objective, data)
     if options or training or objective:
         raise ConfigError(
             f"Only models have options, training and objective, and {name!r} is a {kind}. Leave these arguments out."
         )
+    name = str(name)
+    if kind == "transform":
+        return TransformSubject(name, data)
+    if data is not None:
+        raise ConfigError(f"Only models and transforms are checked on data, and {name!r} is a {kind}. Leave data out.")
     return MetricSubject(name) if kind == "metric" else DatasetSubject(name)
 
 
@@ -113,21 +125,24 @@ def check_promise(promise: Promise, subject: Any) -> None:
 
 @former_keywords(watch="callback")
 def check_promises(
-    name: str,
+    name: str | type,
     *,
     kind: Kind = "model",
     options: Mapping[str, Any] | None = None,
     training: Mapping[str, Any] | None = None,
     objective: str | Mapping[str, Any] | None = None,
+    data: AnyData | None = None,
     callback: Callable[[Promise], None] | None = None,
     **former: Any,
 ) -> tuple[Outcome, ...]:
-    """Check a model, metric or dataset against all promises of its kind.
+    """Check a model, metric, dataset or transform against all promises of its kind.
 
     Arguments:
-        name: name or id of the model, metric or dataset.
-        kind: `model | metric | dataset`. Defaults to `model`.
+        name: its name or id; for a model also a class, or `"./my_model.py:MyModel"`.
+        kind: `model | metric | dataset | transform`. Defaults to `model`.
         options, training, objective: settings of a model, as for `genzoo.train`.
+        data: your own data for a model or a transform, as for `genzoo.train`. Some of their events are used first,
+            before toy datasets. Defaults to toy datasets only.
         callback: called with each promise before it is checked.
 
     Returns:
@@ -135,14 +150,15 @@ def check_promises(
 
     Raises:
         ConfigError: there is nothing of that name, or a setting that was given is invalid.
+        DataError: the data cannot be read, or the model does not accept them.
     """
     kind = rename_keyword(former, kind, "model")
-    subject = subject_of(name, kind, options, training, objective)
+    subject = subject_of(name, kind, options, training, objective, data)
     _ = subject.entry
-    if kind == "model":
+    if kind in ("model", "transform"):
         subject.check_settings()
     outcomes, known = [], promises(kind)
-    with Phase(f"checking {name}", len(known), "promises") as phase:
+    with Phase(f"checking {subject.name}", len(known), "promises") as phase:
         for promise in phase.over(known, lambda _: 1):
             phase.describe(promise.name)
             if callback is not None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from genzoo.data.loading import AnyData
 from genzoo.errors import ConfigError, did_you_mean
 from genzoo.plugins.api1 import rename_keyword
 from genzoo.testing.check import check_promise, promises, subject_of
@@ -37,22 +38,26 @@ class BoundPromise:
 
 
 def keeps_promises(
-    name: str,
+    name: str | type,
     *,
     kind: Kind = "model",
     options: Mapping[str, Any] | None = None,
     training: Mapping[str, Any] | None = None,
     objective: str | Mapping[str, Any] | None = None,
+    data: AnyData | None = None,
     expected_failures: Mapping[str, str] | None = None,
     **former: Any,
 ) -> Callable[[Callable[[BoundPromise], None]], Callable[[BoundPromise], None]]:
     """Parametrize a test that takes one argument, `promise`, with every promise of a kind.
 
     Arguments:
-        name: name or id of what is tested; it must be registered when the tests run.
-        kind: `model | metric | dataset`. Defaults to `model`.
+        name: name or id of what is tested, which must be registered when the tests run; for a model also a class, or
+            `"./my_model.py:MyModel"`.
+        kind: `model | metric | dataset | transform`. Defaults to `model`.
         options, training, objective: settings of a model, as for `genzoo.train`. Training is short by default, so that
             all checks take seconds.
+        data: your own data for a model or a transform, as for `genzoo.train`: a path, a built-in name, an array or a
+            table. Some of their events are used first, before toy datasets. Defaults to toy datasets only.
         expected_failures: the promises that are expected to fail, each with the reason. If one is kept after all, its
             test fails.
 
@@ -64,9 +69,11 @@ def keeps_promises(
     known = {promise.name for promise in promises(kind)}
     for unknown in sorted(expected.keys() - known):
         raise ConfigError(f"No {kind} promises {unknown!r}. {did_you_mean(unknown, known)}")
-    subject = subject_of(name, kind, options, training, objective)
+    subject = subject_of(name, kind, options, training, objective, data)
     parameters = [
-        pytest.param(BoundPromise(promise, subject, name), id=promise.name, marks=_marks(expected.get(promise.name)))
+        pytest.param(
+            BoundPromise(promise, subject, subject.name), id=promise.name, marks=_marks(expected.get(promise.name))
+        )
         for promise in promises(kind)
     ]
     return pytest.mark.parametrize("promise", parameters)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["model", "metric", "dataset"]
+Kind = Literal["model", "metric", "dataset", "transform"]
 
 
 State = Literal["kept", "broken", "does not apply"]
@@ -37,12 +37,12 @@ def expect(kept: bool, otherwise: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """One requirement that all models, all metrics or all datasets must meet.
+    """One requirement that all models, metrics, datasets or transforms must meet.
 
     Arguments:
         name: lower-case words joined by hyphens.
         sentence: the requirement.
-        kind: `model | metric | dataset`.
+        kind: `model | metric | dataset | transform`.
         check: takes the subject. Raises `BrokenPromise` if the requirement is not met and `DoesNotApply` if there is
             nothing to check. Errors of the subject's own code pass through.
         needs: capabilities that a model must announce for the promise to apply.

@@ -15,7 +15,9 @@ from torch import Tensor
 from genzoo.config.resolve import layer, resolve_config, training_class
 from genzoo.config.sampling import Sampling
 from genzoo.config.settings import RunConfig
+from genzoo.data.condition_transform import fit_condition
 from genzoo.data.dataset import Dataset
+from genzoo.data.loading import AnyData
 from genzoo.data.transforms import Transform, observed
 from genzoo.data.transforms.chain import choose_stages, fit_stages
 from genzoo.errors import DataError, GenzooError, PluginError, pass_out_of_memory
@@ -31,6 +33,8 @@ from genzoo.plugins.registry import Entry
 from genzoo.runtime.seeding import random_scope
 from genzoo.spec.entries import ModelSpec
 from genzoo.spec.events import DataSpec
+from genzoo.testing.given import Given
+from genzoo.testing.own_data import few_events
 from genzoo.testing.promise import DoesNotApply
 from genzoo.testing.toys import toys
 from genzoo.training.run_training import train_in_memory
@@ -55,6 +59,7 @@ class Subject:
     Arguments:
         name: name or id of the model, or a class of the user's, as for `genzoo.train`.
         options, training, objective: as for `genzoo.train`. Training is short by default.
+        data: data of the author's to test it on besides the toy datasets, as for `genzoo.train`.
     """
 
     kind = "models"
@@ -66,8 +71,10 @@ class Subject:
         options: Mapping[str, Any] | None = None,
         training: Mapping[str, Any] | None = None,
         objective: str | Mapping[str, Any] | None = None,
+        data: AnyData | None = None,
     ) -> None:
         self.name: str = known_name(name)
+        self._data = data
         self._options = dict(options or {})
         self._training = dict(training or {})
         self._objective = objective
@@ -82,12 +89,15 @@ class Subject:
         return get_registry().models.get(self.name)
 
     def check_settings(self) -> None:
-        """Check the settings that were given: their mistakes are the caller's, not the model's.
+        """Check the settings and the data that were given: their mistakes are the caller's, not the model's.
 
         Raises:
             ConfigError: a setting is unknown, out of range, or given under both its former and its current name with
-                different values.
+                different values; or the data cannot be found.
+            DataError: the data cannot be read, or the model does not accept them.
         """
+        if self.own_data is not None:
+            check_data(self.entry, self.own_data.spec)
         given: dict[str, Any] = {"options": self._options, "training": self._training}
         if self._objective is not None:
             given["objective"] = self._objective
@@ -148,9 +158,24 @@ class Subject:
         return True
 
     @functools.cached_property
+    def own_data(self) -> Dataset | None:
+        """Some events of the author's data; `None` if there are none besides the toy datasets.
+
+        Raises:
+            GenzooError: they cannot be read.
+        """
+        return None if self._data is None else few_events(self._data)
+
+    @functools.cached_property
+    def datasets(self) -> dict[str, Dataset]:
+        """The author's data, if there are any, and the toy datasets, by name."""
+        own = self.own_data
+        return toys() if own is None else {own.name: own, **toys()}
+
+    @functools.cached_property
     def cases(self) -> dict[str, Case]:
-        """The cases that the model can be built for, by the name of the toy dataset."""
-        return {name: case for name, dataset in toys().items() if (case := self._case(dataset)) is not None}
+        """The cases that the model can be built for, by the name of the dataset."""
+        return {name: case for name, dataset in self.datasets.items() if (case := self._case(dataset)) is not None}
 
     def _case(self, dataset: Dataset) -> Case | None:
         case = Case(self, dataset)
@@ -168,7 +193,7 @@ class Subject:
             if not isinstance(generator, Generator):
                 continue
             try:
-                drawn = scoped(functools.partial(generator.eval().sample, 2))
+                drawn = scoped(functools.partial(case.sample, 2, generator.eval()))
             except Exception:  # noqa: S112 - see the promise 'sample-shape'
                 continue
             wanted = (2, *case.data.event_shape)
@@ -178,14 +203,14 @@ class Subject:
 
     @functools.cached_property
     def principal(self) -> tuple[Case, ...]:
-        """The first case of every modality.
+        """The first case of every modality, and the first with conditions.
 
         Raises:
             DoesNotApply: the model cannot be built for any toy dataset.
         """
-        first: dict[str, Case] = {}
+        first: dict[tuple[str, bool], Case] = {}
         for case in self.cases.values():
-            first.setdefault(case.data.modality, case)
+            first.setdefault((case.data.modality, bool(case.data.condition)), case)
         if not first:
             raise DoesNotApply("it does not build for any toy dataset; see the promise 'builds'")
         return tuple(first.values())
@@ -241,7 +266,9 @@ class Case:
             pass_out_of_memory(error)
             self.failure = error
         entry = self.subject.entry
-        return TrainedModel(entry.id, self.parts().generator.eval(), self.transform, self.data, entry.spec.missing)
+        condition = fit_condition(self.dataset, np.arange(len(self.dataset)))
+        generator = self.parts().generator.eval()
+        return TrainedModel(entry.id, generator, self.transform, self.data, entry.spec.missing, condition=condition)
 
     @functools.cached_property
     def transform(self) -> Transform:
@@ -268,23 +295,58 @@ class Case:
         events: Tensor = self.transform(x)
         return events.to(dtype)
 
-    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        """Draw events as the core does, with the defaults of the model's sampling options.
+    def conditions(self, n: int, dtype: torch.dtype = torch.float64) -> Tensor | None:
+        """Return the conditions of the first `n` events, again from the first if there are fewer, `(n, D)`.
+
+        Returns `None` if the data have no conditions.
+        """
+        values = self.dataset.conditions
+        if values is None:
+            return None
+        transform = self.fitted.condition
+        assert transform is not None
+        mapped: Tensor = transform(torch.from_numpy(values[np.arange(n) % len(values)]))
+        return mapped.to(dtype)
+
+    def one_condition(self, n: int) -> Tensor | None:
+        """Return the condition of the first event, `n` times, `(n, D)`; `None` if the data have none."""
+        first = self.conditions(1)
+        return None if first is None else first.expand(n, -1).clone()
+
+    def under_one(self, x: Tensor, missing: Tensor | None = None) -> Given:
+        """Return events `(N, *event)` that need not be in the data, all under the condition of the first event."""
+        return Given(x, missing, self.one_condition(len(x)))
+
+    def sample(
+        self,
+        n: int,
+        generator: Generator | None = None,
+        condition: Tensor | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Tensor:
+        """Draw events as the core does.
 
         Arguments:
             generator: the one to draw from. Defaults to `wide`.
+            condition: what to draw each event given, `(n, D)`. Defaults to the `conditions` of the events.
+            options: sampling options of the model. Defaults to its own defaults.
         """
-        drawn: Tensor = (generator or self.wide).sample(n, **Sampling.of(self.subject.entry, {}).options)
+        generator = generator or self.wide
+        options = Sampling.of(self.subject.entry, options or {}).options
+        condition = self.conditions(n, dtype_of(generator)) if condition is None else condition
+        given = {} if condition is None else {"condition": condition}
+        drawn: Tensor = generator.sample(n, **given, **options)
         return drawn
 
     def batch(self, count: int | None = None, dtype: torch.dtype = torch.float32) -> Batch:
         """Return the first `count` events, or all, as a batch of training."""
-        return Batch(*observed(self.events(dtype)[:count], self.data.missing))
+        x, missing = observed(self.events(dtype)[:count], self.data.missing)
+        return Batch(x, missing, condition=self.conditions(len(x), dtype))
 
-    def given(self, count: int | None = None, dtype: torch.dtype = torch.float64) -> tuple[Tensor, ...]:
-        """Return the first `count` events, or all, as arguments of a generator's methods: `x`, or `x` and `missing`."""
+    def given(self, count: int | None = None, dtype: torch.dtype = torch.float64) -> Given:
+        """Return the first `count` events, or all, as a generator's methods take them."""
         batch = self.batch(count, dtype)
-        return (batch.x,) if batch.missing is None else (batch.x, batch.missing)
+        return Given(batch.x, batch.missing, batch.condition)
 
     def measures(self) -> tuple[Measure, ...]:
         """Return, for each number of an event, whether its likelihood is a density or a probability mass."""
@@ -292,9 +354,10 @@ class Case:
         return measures if self.data.form.columns else measures * self.data.size
 
 
-def copied(given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Return copies, so that a model that changes its inputs breaks only the promise 'answers-change-nothing'."""
-    return tuple(tensor.clone() for tensor in given)
+def dtype_of(generator: Generator) -> torch.dtype:
+    """Return the type that a generator computes in."""
+    tensors = generator.state_dict().values()
+    return next((tensor.dtype for tensor in tensors if tensor.is_floating_point()), torch.float32)
 
 
 def scoped(draw: Callable[[], CapabilityT], seed: int = 0) -> CapabilityT:

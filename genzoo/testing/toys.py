@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -118,6 +119,86 @@ def _number_and_count() -> Dataset:
     return _table("number-and-count", (_KINDS[0], _KINDS[3]), _kinds_of("number-and-count")[:, [0, 3]])
 
 
+def _many_levels() -> Dataset:
+    """A category of 23 levels, some of them rare, and a number that depends on it."""
+    rng = _rng("many-levels")
+    letters = tuple("abcdefghijklmnopqrstuvw")
+    code = np.minimum(rng.geometric(0.15, _ROWS) - 1, len(letters) - 1)
+    code[: len(letters)] = np.arange(len(letters))
+    events = np.stack([code, np.sin(code) + 0.5 * rng.normal(size=_ROWS)], 1)
+    return _table("many-levels", (Feature("letter", "categorical", letters), Feature("size")), events)
+
+
+def _counts() -> Dataset:
+    """Two counts: a small one, and one that is 0 in most rows."""
+    rng = _rng("counts")
+    rate = np.exp(0.7 * rng.normal(size=_ROWS))
+    events = np.stack([rng.poisson(3 * rate), rng.poisson(0.2 * rate)], 1)
+    return _table("counts", (Feature("calls", "count"), Feature("visits", "count")), events)
+
+
+def _positive() -> Dataset:
+    """Skewed positive numbers, and shares between stated bounds."""
+    rng = _rng("positive")
+    z = rng.normal(size=_ROWS)
+    income = np.exp(3 + 0.6 * z)
+    share = 1 / (1 + np.exp(-(0.8 * z + 0.5 * rng.normal(size=_ROWS))))
+    return _table("positive", (Feature("income"), Feature("share", low=0.0, high=1.0)), np.stack([income, share], 1))
+
+
+def _hardly_changing() -> Dataset:
+    """A number whose mean is 2,000 times its deviation, and a code that is nearly always the same."""
+    rng = _rng("hardly-changing")
+    events = np.stack([1000 + 0.5 * rng.normal(size=_ROWS), np.arange(_ROWS) % 40 == 0], 1)
+    return _table("hardly-changing", (Feature("pressure"), Feature("alarm", "binary", ("no", "yes"))), events)
+
+
+def _dates() -> Dataset:
+    """Days since 1970, and a measurement with a season."""
+    rng = _rng("dates")
+    day = np.floor(rng.uniform(19_000, 19_730, _ROWS))
+    heat = 10 + 8 * np.sin(2 * np.pi * day / 365) + 2 * rng.normal(size=_ROWS)
+    return _table("dates", (Feature("day", type="date", step=1.0), Feature("heat")), np.stack([day, heat], 1))
+
+
+def _given(dataset: Dataset, features: tuple[Feature, ...], conditions: Array) -> Dataset:
+    spec = dataclasses.replace(dataset.spec, condition=features)
+    return dataclasses.replace(dataset, spec=spec, conditions=np.ascontiguousarray(conditions, np.float64))
+
+
+GIVEN_SIDE = ("given-side", "given-half")
+"""Toys whose condition has two levels, and moves the means of the events far apart."""
+
+
+def _given_side() -> Dataset:
+    """Two numbers: around (-4, 2) given one level, around (4, -2) given the other."""
+    rng = _rng("given-side")
+    side = np.arange(_ROWS) % 2
+    events = np.where(side[:, None] == 0, [-4.0, 2.0], [4.0, -2.0]) + 0.7 * rng.normal(size=(_ROWS, 2))
+    side_of = Feature("side", "binary", ("left", "right"))
+    return _given(_table("given-side", _numbers(2), events), (side_of,), side[:, None])
+
+
+def _given_several() -> Dataset:
+    """A number and a code, given a category, a code, a count and a number."""
+    rows = _kinds_of("given-several")
+    events = np.stack([rows[:, 0], rows[:, 4] > 70], 1)
+    features = (_KINDS[0], Feature("heavy", "binary", ("no", "yes")))
+    conditions = np.column_stack([rows[:, [2, 1, 3]], rows[:, 4]])
+    return _given(_table("given-several", features, events), (_KINDS[2], _KINDS[1], _KINDS[3], _KINDS[4]), conditions)
+
+
+def _given_half() -> Dataset:
+    """Images that are bright in the upper or in the lower half."""
+    rng = _rng("given-half")
+    half = np.arange(_IMAGES) % 2
+    light = 40 + 20 * rng.random((_IMAGES, 1, 8, 8))
+    light[half == 0, :, :4] += 150
+    light[half == 1, :, 4:] += 150
+    images = _image("given-half", np.round(light).astype(np.uint8), Feature("pixel"), (0.0, 255.0), 1.0)
+    return _given(images, (Feature("half", "binary", ("upper", "lower")),), half[:, None])
+
+
 def _shapes(name: str, shape: tuple[int, int, int]) -> Array:
     """Draw bright spots at random places on a dark background, with values from 0 to 1."""
     rng = _rng(name)
@@ -172,6 +253,11 @@ _MAKERS = (
     _number_and_code,
     _number_and_count,
     _kinds,
+    _many_levels,
+    _counts,
+    _positive,
+    _hardly_changing,
+    _dates,
     _holed_columns,
     _holed_kinds,
     _pixels,
@@ -179,6 +265,9 @@ _MAKERS = (
     _two_pixels,
     _gray_levels,
     _colors,
+    _given_side,
+    _given_several,
+    _given_half,
 )
 
 

@@ -14,7 +14,17 @@ from refusals import assert_refused
 from genzoo.cli.main import main
 from genzoo.plugins.scaffold.project import KINDS, check_name
 
-AWKWARD = {"likelihood": "class", "em": "2d-gauss", "gan": "x" * 40, "vae": "none", "metric": "try", "dataset": "1"}
+AWKWARD = {
+    "likelihood": "class",
+    "em": "2d-gauss",
+    "gan": "x" * 40,
+    "vae": "none",
+    "image": "0",
+    "diffusion": "while",
+    "direct": "import",
+    "metric": "try",
+    "dataset": "1",
+}
 """Difficult names: a keyword, digits first, the longest and the shortest."""
 
 UNSEEN = """

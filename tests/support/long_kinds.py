@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-_LONG = {"gan", "likelihood", "vae"}
+_LONG = {"direct", "gan", "image", "likelihood", "vae"}
 
 
 def long_in_full(kinds: Iterable[str]) -> list[Any]:

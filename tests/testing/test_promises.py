@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from refusals import assert_refused
 from wrong_models import plugin
-from wrong_models.plugin import DATASETS, FITTED, METRICS, RIGHT, WRONG, name_of
+from wrong_models.plugin import DATASETS, FITTED, METRICS, RIGHT, TRANSFORMS, WRONG, name_of
 
 from genzoo.errors import ConfigError
 from genzoo.plugins import builtin
@@ -58,16 +58,21 @@ def test_promises_do_not_apply_to_a_model_built_for_another_shape(wrong_zoo):
         assert outcomes[name].reason == "not checked, as 'builds' is broken"
 
 
-@pytest.mark.parametrize("kind", ["metric", "dataset"])
-def test_right_metrics_and_datasets_keep_every_promise(kind, wrong_zoo):
+@pytest.mark.parametrize("kind", ["metric", "dataset", "transform"])
+def test_right_metrics_datasets_and_transforms_keep_every_promise(kind, wrong_zoo):
     outcomes = check_promises(f"right-{kind}", kind=kind)
     assert [outcome.state for outcome in outcomes] == ["kept"] * len(promises(kind))
 
 
 @pytest.mark.parametrize(
-    ("promise", "kind"), [*((name, "metric") for name in METRICS), *((name, "dataset") for name in DATASETS)]
+    ("promise", "kind"),
+    [
+        (name, kind)
+        for kind, names in (("metric", METRICS), ("dataset", DATASETS), ("transform", TRANSFORMS))
+        for name in names
+    ],
 )
-def test_a_wrong_metric_or_dataset_breaks_only_the_promise_it_is_named_for(promise, kind, wrong_zoo):
+def test_other_wrong_subjects_break_only_the_promise_they_are_named_for(promise, kind, wrong_zoo):
     found = broken(check_promises(name_of(promise), kind=kind))
     assert list(found) == [promise], found
 
@@ -77,10 +82,11 @@ def test_every_promise_has_a_wrong_subject_that_breaks_it():
     assert named == {promise.name for promise in promises("model")}
     assert {*METRICS, "registers", "imports-no-torch"} == {promise.name for promise in promises("metric")}
     assert {*DATASETS, "registers", "imports-no-torch"} == {promise.name for promise in promises("dataset")}
+    assert {*TRANSFORMS, "registers", "imports-no-torch"} == {promise.name for promise in promises("transform")}
 
 
 def test_every_promise_has_a_name_and_a_sentence_of_its_own():
-    for kind in ("model", "metric", "dataset"):
+    for kind in ("model", "metric", "dataset", "transform"):
         known = promises(kind)
         assert len({promise.name for promise in known}) == len(known)
         assert all(promise.sentence.endswith(".") for promise in known)

@@ -71,7 +71,7 @@ def _write_project(files: dict[PurePosixPath, str], out: Path) -> None:
         raise ConfigError(f"{out} exists already and is not overwritten. Choose another name, or --out.")
 
 
-_KINDS = ("model", "metric", "dataset")
+_KINDS = ("model", "metric", "dataset", "transform")
 
 
 @click.command("check", cls=Command)
@@ -91,18 +91,26 @@ _KINDS = ("model", "metric", "dataset")
     "options",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Set an option of the models, or training.NAME; may be repeated.",
+    help="Set an option of the models, training.NAME, or data.NAME for --data; may be repeated.",
+)
+@click.option(
+    "--data",
+    metavar="DATA",
+    help="Your own data, a built-in name or a path, which models and transforms are checked on besides toy datasets.",
 )
 @click.option("--list", "listing", is_flag=True, help="Print the promises, but test nothing.")
 @json_option
-def check_command(names: tuple[str, ...], kind: str, options: tuple[str, ...], listing: bool, as_json: bool) -> None:
-    """Test models, metrics or datasets against the promises of the plugin contract.
+def check_command(
+    names: tuple[str, ...], kind: str, options: tuple[str, ...], data: str | None, listing: bool, as_json: bool
+) -> None:
+    """Test models, metrics, datasets or transforms against the promises of the plugin contract.
 
     Exits with 5 if a promise is broken.
 
     \b
     genzoo plugins check gmm vae
     genzoo plugins check gmm -o n_components=3 -o covariance_type=tied
+    genzoo plugins check ./my_model.py:MyModel --data rows.csv
     genzoo plugins check --list
     """
     # Imports torch, which help must not wait for.
@@ -113,7 +121,7 @@ def check_command(names: tuple[str, ...], kind: str, options: tuple[str, ...], l
         return
     if not names:
         raise click.UsageError("Give a name to check, such as: genzoo plugins check gmm", click.get_current_context())
-    asked = _asked(options, kind)
+    asked = _asked(options, kind, data)
     for name in names:
         _ = subject_of(name, kind).entry  # type: ignore[arg-type]
     results = {name: _check(name, kind, asked) for name in names}
@@ -127,13 +135,17 @@ def check_command(names: tuple[str, ...], kind: str, options: tuple[str, ...], l
         raise CheckError(f"{' and '.join(map(repr, broken))} broke promises; see above.")
 
 
-def _asked(options: tuple[str, ...], kind: str) -> dict[str, Any]:
-    """Arrange the options of the models as sections of settings."""
+def _asked(options: tuple[str, ...], kind: str, data: str | None) -> dict[str, Any]:
+    """Arrange the options of the models as sections of settings, and the data with theirs."""
     given = parse_assignments(options)
+    reading = given.pop("data", {})
+    if data is None and reading:
+        raise ConfigError("Option -o data.NAME says how --data is read, which was not given.")
+    read = None if data is None else {**reading, "source": data}
     if given and kind != "model":
         raise ConfigError(f"Option -o is for models, and --kind is {kind}. Leave -o out.")
     asked: dict[str, Any] = {name: given.pop(name, None) for name in ("training", "objective")}
-    return {**asked, "options": given}
+    return {**asked, "options": given, "data": read}
 
 
 def _check(name: str, kind: str, asked: dict[str, Any]) -> tuple[Outcome, ...]:

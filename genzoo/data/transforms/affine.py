@@ -56,7 +56,7 @@ class AffineTransform(Transform):
         return y * self.scale.to(y.dtype) + self.shift.to(y.dtype)
 
     def log_det(self, x: Tensor, without: Tensor | None = None) -> Tensor:
-        return summed(-self.scale.log().expand(x.shape), without)
+        return summed(-self.scale.log().to(x.dtype).expand(x.shape), without)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,25 @@ KINDS = {
         _NETWORKS,
         "`model.py` contains the model and `options.py` its options",
     ),
+    "image": ScaffoldKind(
+        "Convolutional autoencoder of images: a bound on the likelihood, an encoder and a decoder",
+        "models",
+        _NETWORKS,
+        "`model.py` contains the model and `options.py` its options",
+    ),
+    "diffusion": ScaffoldKind(
+        "Diffusion model: samples in a number of steps that users choose",
+        "models",
+        _NETWORKS,
+        "`model.py` contains the model, `denoising.py` its training and `options.py` all options",
+        _LEARNS + "\ngenzoo sample RUN -o steps=20",
+    ),
+    "direct": ScaffoldKind(
+        "Kernel density: a fit in one go, which keeps the training rows",
+        "models",
+        _NETWORKS,
+        "`model.py` contains the model, `fit.py` its fit and `options.py` its options",
+    ),
     "metric": ScaffoldKind(
         "Sliced Wasserstein distance: a metric with a standard error",
         "metrics",

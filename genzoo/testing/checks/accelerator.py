@@ -66,7 +66,9 @@ def _on_meta(case: Case) -> Model:
 
 def _events(case: Case, count: int, device: str) -> Batch:
     x = torch.zeros(count, *case.data.event_shape, device=device)
-    return Batch(x, torch.zeros_like(x, dtype=torch.bool) if case.data.missing else None)
+    missing = torch.zeros_like(x, dtype=torch.bool) if case.data.missing else None
+    size = case.data.condition_size
+    return Batch(x, missing, condition=torch.zeros(count, size, device=device) if size else None)
 
 
 def _update_on_meta(model: Model, objective: GradientObjective, case: Case, name: str) -> None:

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from genzoo.models.base import AnomalyScore
+from genzoo.testing.given import Given, copied
 from genzoo.testing.promise import Promise, expect
-from genzoo.testing.subject import Case, Subject, copied, scoped
+from genzoo.testing.subject import Case, Subject, scoped
 
 _FAR = 1e3
 """How far events are moved from the data, in units of the data's largest values."""
@@ -22,17 +23,17 @@ def anomalies_score_higher(subject: Subject) -> None:
         given = case.given()
         usual = _scores(module, given)
         expect(
-            tuple(usual.shape) == (len(given[0]),),
-            f"On {case.name}, anomaly_score of {len(given[0])} events has shape {tuple(usual.shape)}.",
+            tuple(usual.shape) == (len(given.x),),
+            f"On {case.name}, anomaly_score of {len(given.x)} events has shape {tuple(usual.shape)}.",
         )
         expect(bool(usual.isfinite().all()), f"On {case.name}, anomaly_score returns numbers that are not finite.")
         continuous = _continuous(case)
         if not continuous.any():
             continue
-        moved = given[0] + torch.where(continuous, _FAR * (1.0 + given[0].abs().amax(0)), 0.0)
-        if len(given) == 2:
-            moved = moved.masked_fill(given[1], 0.0)
-        far = _scores(module, (moved, *given[1:]))
+        moved = given.x + torch.where(continuous, _FAR * (1.0 + given.x.abs().amax(0)), 0.0)
+        if given.missing is not None:
+            moved = moved.masked_fill(given.missing, 0.0)
+        far = _scores(module, Given(moved, given.missing, given.condition))
         expect(
             bool(far.median() > usual.median()),
             f"On {case.name}, events far from all data have a median anomaly score of {far.median():.4g}, which is not "
@@ -40,8 +41,8 @@ def anomalies_score_higher(subject: Subject) -> None:
         )
 
 
-def _scores(module: AnomalyScore, given: tuple[Tensor, ...]) -> Tensor:
-    return scoped(lambda: module.anomaly_score(*copied(given)))
+def _scores(module: AnomalyScore, given: Given) -> Tensor:
+    return scoped(lambda: copied(given).ask(module.anomaly_score))
 
 
 def _continuous(case: Case) -> Tensor:

@@ -13,10 +13,10 @@ from scipy import stats
 from torch import Tensor
 
 from genzoo.models.base import Generator, LikelihoodBound
-from genzoo.testing.checks.capabilities import Given, take_part
+from genzoo.testing.given import Given, copied, take_part
 from genzoo.testing.promise import DoesNotApply, Promise, expect
 from genzoo.testing.quadrature import Grid, grid_of
-from genzoo.testing.subject import Case, Subject, copied, scoped
+from genzoo.testing.subject import Case, Subject, scoped
 
 FALSE_ALARMS = 1e-6
 """Largest probability that the test rejects a valid bound, for one toy dataset."""
@@ -53,7 +53,7 @@ _EVENTS = 60
 def bound(generator: Generator, given: Given, draws: int, seed: int = 0) -> Tensor:
     """Compute the bounds of events, `(N,)` nats, with the random draws of a seed."""
     assert isinstance(generator, LikelihoodBound)
-    return scoped(lambda: generator.log_prob_bound(*copied(given), draws=draws), seed)
+    return scoped(lambda: copied(given).ask(generator.log_prob_bound, draws=draws), seed)
 
 
 def bound_shape(subject: Subject) -> None:
@@ -77,7 +77,7 @@ def bound_lies_below(subject: Subject) -> None:
             continue
         checked += 1
         repeats = max(4, _NUMBERS // len(grid.events))
-        bounds = torch.stack([bound(case.wide, (grid.events,), _FEW, seed) for seed in range(repeats)])
+        bounds = torch.stack([bound(case.wide, case.under_one(grid.events), _FEW, seed) for seed in range(repeats)])
         logs, variance = bounds.mean(0), bounds.var(0) / repeats
         total, coarse = grid.integral(logs)
         expect(
@@ -96,7 +96,7 @@ def _check_cells(case: Case, grid: Grid, mass: Tensor, variance: Tensor) -> None
         mass: probability mass of the grid's events under the bound, `(M,)`.
         variance: variance of the log-mass, as bounds are averages of random draws, `(M,)`.
     """
-    samples = scoped(lambda: case.sample(_SAMPLES)).double()
+    samples = scoped(lambda: case.sample(_SAMPLES, condition=case.one_condition(_SAMPLES))).double()
     cell_of_node, cell_of_sample = grid.cells(grid.events), grid.cells(samples)
     cells = int(torch.cat([cell_of_node, cell_of_sample]).max()) + 1
     claimed, error = (

@@ -15,7 +15,6 @@ from genzoo.runtime.seeding import random_scope
 from genzoo.spec.events import DataSpec
 from genzoo.testing.promise import Promise, expect
 from genzoo.testing.subject import Subject
-from genzoo.testing.toys import toys
 
 _OF_IMAGES = ("level", "step", "bounds", "channel", "height", "width", "side", "size", "square")
 
@@ -23,7 +22,7 @@ _OF_IMAGES = ("level", "step", "bounds", "channel", "height", "width", "side", "
 def builds(subject: Subject) -> None:
     """The model builds for data of each modality it claims, and raises ConfigError or DataError for unsuitable data."""
     built = set()
-    for name, dataset in toys().items():
+    for name, dataset in subject.datasets.items():
         if not subject.takes(dataset.spec):
             continue
         try:
@@ -48,7 +47,7 @@ def builds(subject: Subject) -> None:
 
 def refuses_by_name(subject: Subject) -> None:
     """Errors about unsuitable data name the column, its kind, or the property of the images at fault."""
-    for name, dataset in toys().items():
+    for name, dataset in subject.datasets.items():
         try:
             _built(subject, dataset.spec)
         except PluginError:

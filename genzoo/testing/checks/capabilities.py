@@ -6,7 +6,6 @@ A `Question` is one method of a capability, such as `encode`. The promises in `A
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -27,10 +26,9 @@ from genzoo.models.base import (
     Reconstruction,
 )
 from genzoo.testing.event_values import event_values_of
+from genzoo.testing.given import Given, as_doubles, copied, holed, is_same, take_part
 from genzoo.testing.promise import Promise, expect
-from genzoo.testing.subject import Case, Subject, copied, scoped
-
-Given = tuple[Tensor, ...]
+from genzoo.testing.subject import Case, Subject, scoped
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +38,8 @@ class Question:
     Arguments:
         name: name of the method.
         capability: class of the capability.
-        ask: calls the method. Takes a generator and its inputs: events, perhaps with a mask of missing values, or
-            latent vectors.
+        ask: calls the method. Takes a generator and its inputs: events or latent vectors, perhaps with a mask of
+            missing values and conditions.
         chance: whether the answer may be random. Defaults to False.
         latent: whether the input is latent vectors. Defaults to False.
     """
@@ -53,30 +51,21 @@ class Question:
     latent: bool = False
 
 
-def holed(given: Given) -> tuple[Tensor, Tensor]:
-    """Return events with a mask of missing values: their own, or else every other number of every other event."""
-    if len(given) == 2:
-        return given[0], given[1]
-    x = given[0]
-    missing = torch.zeros(len(x), math.prod(x.shape[1:]), dtype=torch.bool, device=x.device)
-    missing[::2, ::2] = True
-    missing = missing.view(x.shape)
-    return x.masked_fill(missing, 0.0), missing
-
-
-LOG_PROB = Question("log_prob", Likelihood, lambda generator, given: generator.log_prob(*given))
+LOG_PROB = Question("log_prob", Likelihood, lambda generator, given: given.ask(generator.log_prob))
 
 
 QUESTIONS = (
     LOG_PROB,
-    Question("log_prob_bound", LikelihoodBound, lambda generator, given: generator.log_prob_bound(*given), chance=True),
-    Question("encode", Encoder, lambda generator, given: generator.encode(*given)),
-    Question("decode", Decoder, lambda generator, given: generator.decode(*given), latent=True),
-    Question("reconstruct", Reconstruction, lambda generator, given: generator.reconstruct(*given)),
-    Question("anomaly_score", AnomalyScore, lambda generator, given: generator.anomaly_score(*given)),
-    Question("log_posterior", Components, lambda generator, given: generator.log_posterior(*given)),
-    Question("covers", Outliers, lambda generator, given: generator.covers(*given)),
-    Question("impute", Imputation, lambda generator, given: generator.impute(*holed(given)), chance=True),
+    Question(
+        "log_prob_bound", LikelihoodBound, lambda generator, given: given.ask(generator.log_prob_bound), chance=True
+    ),
+    Question("encode", Encoder, lambda generator, given: given.ask(generator.encode)),
+    Question("decode", Decoder, lambda generator, given: given.ask(generator.decode), latent=True),
+    Question("reconstruct", Reconstruction, lambda generator, given: given.ask(generator.reconstruct)),
+    Question("anomaly_score", AnomalyScore, lambda generator, given: given.ask(generator.anomaly_score)),
+    Question("log_posterior", Components, lambda generator, given: given.ask(generator.log_posterior)),
+    Question("covers", Outliers, lambda generator, given: given.ask(generator.covers)),
+    Question("impute", Imputation, lambda generator, given: holed(given)[0].ask(generator.impute), chance=True),
 )
 
 
@@ -91,17 +80,12 @@ def material(case: Case, question: Question, count: int, dtype: torch.dtype = to
         return case.given(count, dtype)
     decoder = case.wide
     assert isinstance(decoder, Decoder)
-    return (scoped(lambda: decoder.prior_sample(count)).to(dtype),)
+    return Given(scoped(lambda: decoder.prior_sample(count)).to(dtype), None, case.conditions(count, dtype))
 
 
 def answer(question: Question, generator: Generator, given: Given) -> Tensor:
     """Put a question to a generator, always in the same random scope."""
     return scoped(lambda: question.ask(generator, copied(given)))
-
-
-def take_part(given: Given, rows: slice | Tensor) -> Given:
-    """Return some of the events."""
-    return tuple(tensor[rows] for tensor in given)
 
 
 def stands_alone(case: Case, question: Question) -> None:
@@ -147,10 +131,9 @@ def answers_change_nothing(subject: Subject) -> None:
         before = {name: value.clone() for name, value in generator.state_dict().items()}
         for question in questions(generator):
             given = material(case, question, 37)
-            kept = tuple(tensor.clone() for tensor in given)
+            kept = copied(given)
             scoped(lambda question=question, generator=generator, given=given: question.ask(generator, given))  # type: ignore[misc]
-            same = all(map(torch.equal, given, kept))
-            expect(same, f"On {case.name}, {question.name} changes its input.")
+            expect(is_same(given, kept), f"On {case.name}, {question.name} changes its input.")
         scoped(lambda case=case, generator=generator: case.sample(37, generator))  # type: ignore[misc]
         for name, value in generator.state_dict().items():
             same = torch.equal(value, before[name])
@@ -170,7 +153,7 @@ def both_precisions(subject: Subject) -> None:
             )
             if question.chance or rough.dtype == torch.bool:
                 continue
-            exact = answer(question, case.wide, tuple(t.double() if t.is_floating_point() else t for t in given))
+            exact = answer(question, case.wide, as_doubles(given))
             expect(
                 exact.dtype == torch.float64, f"On {case.name}, {question.name} of a model in float64 is {exact.dtype}."
             )
@@ -195,7 +178,7 @@ def posterior_sums_to_one(subject: Subject) -> None:
         module = case.wide
         assert isinstance(module, Components)
         for n in (1, 37):
-            posterior = scoped(lambda module=module, n=n, case=case: module.log_posterior(*case.given(n)))  # type: ignore[misc]
+            posterior = scoped(lambda module=module, n=n, case=case: case.given(n).ask(module.log_posterior))  # type: ignore[misc]
             expect(
                 posterior.ndim == 2 and len(posterior) == n,
                 f"On {case.name}, log_posterior of {n} events has shape {tuple(posterior.shape)}, not ({n}, K).",
@@ -215,7 +198,7 @@ def outliers_have_a_component(subject: Subject) -> None:
         assert isinstance(module, Outliers)
         given = case.given(37)
         posterior, covered = (
-            scoped(lambda ask=ask, given=given: ask(*copied(given)))  # type: ignore[misc]
+            scoped(lambda ask=ask, given=given: copied(given).ask(ask))  # type: ignore[misc]
             for ask in (module.log_posterior, module.covers)
         )
         expect(
@@ -228,8 +211,8 @@ def outliers_have_a_component(subject: Subject) -> None:
             f"On {case.name}, covers of 37 events is {covered.dtype} of shape {tuple(covered.shape)}, not torch.bool "
             f"of shape (37,).",
         )
-        far = given[0] + 1e3 * (1.0 + given[0].abs().amax(0))
-        named = scoped(lambda module=module, far=far: module.log_posterior(far)).argmax(1)  # type: ignore[misc]
+        far = Given(given.x + 1e3 * (1.0 + given.x.abs().amax(0)), None, given.condition)
+        named = scoped(lambda module=module, far=far: far.ask(module.log_posterior)).argmax(1)  # type: ignore[misc]
         expect(
             bool((named == module.outlier).all()),
             f"On {case.name}, some events far from all data belong to another component than outliers.",
@@ -247,9 +230,10 @@ def imputation_keeps_observed(subject: Subject) -> None:
     for case in subject.having(Imputation):
         module = case.wide
         assert isinstance(module, Imputation)
-        x, missing = holed(case.given(_EVENTS))
+        given, missing = holed(case.given(_EVENTS))
+        x = given.x
         for draw in (False, True):
-            filled = scoped(functools.partial(module.impute, *copied((x, missing)), draw=draw))
+            filled = scoped(functools.partial(copied(given).ask, module.impute, draw=draw))
             expect(
                 filled.shape == x.shape,
                 f"On {case.name}, impute of events of shape {tuple(x.shape)} has shape {tuple(filled.shape)}.",
@@ -264,9 +248,9 @@ def imputation_draws(subject: Subject) -> None:
     for case in subject.having(Imputation):
         module = case.wide
         assert isinstance(module, Imputation)
-        x, missing = holed(case.given(_EVENTS))
+        given, _ = holed(case.given(_EVENTS))
         first, again, other = (
-            scoped(lambda module=module, x=x, missing=missing: module.impute(*copied((x, missing)), draw=True), seed)  # type: ignore[misc]
+            scoped(lambda module=module, given=given: copied(given).ask(module.impute, draw=True), seed)  # type: ignore[misc]
             for seed in (1, 1, 2)
         )
         expect(torch.equal(first, again), f"On {case.name}, impute draws different values in the same scope.")
@@ -302,7 +286,8 @@ def decode_shape(subject: Subject) -> None:
                 tuple(z.shape) == (n, decoder.latent),
                 f"On {case.name}, prior_sample({n}) has shape {tuple(z.shape)}, not {(n, decoder.latent)}.",
             )
-            x = scoped(lambda decoder=decoder, z=z: decoder.decode(z.clone()))  # type: ignore[misc]
+            codes = Given(z.clone(), None, case.conditions(n))
+            x = scoped(lambda decoder=decoder, codes=codes: codes.ask(decoder.decode))  # type: ignore[misc]
             wanted = (n, *case.data.event_shape)
             expect(
                 tuple(x.shape) == wanted,
@@ -317,7 +302,7 @@ def encode_shape(subject: Subject) -> None:
         encoder = case.wide
         assert isinstance(encoder, Encoder)
         for n in (1, 37):
-            z = scoped(lambda encoder=encoder, n=n, case=case: encoder.encode(*case.given(n)))  # type: ignore[misc]
+            z = scoped(lambda encoder=encoder, n=n, case=case: case.given(n).ask(encoder.encode))  # type: ignore[misc]
             length = encoder.latent if isinstance(encoder, Decoder) else z.shape[-1]
             expect(
                 tuple(z.shape) == (n, length),
@@ -332,10 +317,10 @@ def reconstruct_shape(subject: Subject) -> None:
         module = case.wide
         assert isinstance(module, Reconstruction)
         given = case.given()
-        x = scoped(lambda module=module, given=given: module.reconstruct(*copied(given)))  # type: ignore[misc]
+        x = scoped(lambda module=module, given=given: copied(given).ask(module.reconstruct))  # type: ignore[misc]
         expect(
-            x.shape == given[0].shape,
-            f"On {case.name}, reconstruct returns shape {tuple(x.shape)}, not {tuple(given[0].shape)}.",
+            x.shape == given.x.shape,
+            f"On {case.name}, reconstruct returns shape {tuple(x.shape)}, not {tuple(given.x.shape)}.",
         )
         expect(bool(x.isfinite().all()), f"On {case.name}, reconstruct returns numbers that are not finite.")
 

@@ -58,6 +58,8 @@ def options_refuse_unknown(subject: Subject) -> None:
 
 def options_are_bounded(subject: Subject) -> None:
     """Every numeric option has a minimum and a maximum, and rejects NaN and infinity."""
+    if subject.entry.source is not None:
+        raise DoesNotApply("its options are arguments of a class in a file")
     for whose, cls in _classes(subject):
         for name, number in _numbers(cls):
             for bounds, kind in ((_LOW, "minimum (ge or gt)"), (_HIGH, "maximum (le or lt)")):
@@ -107,6 +109,17 @@ def _ends(number: Schema) -> Iterator[float]:
         if key in number and "enum" not in number:
             end = number[key]
             yield int(end) + towards if whole else math.nextafter(end, math.inf * towards) if towards else float(end)
+
+
+def smallest_and_choices(cls: type[BaseModel]) -> Iterator[tuple[str, Any]]:
+    """Yield the smallest value of each numeric option, and every choice of the others, with the option's name."""
+    for name, field in cls.model_json_schema().get("properties", {}).items():
+        for choice in _choices(field):
+            values = [*choice.get("enum", ()), *((True, False) if choice.get("type") == "boolean" else ())]
+            lowest = next(_ends({key: end for key, end in choice.items() if "aximum" not in key}), None)
+            for value in (*values, *(() if lowest is None else (lowest,))):
+                if not _rejects(cls, {name: value}):
+                    yield name, value
 
 
 def _rejects(cls: type[BaseModel], options: Mapping[str, Any]) -> bool:

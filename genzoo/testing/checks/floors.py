@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from genzoo.models.base import Floor, Generator
+from genzoo.testing.given import copied
 from genzoo.testing.promise import Promise, expect
-from genzoo.testing.subject import Case, Subject, copied, scoped
+from genzoo.testing.subject import Case, Subject, scoped
 
 _ROUNDING = 1e-4
 """How far a share may lie outside 0 and 1."""
@@ -13,7 +14,9 @@ _ROUNDING = 1e-4
 def floors_fit_events(subject: Subject) -> None:
     """`floors` returns directions of the data's shape, and for each event a share between 0 and 1."""
     for case in subject.having(Generator):
-        for floor in scoped(lambda case=case: list(case.wide.floors(*copied(case.given(37))))):  # type: ignore[misc]
+        if type(case.wide).floors is Generator.floors:  # which returns none, and has no argument for conditions
+            continue
+        for floor in scoped(lambda case=case: list(copied(case.given(37)).ask(case.wide.floors))):  # type: ignore[misc]
             _check(case, floor)
 
 

@@ -7,15 +7,18 @@ log-likelihood is off by log c, and comparisons between models are wrong.
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor
 
 from genzoo.models.base import Generator, Likelihood
-from genzoo.testing.checks.capabilities import LOG_PROB, Given, stands_alone, take_part
+from genzoo.testing.checks.capabilities import LOG_PROB, stands_alone
+from genzoo.testing.given import Given, copied, take_part
 from genzoo.testing.promise import DoesNotApply, Promise, expect
 from genzoo.testing.quadrature import Grid, grid_of
 from genzoo.testing.sample_density import disagreement
-from genzoo.testing.subject import Case, Subject, copied, scoped
+from genzoo.testing.subject import Case, Subject, scoped
 
 _NODES, _PAIR = 2_000, 200
 """Nodes of the quadrature: of the only continuous number of an event, and of each of two."""
@@ -45,20 +48,20 @@ _MARGINAL = 1e-2
 """Largest error of a marginal density, as a share of its peak."""
 
 
-def log_prob(case: Case, *given: Tensor) -> Tensor:
+def log_prob(case: Case, given: Given) -> Tensor:
     """Compute log-densities under the trained model in float64, `(N,)`, a part of the events at a time."""
     generator = case.wide
     assert isinstance(generator, Likelihood)
-    parts = zip(*(torch.split(tensor, _PART) for tensor in given), strict=True)
-    return scoped(lambda: torch.cat([generator.log_prob(*copied(some)) for some in parts]))
+    parts = [take_part(given, slice(start, start + _PART)) for start in range(0, len(given.x), _PART)]
+    return scoped(lambda: torch.cat([copied(some).ask(generator.log_prob) for some in parts]))
 
 
 def log_prob_shape(subject: Subject) -> None:
     """`log_prob` returns one number per event, finite for data and samples, and never NaN or plus infinity."""
     for case in subject.having(Likelihood):
         for what, given in _inputs(case):
-            logs = log_prob(case, *given)
-            wanted = (len(given[0]),)
+            logs = log_prob(case, given)
+            wanted = (len(given.x),)
             expect(
                 tuple(logs.shape) == wanted,
                 f"On {case.name}, log_prob of {wanted[0]} {what} has shape {tuple(logs.shape)}, not {wanted}.",
@@ -70,25 +73,29 @@ def log_prob_shape(subject: Subject) -> None:
         expect(not len(strange), f"On {case.name}, log_prob of events far from the data is {strange[:1].tolist()}.")
 
 
-def _far_events(case: Case) -> Tensor:
+def _far_events(case: Case) -> Given:
     """Return events far from the data. Values with a probability mass stay: the core passes no others to a model."""
     x = case.batch(7, torch.float64).x
     dense = torch.tensor([measure == "density" for measure in case.measures()]).view(case.data.event_shape)
-    return torch.where(dense, _FAR * (1.0 + x.abs()), x)
+    return Given(torch.where(dense, _FAR * (1.0 + x.abs()), x), None, case.conditions(7))
 
 
 def _inputs(case: Case) -> list[tuple[str, Given]]:
     """Return what `log_prob` must be finite for, with a name for messages."""
     given = case.given()
     samples = scoped(lambda: case.sample(200))
-    return [("events", given), ("events", take_part(given, slice(1))), ("samples", (samples,))]
+    return [
+        ("events", given),
+        ("events", take_part(given, slice(1))),
+        ("samples", Given(samples, None, case.conditions(200))),
+    ]
 
 
 def log_prob_stands_alone(subject: Subject) -> None:
     """`log_prob` of an event depends neither on the rest of the batch nor on whether the model is in training mode."""
     for case in subject.having(Likelihood):
         stands_alone(case, LOG_PROB)
-        fitted, events = case.fitted, case.dataset.events[:37]
+        fitted, events = case.fitted, case.dataset.given(slice(37))
         if fitted.dequantized:
             continue
         before = fitted.log_prob(events)
@@ -107,7 +114,7 @@ def log_prob_integrates_to_one(subject: Subject) -> None:
         grid = grid_of(case, 200_000, _NODES, _PAIR)
         if grid is None:
             continue
-        total, coarse = grid.integral(log_prob(case, grid.events))
+        total, coarse = grid.integral(log_prob(case, case.under_one(grid.events)))
         if abs(total - coarse) > _ROUGH:  # the density has details that fall between the nodes
             continue
         checked += 1
@@ -126,8 +133,12 @@ def log_prob_agrees_with_samples(subject: Subject) -> None:
     if not small:
         raise DoesNotApply("it accepts only toy datasets with missing values")
     for case in small:
-        difference = disagreement(case, lambda x, case=case: log_prob(case, x))  # type: ignore[misc]
+        difference = disagreement(case, functools.partial(_under_own_conditions, case))
         expect(difference is None, f"On {case.name}, samples do not follow the density: {difference}.")
+
+
+def _under_own_conditions(case: Case, x: Tensor) -> Tensor:
+    return log_prob(case, Given(x, None, case.conditions(len(x))))
 
 
 def degrees_of_freedom(subject: Subject) -> None:
@@ -168,8 +179,8 @@ def missing_values_are_integrated_out(subject: Subject) -> None:
 def _check_marginals(case: Case, grid: Grid) -> None:
     """Compare the density of each column alone with the joint density, integrated over all other columns."""
     x = grid.events
-    joint = log_prob(case, x, torch.zeros_like(x, dtype=torch.bool))
-    same = torch.allclose(joint, log_prob(case, x), rtol=1e-6, atol=1e-6)
+    joint = log_prob(case, case.under_one(x, torch.zeros_like(x, dtype=torch.bool)))
+    same = torch.allclose(joint, log_prob(case, case.under_one(x)), rtol=1e-6, atol=1e-6)
     total = grid.integral(joint)[0]
     normal = abs(total - 1) < _LEAST  # if not, 'log-prob-integrates-to-one' reports it, and only shapes are compared
     expect(
@@ -180,7 +191,7 @@ def _check_marginals(case: Case, grid: Grid) -> None:
         column[:, place] = axis.values
         gone = torch.ones_like(column, dtype=torch.bool)
         gone[:, place] = False
-        expected, marginal = grid.marginal(joint, place), log_prob(case, column, gone).exp()
+        expected, marginal = grid.marginal(joint, place), log_prob(case, case.under_one(column, gone)).exp()
         if not normal:
             marginal, expected = (
                 density / (density * axis.log_weights.exp()).sum() for density in (marginal, expected)
@@ -237,8 +248,12 @@ def rank_of(case: Case) -> int | None:
     count = sum(tensor.numel() for tensor in free)
     if not 0 < count <= _MOST:
         return None
-    x = torch.cat([case.batch(dtype=torch.float64).x, scoped(lambda: case.sample(4 * count, generator))])
-    columns = [_derivative(generator, x, tensor.view(-1), place) for tensor in free for place in range(tensor.numel())]
+    drawn = scoped(lambda: case.sample(4 * count, generator))
+    x = torch.cat([case.given().x, drawn])
+    given = Given(x, None, case.conditions(len(x)))
+    columns = [
+        _derivative(generator, given, tensor.view(-1), place) for tensor in free for place in range(tensor.numel())
+    ]
     # The column of ones (taken off the rank below) absorbs directions that only add a constant to every log-density:
     # a missing normalization is no degree of freedom.
     jacobian = torch.stack([torch.ones(len(x), dtype=torch.float64), *columns], 1)
@@ -266,14 +281,14 @@ def _free(case: Case, generator: Generator) -> list[Tensor]:
     return free
 
 
-def _derivative(generator: Generator, x: Tensor, values: Tensor, place: int) -> Tensor:
-    """Differentiate the log-densities of `x (N, *event)` by one number of the generator's state, `(N,)`."""
+def _derivative(generator: Generator, given: Given, values: Tensor, place: int) -> Tensor:
+    """Differentiate the log-densities of events by one number of the generator's state, `(N,)`."""
     assert isinstance(generator, Likelihood)
     before = values[place].item()
     step = _STEP * max(1.0, abs(before))
     logs = []
     for moved in (before + step, before - step):
         values[place] = moved
-        logs.append(scoped(lambda: generator.log_prob(x.clone())))
+        logs.append(scoped(lambda: copied(given).ask(generator.log_prob)))
     values[place] = before
     return (logs[0] - logs[1]) / (2 * step)

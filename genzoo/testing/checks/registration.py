@@ -123,7 +123,7 @@ def _brings(module: ModuleType, entry: Entry[Any], kind: str) -> bool:
 PROMISES = (
     *(
         Promise.of(check, kind=kind)
-        for kind in ("model", "metric", "dataset")
+        for kind in ("model", "metric", "dataset", "transform")
         for check in (registers, imports_no_torch)
     ),
     Promise.of(recipe_holds),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor
 
 from genzoo.config.sampling import sampling_class
+from genzoo.testing.checks.configuration import smallest_and_choices
 from genzoo.testing.event_values import EventValue, event_values_of
 from genzoo.testing.promise import DoesNotApply, Promise, expect
 from genzoo.testing.subject import Case, Subject, scoped
@@ -43,17 +46,25 @@ def sample_range(subject: Subject) -> None:
 
 
 def sampling_options(subject: Subject) -> None:
-    """`sample` takes every sampling option, and without them draws as with their defaults."""
-    if sampling_class(subject.entry) is None:
+    """`sample` takes every sampling option at its smallest value, and without them draws as with their defaults."""
+    options = sampling_class(subject.entry)
+    if options is None:
         raise DoesNotApply("it has no sampling options")
     for case in subject.principal:
-        without = scoped(lambda case=case: case.wide.sample(37))  # type: ignore[misc]
+        given = {} if (condition := case.conditions(37)) is None else {"condition": condition}
+        without = scoped(lambda case=case, given=given: case.wide.sample(37, **given))  # type: ignore[misc]
         with_defaults = scoped(lambda case=case: case.sample(37))  # type: ignore[misc]
         expect(
             torch.equal(without, with_defaults),
             f"On {case.name}, sample(37) without options draws other events than with the defaults of the sampling "
             f"options. Objectives call it like that: give both the same defaults.",
         )
+        for name, value in smallest_and_choices(options):
+            drawn = scoped(functools.partial(case.sample, 37, options={name: value}))
+            expect(
+                tuple(drawn.shape) == (37, *case.data.event_shape),
+                f"On {case.name}, samples with {name}={value} have shape {tuple(drawn.shape)}.",
+            )
 
 
 def _check_values(case: Case, place: EventValue, values: Tensor, margin: float) -> None:

@@ -20,8 +20,9 @@ from genzoo.persistence.run import Run
 from genzoo.plugins.manager import get_registry
 from genzoo.testing.checks.capabilities import answer, material, questions
 from genzoo.testing.checks.randomness import chance
+from genzoo.testing.given import copied
 from genzoo.testing.promise import DoesNotApply, Promise, expect
-from genzoo.testing.subject import Case, Subject, copied, scoped
+from genzoo.testing.subject import Case, Subject, scoped
 from genzoo.training.api import resume, start_run
 from genzoo.training.run_training import run_training
 from genzoo.training.setup import TrainingSetup
@@ -77,7 +78,7 @@ def _of_untrained(measure: Callable[[Case, Generator], float], case: Case, fresh
 def _negative_log_likelihood(case: Case, generator: Generator) -> float:
     assert isinstance(generator, Likelihood)
     given = case.given(None, torch.float32)
-    return -scoped(lambda: generator.log_prob(*copied(given))).mean().item()
+    return -scoped(lambda: copied(given).ask(generator.log_prob)).mean().item()
 
 
 def _energy(case: Case, generator: Generator) -> float:

@@ -20,6 +20,47 @@ class Moments(genzoo.DirectObjective):
         model.generator.log_deviation.copy_((x.std(0, correction=0) * self.factor).log())
 
 
+class Weighted(Moments):
+    weighted = True
+    passes = 1
+
+    def fit(self, model, blocks):
+        batches = list(blocks)
+        x = torch.cat([batch.x for batch in batches])
+        w = torch.cat([self.weigh(batch) for batch in batches])[:, None]
+        mean = (w * x).sum(0) / w.sum()
+        model.generator.mean.copy_(mean)
+        model.generator.log_deviation.copy_(((w * (x - mean).square()).sum(0) / w.sum()).sqrt().log())
+        return {"events": len(x)}
+
+    def weigh(self, batch):
+        return torch.ones(len(batch)) if batch.weight is None else batch.weight
+
+
+class Unweighted(Weighted):
+    """Says that it uses weights, and does not."""
+
+    def weigh(self, batch):
+        return torch.ones(len(batch))
+
+
+class Twofold(Moments):
+    """Says that it iterates over the blocks twice."""
+
+    passes = 2
+
+
+class Chunked(Moments):
+    """Takes the mean of the blocks' means."""
+
+    exact_maximum = False
+
+    def fit(self, model, blocks):
+        means = [batch.x.mean(0) for batch in blocks]
+        super().fit(model, blocks)
+        model.generator.mean.copy_(torch.stack(means).mean(0))
+
+
 class Widening(Moments):
     factor = 1.3
 

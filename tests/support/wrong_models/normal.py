@@ -110,6 +110,13 @@ class Cooled(Right):
         return self.decode(temperature * self.prior_sample(n))
 
 
+class Brittle(Heated):
+    """Divides by an option minus its smallest value."""
+
+    def sample(self, n, *, condition=None, temperature=1.0, rounds=2):
+        return super().sample(n, temperature=temperature + 0 // (rounds - 1))
+
+
 class Seeded(Right):
     def sample(self, n, *, condition=None, **options):
         torch.manual_seed(0)

@@ -19,6 +19,13 @@ class Right(genzoo.GradientObjective):
         return self.loss(model, batch)
 
 
+class Given(Right):
+    """Of models with conditions."""
+
+    def loss(self, model, batch):
+        return model.generator.loss(batch.x, batch.missing, batch.condition)
+
+
 class Host(Right):
     """Makes a tensor on the CPU."""
 

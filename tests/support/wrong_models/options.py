@@ -37,6 +37,10 @@ class Heat(genzoo.Settings):
     temperature: float = Field(1.0, gt=0, le=10, description="factor of the standard deviations")
 
 
+class Rounds(Heat):
+    rounds: int = Field(2, ge=1, le=4, description="rounds of sampling")
+
+
 class Cold(genzoo.Settings):
     temperature: float = Field(0.7, gt=0, le=10, description="factor of the standard deviations")
 

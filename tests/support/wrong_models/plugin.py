@@ -55,7 +55,23 @@ KERNELS = dataclasses.replace(
     objectives=("keeping-objective",),
     capabilities={"likelihood"},
 )
-RIGHT = (NORMAL, IMPLICIT, ANOMALY, OUTLIERS, FACTOR, HEATED, DIRECT, KERNELS)
+WEIGHTED = dataclasses.replace(DIRECT, name="right-weighted", objectives=("weighted-objective",))
+GIVEN = dataclasses.replace(
+    IMPLICIT,
+    name="right-given",
+    builder="wrong_models.builders:given_Right",
+    objectives=("given-objective",),
+    conditional=True,
+    kinds=("continuous",),
+    training={"steps": 60, "optimizer": {"lr": 0.1}},
+)
+GIVEN_DENSITY = dataclasses.replace(
+    GIVEN,
+    name="right-given-density",
+    builder="wrong_models.builders:given_RightDensity",
+    capabilities={"likelihood", "decoder"},
+)
+RIGHT = (NORMAL, IMPLICIT, ANOMALY, OUTLIERS, FACTOR, HEATED, DIRECT, KERNELS, WEIGHTED, GIVEN, GIVEN_DENSITY)
 
 WRONG = {
     "recipe-holds": (NORMAL, {"presets": {"quick": {"training": {"batch_sizes": 3}}}}),
@@ -71,6 +87,14 @@ WRONG = {
     "sample-shape": (NORMAL, "Narrow"),
     "sample-range": (IMPLICIT, "Loud"),
     "sampling-options": (HEATED, "Cooled"),
+    "sampling-options/smallest": (
+        HEATED,
+        {"builder": "wrong_models.builders:normal_Brittle", "sampling": "wrong_models.options:Rounds"},
+    ),
+    "takes-condition": (GIVEN, "Closed"),
+    "refuses-a-missing-condition": (GIVEN, "Trusting"),
+    "conditions-change-answers": (GIVEN, "Deaf"),
+    "samples-follow-conditions": (GIVEN, "Swapped"),
     "random-scope": (NORMAL, "Seeded"),
     "random-scope/generator": (NORMAL, "OwnGenerator"),
     "random-scope/numpy": (NORMAL, "NumPyNoise"),
@@ -85,6 +109,9 @@ WRONG = {
     "resumes": (NORMAL, {"objectives": ("counting-objective",)}),
     "starts-again": (KERNELS, {"objectives": ("adding-objective",)}),
     "exact-maximum": (DIRECT, {"objectives": ("widening-objective",)}),
+    "block-size-does-not-matter": (DIRECT, {"objectives": ("chunked-objective",)}),
+    "passes-are-counted": (DIRECT, {"objectives": ("twofold-objective",)}),
+    "weights-count-events": (WEIGHTED, {"objectives": ("unweighted-objective",)}),
     "answers-stand-alone": (NORMAL, "CenteredEncoder"),
     "answers-to-odd-batches": (OUTLIERS, "Squeezed"),
     "answers-change-nothing": (NORMAL, "Remembering"),
@@ -92,8 +119,10 @@ WRONG = {
     "both-precisions": (NORMAL, "Rounding"),
     "log-prob-shape": (NORMAL, "Overflowing"),
     "log-prob-stands-alone": (NORMAL, "BatchNormalized"),
+    "log-prob-stands-alone/conditions": (GIVEN_DENSITY, "Averaging"),
     "log-prob-integrates-to-one": (NORMAL, "Twofold"),
     "log-prob-integrates-to-one/constant": (NORMAL, "WithoutConstant"),
+    "log-prob-integrates-to-one/conditions": (GIVEN_DENSITY, "Constant"),
     "log-prob-integrates-to-one/masked": (OUTLIERS, "WithoutConstant"),
     "log-prob-agrees-with-samples": (NORMAL, "Hot"),
     "log-prob-agrees-with-samples/shift": (NORMAL, "Shifted"),
@@ -121,7 +150,14 @@ WRONG = {
 }
 """For each broken promise (and variant, if several models break it): a correct spec, and the changes that break it."""
 
-FITTED = ("starts-again", "exact-maximum", "rounding-does-not-pay")
+FITTED = (
+    "starts-again",
+    "exact-maximum",
+    "rounding-does-not-pay",
+    "block-size-does-not-matter",
+    "passes-are-counted",
+    "weights-count-events",
+)
 """Promises about models without training in steps."""
 
 METRICS = (
@@ -133,10 +169,29 @@ METRICS = (
     "refuses-what-it-cannot-score",
     "leaves-events-alone",
 )
+TRANSFORMS = {
+    "transform-fits": "Crashing",
+    "transform-inverts": "Drifting",
+    "log-det-is-the-derivative": "Upright",
+    "outlines-bound-tensors": "Sparse",
+    "transform-restores": "Forgetful",
+    "support-is-known": "Boundless",
+    "values-map-alone": "Widening",
+}
 DATASETS = ("loads-or-says-why", "spec-fits-events", "loads-alike", "splits")
 
-DIRECT_OBJECTIVES = ("moments", "widening", "keeping", "adding", "pointing")
-OBJECTIVES = ("right", "host", "logging", "idle", "noting", "counting")
+DIRECT_OBJECTIVES = (
+    "moments",
+    "weighted",
+    "unweighted",
+    "twofold",
+    "chunked",
+    "widening",
+    "keeping",
+    "adding",
+    "pointing",
+)
+OBJECTIVES = ("right", "given", "host", "logging", "idle", "noting", "counting")
 
 
 def name_of(promise):
@@ -191,3 +246,11 @@ def register_datasets(register):
     for promise in DATASETS:
         loader = f"wrong_models.sets:{promise.replace('-', '_')}"
         register(genzoo.DatasetSpec(name_of(promise), "Two columns", loader, "table"))
+
+
+@genzoo.hookimpl
+def register_transforms(register):
+    options = "wrong_models.maps:Options"
+    register(genzoo.TransformSpec("right-transform", "Logarithm", "wrong_models.maps:Right", options))
+    for promise, fault in TRANSFORMS.items():
+        register(genzoo.TransformSpec(name_of(promise), "Logarithm", f"wrong_models.maps:{fault}", options))
