@@ -71,17 +71,18 @@ class Copula(Generator, Imputation):
         """
         x = x.double()
         low, high, slope = torch.zeros_like(x), torch.zeros_like(x), torch.zeros_like(x)
-        for place, column in enumerate(self.numbers):
-            here = torch.tensor([place], device=x.device)
-            value = x[:, column, None]
-            if self.features[column].kind == "count":
-                ends = [self.marginals.scores(value + half, group, here)[0] for half in (-0.5, 0.5)]
-                low[:, column], high[:, column] = (end.squeeze(1) for end in ends)
-                low[:, column] = torch.where(x[:, column] <= 0, -FAR, low[:, column])
-            else:
-                z, log_slope = self.marginals.scores(value, group, here)
-                low[:, column], slope[:, column] = z.squeeze(1), log_slope.squeeze(1)
-                high[:, column] = low[:, column]
+        places = torch.arange(len(self.numbers), device=x.device)
+        counted = self._counted(x.device)
+        numbers = torch.tensor(self.numbers, dtype=torch.int64, device=x.device)
+        smooth, whole = numbers[~counted], numbers[counted]
+        if len(smooth):
+            low[:, smooth], slope[:, smooth] = self.marginals.scores(x[:, smooth], group, places[~counted])
+            high[:, smooth] = low[:, smooth]
+        if len(whole):
+            low[:, whole], high[:, whole] = (
+                self.marginals.scores(x[:, whole] + half, group, places[counted])[0] for half in (-0.5, 0.5)
+            )
+            low[:, whole] = torch.where(x[:, whole] <= 0, -FAR, low[:, whole])
         for place, column in enumerate(self.named):
             rank = self.ranks[place][x[:, column].long().clamp(0, self.ranks.shape[1] - 1)]
             low[:, column], high[:, column] = (self.cuts[group, place, rank + more].double() for more in (0, 1))
@@ -90,11 +91,9 @@ class Copula(Generator, Imputation):
     def events(self, z: Tensor, group: int) -> Tensor:
         """Return the events with normal scores `z (N, C)`, `(N, C)`; of the grouping column, the group."""
         x = torch.zeros_like(z)
-        for place, column in enumerate(self.numbers):
-            here = torch.tensor([place], device=z.device)
-            x[:, column] = self.marginals.values(z[:, column, None], group, here).squeeze(1)
-            if self.features[column].kind == "count":
-                x[:, column] = x[:, column].round().clamp_min(0)
+        if self.numbers:
+            values = self.marginals.values(z[:, self.numbers], group, torch.arange(len(self.numbers), device=z.device))
+            x[:, self.numbers] = torch.where(self._counted(z.device), values.round().clamp_min(0), values)
         for place, column in enumerate(self.named):
             levels = len(self.features[column].levels or ())
             rank = torch.searchsorted(
@@ -148,6 +147,11 @@ class Copula(Generator, Imputation):
             ", mean over groups" if len(self.log_weights) > 1 else ""
         )
         return (ParameterTable(caption, ("column", *names), tuple(zip(names, map(tuple, mean), strict=True))),)
+
+    def _counted(self, device: torch.device) -> Tensor:
+        """Return which columns of numbers are counts, `(C',)` bool."""
+        kinds = [self.features[column].kind == "count" for column in self.numbers]
+        return torch.tensor(kinds, dtype=torch.bool, device=device)
 
     def _known_group(self, x: Tensor, missing: Tensor) -> Tensor:
         """Return the group of each event, -1 if it is not known."""
