@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 
 from genzoo.inference.trained_model import TrainedModel
-from genzoo.models.base import Likelihood
-from genzoo.models.state_dict import growing
+from genzoo.models.state_dict import learned_numbers
 from genzoo.reports.result import Cost
 from genzoo.runtime.memory import peak_memory
 from genzoo.training.run_training import train_in_memory
@@ -28,7 +27,7 @@ def train_with_cost(setup: TrainingSetup) -> tuple[TrainedModel, Cost]:
         started = time.perf_counter()
         fitted = train_in_memory(setup)
         seconds = time.perf_counter() - started
-    return fitted, Cost(seconds, _sampling_seconds(fitted), memory.bytes, _parameters(fitted))
+    return fitted, Cost(seconds, _sampling_seconds(fitted), memory.bytes, learned_numbers(fitted.generator))
 
 
 def _sampling_seconds(fitted: TrainedModel) -> float:
@@ -39,14 +38,3 @@ def _sampling_seconds(fitted: TrainedModel) -> float:
         fitted.sample(_SAMPLES, seed=0, output="array", condition=fitted.units.usual_conditions(_SAMPLES))
         found.append(time.perf_counter() - started)
     return min(found)
-
-
-def _parameters(fitted: TrainedModel) -> int:
-    """Return the degrees of freedom of a model, or the number of its learned numbers if it has none."""
-    generator = fitted.generator
-    degrees = generator.degrees_of_freedom if isinstance(generator, Likelihood) else None
-    if degrees is not None:
-        return degrees
-    grown = growing(generator)
-    kept = [*generator.parameters(), *(value for name, value in generator.named_buffers() if name in grown)]
-    return sum(value.numel() for value in kept)

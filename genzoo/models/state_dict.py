@@ -1,4 +1,4 @@
-"""Check and load tensors into a module."""
+"""Check, count and load the tensors of a module."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from genzoo.errors import ArtifactError
-from genzoo.models.base import Generator
+from genzoo.models.base import Generator, Likelihood
 
 
 def strip_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -26,6 +26,16 @@ def growing(module: nn.Module) -> set[str]:
     """Return the names of the buffers whose first dimension depends on the training events."""
     generators = ((prefix, part) for prefix, part in module.named_modules() if isinstance(part, Generator))
     return {f"{prefix}.{name}".removeprefix(".") for prefix, part in generators for name in type(part).grows}
+
+
+def learned_numbers(generator: Generator) -> int:
+    """Return the degrees of freedom of a generator, or how many numbers it has learned if it does not define them."""
+    degrees = generator.degrees_of_freedom if isinstance(generator, Likelihood) else None
+    if degrees is not None:
+        return degrees
+    grown = growing(generator)
+    kept = [*generator.parameters(), *(value for name, value in generator.named_buffers() if name in grown)]
+    return sum(value.numel() for value in kept)
 
 
 def check_tensors(module: nn.Module, tensors: Mapping[str, Tensor], *, exact: bool = True) -> None:

@@ -24,8 +24,8 @@ from genzoo.inference.description.figures import (
 )
 from genzoo.inference.description.moments import ColumnCoding, measure_of_pair, pair_strengths
 from genzoo.inference.description.sums import Describable, RowSums, check_scores, kind_of_scores, sum_rows
-from genzoo.models.base import Generator, Likelihood
 from genzoo.models.measure import measures_of
+from genzoo.models.state_dict import learned_numbers
 from genzoo.runtime.progress import Phase
 from genzoo.spec.events import Feature
 from genzoo.typing import Array
@@ -106,7 +106,7 @@ def _described(
         model=model.model,
         data=model.data,
         rows=0 if rows is None else len(rows),
-        parameters=_parameters(model.generator),
+        parameters=learned_numbers(model.generator),
         kind=kind_of_scores(model),
         log_likelihood=_mean(scores, weights),
         columns=() if coding is None else _matches(coding, samples, None if rows is None else sums),
@@ -130,11 +130,6 @@ def _some(events: Array) -> Array:
     if len(events) <= most:
         return np.asarray(events[:])
     return np.asarray(events[np.linspace(0, len(events) - 1, most).astype(np.int64)])
-
-
-def _parameters(generator: Generator) -> int:
-    free = generator.degrees_of_freedom if isinstance(generator, Likelihood) else None
-    return sum(parameter.numel() for parameter in generator.parameters()) if free is None else free
 
 
 def _mean(scores: Array, weights: Array | None) -> float | None:
