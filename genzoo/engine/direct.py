@@ -13,7 +13,7 @@ from genzoo.engine.signals import Abandoned, Signals, StopCheck
 from genzoo.errors import DivergenceError, PluginError
 from genzoo.models.base import Generator, Model
 from genzoo.models.objective import Batch, DirectObjective
-from genzoo.models.state_dict import load_tensors, strip_prefix
+from genzoo.models.state_dict import growing, load_tensors, strip_prefix
 from genzoo.plugins.registry import blame
 from genzoo.runtime.progress import Phase
 
@@ -57,7 +57,7 @@ class DirectEngine:
 
         Raises:
             DivergenceError: the fit left a number that is not finite in the model.
-            PluginError: the facts are no plain values.
+            PluginError: the facts are no plain values, or a tensor has a shape that loading would not accept.
             Abandoned: SIGINT or SIGTERM came.
         """
         before = {name: value.clone() for name, value in self.model.state_dict().items()}
@@ -66,7 +66,14 @@ class DirectEngine:
         except Abandoned:
             load_tensors(self.model, before)
             raise
-        for name, value in self.model.state_dict().items():
+        kept = self.model.state_dict()
+        free = growing(self.model)
+        if odd := [name for name in before if name not in kept or not _alike(name in free, before[name], kept[name])]:
+            raise PluginError(
+                f"The fit changed the shape or type of {odd[0]!r}, so the model could not be loaded again. If only its "
+                f"first dimension follows the data, name it in the class attribute `grows` of the generator."
+            )
+        for name, value in kept.items():
             if value.is_floating_point() and not bool(torch.isfinite(value).all()):
                 raise DivergenceError(
                     f"The fit failed: it left numbers that are not finite in {name}. Look for extreme values in the "
@@ -101,6 +108,12 @@ class DirectEngine:
         load_tensors(self.model, strip_prefix(tensors, "model."))
         self.finished = bool(numbers["fitted"])
         self.facts = dict(numbers["facts"])
+
+
+def _alike(grows: bool, before: Tensor, after: Tensor) -> bool:
+    """Return whether a tensor has kept its type and shape, but for the first dimension if it grows."""
+    same = before.shape[1:] == after.shape[1:] if grows and before.ndim == after.ndim else before.shape == after.shape
+    return same and before.dtype == after.dtype
 
 
 class _CountedBlocks:

@@ -149,6 +149,12 @@ class GradientEngine:
         parts = batch.chunk(self._training.grad_accumulation)
         with blame("The objective"):
             streams = [self.objective.losses(self.model, part, self.progress) for part in parts]
+        for stream in streams:
+            if not isinstance(stream, Iterator):
+                raise PluginError(
+                    f"The objective's losses returned a {type(stream).__name__}. It must yield a dict of losses by "
+                    f"parameter group, such as {{'generator': loss}}."
+                )
         kept: dict[str, list[Tensor]] = {}
         while True:
             names: list[str] = []
@@ -163,6 +169,11 @@ class GradientEngine:
                 self._groups[name].step(factor)
 
     def _backward(self, losses: Mapping[str, Tensor], parts: int, kept: dict[str, list[Tensor]]) -> None:
+        if not isinstance(losses, Mapping):
+            raise PluginError(
+                f"The objective yields a {type(losses).__name__}, and must yield a dict of losses by parameter group, "
+                f"such as {{'generator': loss}}."
+            )
         for place, (name, loss) in enumerate(losses.items(), start=1):
             if name not in self._groups:
                 raise PluginError(f"The objective yields a loss for {name!r}; this model has {[*self._groups]}.")

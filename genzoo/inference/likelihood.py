@@ -20,7 +20,7 @@ from genzoo.data.dequantize import Dequantizer
 from genzoo.errors import ConfigError
 from genzoo.inference.data_units import CHUNK, DataUnits, Events, pad, padded, to_host
 from genzoo.models.base import Likelihood, LikelihoodBound
-from genzoo.models.measure import cell_sides, measures_of, on_grid, places_of
+from genzoo.models.measure import cell_sides, measures_of, on_grid, one_each, places_of
 from genzoo.runtime.seeding import random_scope
 from genzoo.text import counted
 from genzoo.typing import Array
@@ -80,7 +80,7 @@ def log_prob_bound(units: DataUnits, x: Events, draws: int, seed: int) -> Array:
 def _density(units: DataUnits, generator: Likelihood, chunk: _Chunk, x: Tensor) -> Tensor:
     """Return the log-density in data units of events `x (n, *event)`, at or near the chunk's, `(n,)`."""
     asked = units.to_model(x, chunk.missing, chunk.conditions)
-    return asked.ask(generator.log_prob).to(x.dtype) + _log_det(units, x)
+    return one_each("log_prob", asked.ask(generator.log_prob), len(x)).to(x.dtype) + _log_det(units, x)
 
 
 def _own_bound(units: DataUnits, chunk: _Chunk, x: Tensor, draws: int, seed: int, *place: int) -> Tensor:
@@ -88,7 +88,7 @@ def _own_bound(units: DataUnits, chunk: _Chunk, x: Tensor, draws: int, seed: int
     given = units.to_model(pad(x, GROUP), chunk.missing, padded(chunk.conditions, GROUP))
     with random_scope(seed, "bound", chunk.number, *place):
         bound = given.ask(units.require(LikelihoodBound).log_prob_bound, draws=draws)
-    return bound[: len(x)].to(x.dtype) + _log_det(units, x)
+    return one_each("log_prob_bound", bound, GROUP)[: len(x)].to(x.dtype) + _log_det(units, x)
 
 
 def _bound_of_cells(units: DataUnits, chunk: _Chunk, dequantizer: Dequantizer, draws: int) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from genzoo.errors import ConfigError
 from genzoo.models.base import Likelihood, LikelihoodBound, Model
+from genzoo.models.measure import one_each
 from genzoo.models.objective import Batch, GradientObjective, Progress
 from genzoo.models.objective_options import BoundOptions, LikelihoodOptions
 from genzoo.runtime.device import full_precision
@@ -39,7 +40,9 @@ class MaximumBound(GradientObjective):
         if not isinstance(model.generator, LikelihoodBound):
             raise ConfigError("This model has no likelihood bound; the objective maximum-bound cannot train it.")
         mask, given = _arguments(missing, condition)
-        return -model.generator.log_prob_bound(x, *mask, draws=self.draws, **given).mean()
+        return -one_each(
+            "log_prob_bound", model.generator.log_prob_bound(x, *mask, draws=self.draws, **given), len(x)
+        ).mean()
 
     def monitor(self, model: Model, batch: Batch) -> Tensor:
         return self.loss(model, batch.x, batch.missing, batch.condition)
@@ -74,7 +77,7 @@ class MaximumLikelihood(GradientObjective):
             raise ConfigError("This model has no exact likelihood; the objective maximum-likelihood cannot train it.")
         mask, given = _arguments(missing, condition)
         with full_precision(x):
-            return -model.generator.log_prob(x, *mask, **given).mean()
+            return -one_each("log_prob", model.generator.log_prob(x, *mask, **given), len(x)).mean()
 
     def monitor(self, model: Model, batch: Batch) -> Tensor:
         return self.loss(model, batch.x, batch.missing, batch.condition)

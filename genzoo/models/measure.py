@@ -14,6 +14,20 @@ from genzoo.models.base import Generator, Measure
 from genzoo.spec.events import DataSpec
 
 
+def one_each(method: str, values: Tensor, n: int) -> Tensor:
+    """Return what a method of a generator returned for `n` events, after checking that it is one number for each.
+
+    Raises:
+        PluginError: it has another shape than `(n,)`.
+    """
+    if values.shape != (n,):
+        raise PluginError(
+            f"{method} of the generator returned numbers of shape {tuple(values.shape)} for {n} events. It must return "
+            f"one for each event, ({n},): sum over the values of an event."
+        )
+    return values
+
+
 def measures_of(generator: Generator, data: DataSpec) -> tuple[Measure, ...]:
     """Return what the generator's likelihood measures in model space, one entry for each feature.
 
