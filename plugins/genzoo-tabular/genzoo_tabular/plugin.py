@@ -19,6 +19,7 @@ _COPULA = genzoo.ModelSpec(
     input="standardized",
     modalities=("table",),
     missing=True,
+    sampling_group=4096,
     data="iris",
     reference="An Introduction to Copulas (Nelsen, 2006)",
 )

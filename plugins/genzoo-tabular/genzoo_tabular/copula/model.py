@@ -16,6 +16,9 @@ from genzoo_tabular.copula.rectangles import FAR, log_rectangle
 
 _LOG_NORMALIZER = math.log(2 * math.pi) / 2
 
+_LEAST_WIDTH = 1e-2
+"""Width of the interval of a count that is far off, so that it is improbable and not impossible."""
+
 _MOST_SHOWN = 20
 
 
@@ -77,7 +80,7 @@ class Copula(Generator, Imputation):
             if self.features[column].kind == "count":
                 ends = [self.marginals.scores(value + half, group, here)[0] for half in (-0.5, 0.5)]
                 low[:, column], high[:, column] = (end.squeeze(1) for end in ends)
-                low[:, column] = torch.where(x[:, column] <= 0, -FAR, low[:, column])
+                low[:, column] = torch.where(x[:, column] <= 0, -FAR, low[:, column].clamp_max(FAR - _LEAST_WIDTH))
             else:
                 z, log_slope = self.marginals.scores(value, group, here)
                 low[:, column], slope[:, column] = z.squeeze(1), log_slope.squeeze(1)
