@@ -316,3 +316,12 @@ def test_counts_far_off_are_improbable_and_not_impossible():
     assert -5_000 < float(copula.log_prob(event)) < -500
     gone = torch.tensor([[True, True, True, False]])
     assert bool(copula.impute(event, gone, draw=True).isfinite().all())
+
+
+@pytest.mark.parametrize("marginals", ["empirical", "parametric", "normal"])
+def test_a_group_of_one_row_has_the_marginals_of_all_rows(marginals):
+    x = np.column_stack([np.random.default_rng(0).normal(size=200), np.arange(200) == 0])
+    copula = fitted(x, [Feature("a"), Feature("b", "binary", ("no", "yes"))], by="b", marginals=marginals)
+    held = torch.tensor([[-1.5, 1.0], [0.0, 1.0], [1.5, 1.0]], dtype=torch.float64)
+    assert float(copula.log_prob(held).min()) > -10
+    assert float(copula.log_prob(torch.as_tensor(x[:1]))) < 0
