@@ -41,7 +41,7 @@ _WEIGHTS = np.exp(-(_KERNEL**2) / 2) / np.exp(-(_KERNEL**2) / 2).sum()
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """An increasing map of values to normal scores, by its knots. Steps are straight, so that values spread evenly there.
+    """An increasing map of values to normal scores, by its knots. On a step it is straight: values spread evenly there.
 
     Arguments:
         knots: values, `(KNOTS,)`.
