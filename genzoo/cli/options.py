@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from genzoo.cli.command import Option
 from genzoo.config.explain import as_sentence, describe_fields
-from genzoo.config.flags import FlaggedSetting, flagged_settings, settings_layer
+from genzoo.config.flags import LISTED, FlaggedSetting, flagged_settings, settings_layer
 from genzoo.config.layers import parse_assignments
 from genzoo.config.resolve import layer, options_class
 from genzoo.config.sampling import sampling_class
@@ -77,7 +77,7 @@ def setting_option(
 ) -> Option:
     """Make the option of a setting; its help is the description of the field.
 
-    Its value is None, or () if the option may be repeated, unless it is given.
+    Its value is None, or () if the option is given once per value, unless it is given.
 
     Arguments:
         section: heading that the help lists it under.
@@ -85,13 +85,16 @@ def setting_option(
         changes: other arguments of `click.Option`.
     """
     flag, kind = setting.flag, setting.value_type
-    extras = ["may be repeated"] if flag.repeat else []
+    several = flag.repeat or flag.metavar == LISTED
+    extras = ["may be repeated"] if several else []
     extras += [f"env var: {flag.envvar}"] if flag.envvar is not None else []
     if isinstance(shown_default, str | int | float):
         extras.append(f"default: {shown_default}")
     help_text = as_sentence(setting.field.description or "") + (f"  [{'; '.join(extras)}]" if extras else "")
     arguments: dict[str, Any] = {"metavar": flag.metavar, "envvar": flag.envvar, "help": help_text}
-    if flag.repeat:
+    if flag.metavar == LISTED:
+        arguments |= {"multiple": True, "callback": _joined}
+    elif flag.repeat:
         arguments["multiple"] = True
     elif kind is bool:
         arguments["default"] = None
@@ -103,6 +106,11 @@ def setting_option(
         arguments["is_flag"] = True
     arguments |= {"section": section, "former": flag.former, "former_values": flag.former_values}
     return Option([flag.name], **{**arguments, **changes})
+
+
+def _joined(_: click.Context, __: click.Parameter, lists: tuple[str, ...]) -> str | None:
+    """Return the names of all uses of an option; `--drop a --drop b` is `--drop a,b`."""
+    return ",".join(lists) if lists else None
 
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])

@@ -18,6 +18,9 @@ from pydantic.fields import FieldInfo
 from genzoo.config.explain import explain_value, members
 from genzoo.errors import ConfigError
 
+LISTED = "A,B"
+"""Placeholder of a list of names. If its option is repeated, the lists are joined."""
+
 
 @dataclass(frozen=True, slots=True)
 class Flag:

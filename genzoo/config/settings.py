@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from genzoo.config.explain import explain_text_for_number, explain_validation_error
-from genzoo.config.flags import Flag
+from genzoo.config.flags import LISTED, Flag
 from genzoo.errors import ConfigError
 from genzoo.plugins.local import ModelSource
 from genzoo.spec.entries import MOST_SAMPLING_GROUP, SAMPLING_GROUP
@@ -251,7 +251,7 @@ class SplitSettings(Settings):
     method: Annotated[str, Flag("--split", metavar="random|contiguous|time=COL")] = Field(
         "random", description="hold out rows at random, the last rows of the file, or the latest rows by a column"
     )
-    by: Annotated[tuple[str, ...], Flag("--split-by", metavar="A,B")] = Field(
+    by: Annotated[tuple[str, ...], Flag("--split-by", metavar=LISTED)] = Field(
         (), description="columns, such as customer_id, whose equal values stay on one side of the split and in one fold"
     )
     duplicates_together: Annotated[bool, Flag("--keep-duplicates-together")] = Field(
@@ -336,10 +336,10 @@ class DataSettings(Settings):
     missing: Annotated[tuple[str, ...], Flag("--missing", metavar="[COL=]MARK", repeat=True)] = Field(
         (), description="text or number that means a missing value, such as ? or -999, in all columns or in one"
     )
-    columns: Annotated[tuple[str, ...] | None, Flag("--columns", metavar="A,B")] = Field(
+    columns: Annotated[tuple[str, ...] | None, Flag("--columns", metavar=LISTED)] = Field(
         None, description="columns of a table to keep, in this order"
     )
-    drop: Annotated[tuple[str, ...], Flag("--drop", metavar="A,B")] = Field(
+    drop: Annotated[tuple[str, ...], Flag("--drop", metavar=LISTED)] = Field(
         (), description="columns of a table to leave out"
     )
     kinds: Annotated[dict[str, Kind], Flag("--kind", metavar="COL=KIND", repeat=True)] = Field(
@@ -363,7 +363,7 @@ class DataSettings(Settings):
     label: Annotated[str | None, Flag("--label", metavar="COL")] = Field(
         None, description="column used only in reports, not in training"
     )
-    condition: Annotated[tuple[str, ...], Flag("--condition", metavar="A,B")] = Field(
+    condition: Annotated[tuple[str, ...], Flag("--condition", metavar=LISTED)] = Field(
         (), description="columns that events are conditional on, such as species; label stands for the labels of images"
     )
     joint: Annotated[bool, Flag("--joint")] = Field(

@@ -125,7 +125,7 @@ def build_from_file(
         tensors = weights.read()
         transform = restore_stages(stored.stages, data, strip_prefix(tensors, "transform."), registry)
     except ArtifactError as error:
-        raise ArtifactError(f"{weights.path}: {error}.") from error
+        raise ArtifactError(f"{weights.path}: {str(error).removesuffix('.')}.") from error
     own = strip_prefix(tensors, "generator.")
     generator = _build_with(entry, stored.options, data, own, limited=reason is not None)
     if stored.channels_last:

@@ -118,6 +118,13 @@ def test_data_are_listed_and_inspected(cli, tmp_path):
     assert "nothing looks wrong" in cli("data", "iris")[1] or "repeat" in cli("data", "iris")[1]
 
 
+def test_lists_of_names_add_up(cli, tmp_path):
+    (tmp_path / "t.csv").write_text("a,b,c,d\n" + "".join(f"{i},{i * i},{-i},{i % 7}\n" for i in range(20)))
+    code, out, _ = cli("data", str(tmp_path / "t.csv"), "--drop", "a", "--drop", "b,d", "--json")
+    assert code == 0
+    assert [column["name"] for column in json.loads(out)["columns"]] == ["c"]
+
+
 @pytest.mark.precision
 def test_training_prints_where_everything_is(cli, tmp_path):
     code, out, err = cli("train", "dcgan", *QUICK, "--out", "run")

@@ -20,7 +20,7 @@ _COPULA = genzoo.ModelSpec(
     modalities=("table",),
     missing=True,
     data="iris",
-    sampling_group=512,
+    sampling_group=1024,
     reference="An Introduction to Copulas (Nelsen, 2006)",
 )
 

@@ -290,3 +290,38 @@ def test_it_trains_and_loads_and_groups_by_iris_species(tmp_path):
     assert np.isfinite(scores).all()
     # One normal for each species has −1.46 nats on held-out rows; a single copula over all columns about −3.5.
     assert float(np.mean(scores)) > -1.8
+
+
+def test_a_value_that_many_rows_share_has_a_flat_density():
+    draw = np.random.default_rng(0)
+    x = np.where(draw.random(600) < 0.4, 40.0, draw.normal(40, 10, 600).round())
+    copula = fitted(x[:, None], [NUMBER])
+    places = torch.tensor([[39.6], [40.0], [40.4]], dtype=torch.float64)
+    scores, _, slopes = copula.intervals(places, 0)
+    assert float(slopes.max() - slopes.min()) == pytest.approx(0, abs=1e-9)
+    assert float(scores[2, 0] - scores[0, 0]) == pytest.approx(0.8 * float(slopes[0].exp()), rel=1e-6)
+
+
+def test_rows_of_hardly_any_weight_leave_room_for_the_others():
+    draw = np.random.default_rng(0)
+    x = np.where(draw.random(300) < 0.5, 0.0, draw.exponential(size=300))
+    copula = fitted(x[:, None], [NUMBER], weights=torch.as_tensor(np.where(x == 0, 1.0, 1e-12)))
+    assert bool(copula.log_prob(torch.as_tensor(x)[:, None]).isfinite().all())
+    assert bool(copula.sample(100).isfinite().all())
+
+
+def test_counts_far_off_are_improbable_and_not_impossible():
+    copula = fitted(mixed(), MIXED, by="c")
+    event = torch.tensor([[0.0, 1.0, 0.0, 1e6]], dtype=torch.float64)
+    assert -5_000 < float(copula.log_prob(event)) < -500
+    gone = torch.tensor([[True, True, True, False]])
+    assert bool(copula.impute(event, gone, draw=True).isfinite().all())
+
+
+@pytest.mark.parametrize("marginals", ["empirical", "parametric", "normal"])
+def test_a_group_of_one_row_has_the_marginals_of_all_rows(marginals):
+    x = np.column_stack([np.random.default_rng(0).normal(size=200), np.arange(200) == 0])
+    copula = fitted(x, [Feature("a"), Feature("b", "binary", ("no", "yes"))], by="b", marginals=marginals)
+    held = torch.tensor([[-1.5, 1.0], [0.0, 1.0], [1.5, 1.0]], dtype=torch.float64)
+    assert float(copula.log_prob(held).min()) > -10
+    assert float(copula.log_prob(torch.as_tensor(x[:1]))) < 0

@@ -20,6 +20,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 _LEAST_ROWS, _MOST_GROUPS = 10, 50
 """Rows that each level of a column needs, and the number of levels it may have, for `auto` to group rows by it."""
 
+_FEWEST = 5
+"""Values of a column in a group from which on the group has a marginal of its own: from fewer, it would be a spike."""
+
 _FOLDS, _TRIED_ROWS, _TRIED_SWEEPS, _TRIED_DRAWS = 3, 3_000, 40, 16
 """Folds, rows, sweeps and draws by which `auto` compares columns."""
 
@@ -162,7 +165,7 @@ def _mean_by(values: Tensor, rows: Rows, column: int, levels: int) -> Tensor:
 
 def _fit_marginals(copula: Copula, group: int, rows: Rows, everything: Rows) -> None:
     for place, column in enumerate(copula.numbers):
-        own = rows if bool((~rows.missing[:, column]).any()) else everything
+        own = rows if int((~rows.missing[:, column]).sum()) >= _FEWEST else everything
         seen = ~own.missing[:, column]
         x, weights = (part[seen].numpy() for part in (own.x[:, column], own.weights))
         smallest = _smallest_gap(everything.x[~everything.missing[:, column], column])

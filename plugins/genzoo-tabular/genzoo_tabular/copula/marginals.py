@@ -75,14 +75,14 @@ class Quantiles(Marginals):
         return np.stack([knots, curve.scores, curve.shared, curve.steps])
 
     def scores(self, x: Tensor, group: int, columns: Tensor) -> tuple[Tensor, Tensor]:
-        knots, scores, _, _ = self._curves(group, columns)
-        z, slope = splines.evaluate(x.double(), knots, scores, splines.increasing_slopes(knots, scores))
+        knots, scores, _, steps = self._curves(group, columns)
+        z, slope = splines.evaluate(x.double(), knots, scores, splines.increasing_slopes(knots, scores), steps > 0)
         return z, slope.log()
 
     def values(self, z: Tensor, group: int, columns: Tensor) -> Tensor:
         """Return the values with normal scores `z (N, C')`. On a step, it is the value that many rows share."""
         knots, scores, shared, steps = self._curves(group, columns)
-        x = splines.invert(z.double(), knots, scores, splines.increasing_slopes(knots, scores))
+        x = splines.invert(z.double(), knots, scores, splines.increasing_slopes(knots, scores), steps > 0)
         place, _, _ = splines.interval(z.double(), scores)
         on_step = splines.at(steps, place) > 0
         on_step &= (z >= splines.at(scores, place)) & (z <= splines.at(scores, place + 1))

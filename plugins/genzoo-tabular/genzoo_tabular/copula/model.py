@@ -16,6 +16,9 @@ from genzoo_tabular.copula.rectangles import FAR, log_rectangle
 
 _LOG_NORMALIZER = math.log(2 * math.pi) / 2
 
+_LEAST_WIDTH = 1e-2
+"""Width of the interval of a count that is far off, so that it is improbable and not impossible."""
+
 _MOST_SHOWN = 20
 
 
@@ -82,7 +85,7 @@ class Copula(Generator, Imputation):
             low[:, whole], high[:, whole] = (
                 self.marginals.scores(x[:, whole] + half, group, places[counted])[0] for half in (-0.5, 0.5)
             )
-            low[:, whole] = torch.where(x[:, whole] <= 0, -FAR, low[:, whole])
+            low[:, whole] = torch.where(x[:, whole] <= 0, -FAR, low[:, whole].clamp_max(FAR - _LEAST_WIDTH))
         for place, column in enumerate(self.named):
             rank = self.ranks[place][x[:, column].long().clamp(0, self.ranks.shape[1] - 1)]
             low[:, column], high[:, column] = (self.cuts[group, place, rank + more].double() for more in (0, 1))

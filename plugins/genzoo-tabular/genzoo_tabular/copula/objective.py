@@ -24,7 +24,6 @@ class MarginalsAndCorrelations(DirectObjective):
     """
 
     weighted = True
-    passes = 1
 
     def __init__(self, sweeps: int) -> None:
         self.sweeps = sweeps

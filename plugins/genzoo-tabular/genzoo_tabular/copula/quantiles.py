@@ -28,6 +28,9 @@ _FEW = 10
 _HEAP, _STANDS_OUT, _MOST_HEAPS = 0.02, 8.0, 16
 """Least share of a value that is kept as a step, how much more it has than its neighbors, and the number of steps."""
 
+_LEAST_SHARE = 1e-9
+"""Share of all weight below which values at an end do not count."""
+
 _TAIL, _TAIL_POINTS = 1.0, 4
 """Width of a tail in normal scores, and the least number of quantiles in it."""
 
@@ -38,7 +41,7 @@ _WEIGHTS = np.exp(-(_KERNEL**2) / 2) / np.exp(-(_KERNEL**2) / 2).sum()
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """An increasing map of values to normal scores, by its knots.
+    """An increasing map of values to normal scores, by its knots. On a step it is straight: values spread evenly there.
 
     Arguments:
         knots: values, `(KNOTS,)`.
@@ -99,7 +102,7 @@ def _held_out(x: Array, weights: Array, smallest: float, width: float, fold: Arr
 def _smoothed(x: Array, weights: Array, smallest: float, width: float) -> Curve:
     ends, below = cells(x, weights, smallest)
     rows = weights.sum() ** 2 / (weights**2).sum()
-    last = float(_normal_quantile(1 - 0.5 / max(rows, 2.0)))
+    last = float(_normal_quantile(1 - max(min(0.5, 1 / rows, below[1], 1 - below[-2]), _LEAST_SHARE) / 2))
     heavy = _heavy(below)
     places = np.stack([heavy, heavy + 1], 1)
     edges, heaps = ends[places], np.clip(_normal_quantile(below[places]), -last, last)
@@ -131,7 +134,8 @@ def _heavy(below: Array) -> Array:
     padded = np.concatenate([[0.0], share, [0.0]])
     beside = np.maximum(padded[:-2], padded[2:])
     heavy = np.flatnonzero((share >= _HEAP) & (share >= _STANDS_OUT * beside) & (len(share) > 2))
-    return np.sort(heavy[np.argsort(-share[heavy])][:_MOST_HEAPS])
+    heavy = np.sort(heavy[np.argsort(-share[heavy])][:_MOST_HEAPS])
+    return heavy if share[heavy].sum() < 1 - 4 * _LEAST_SHARE else heavy[:0]  # the other values need room for knots
 
 
 def _between(heaps: Array, last: float, count: int) -> Array:
@@ -171,7 +175,6 @@ def _normal_quantile(p: Any) -> Array:
 
 
 def _log_density(x: Array, curve: Curve) -> Array:
-    knots, scores = (torch.as_tensor(part)[None] for part in (curve.knots, curve.scores))
-    slopes = increasing_slopes(knots, scores)
-    z, slope = evaluate(torch.as_tensor(x)[:, None], knots, scores, slopes)
+    knots, scores, steps = (torch.as_tensor(part)[None] for part in (curve.knots, curve.scores, curve.steps))
+    z, slope = evaluate(torch.as_tensor(x)[:, None], knots, scores, increasing_slopes(knots, scores), steps > 0)
     return (slope.log() - z**2 / 2).squeeze(1).numpy()

@@ -23,11 +23,12 @@ def increasing_slopes(x: Tensor, y: Tensor) -> Tensor:
     return torch.cat([secant[..., :1], inner, secant[..., -1:]], -1)
 
 
-def evaluate(x: Tensor, knots: Tensor, values: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
+def evaluate(x: Tensor, knots: Tensor, values: Tensor, slopes: Tensor, straight: Tensor) -> tuple[Tensor, Tensor]:
     """Return values and slopes of splines at `x (N, C)`, both `(N, C)`.
 
     Arguments:
         knots, values, slopes: one spline for each column, `(C, K)`; the first two increase.
+        straight: mask of knots at which a straight piece begins, `(C, K)`.
     """
     place, left, step = interval(x, knots)
     t = ((x - left) / step).clamp(0, 1)
@@ -37,18 +38,20 @@ def evaluate(x: Tensor, knots: Tensor, values: Tensor, slopes: Tensor) -> tuple[
     square, cube = 3 * rise - (2 * d0 + d1) * step, (d0 + d1) * step - 2 * rise
     inside = y0 + t * (d0 * step + t * (square + t * cube))
     slope = d0 + t * (2 * square + 3 * t * cube) / step
+    on_line = at(straight, place)
+    inside, slope = torch.where(on_line, y0 + t * rise, inside), torch.where(on_line, rise / step, slope)
     beyond = torch.minimum(x - knots[:, 0], torch.zeros_like(x)) * slopes[:, 0]
     beyond = beyond + torch.maximum(x - knots[:, -1], torch.zeros_like(x)) * slopes[:, -1]
     return inside + beyond, slope
 
 
-def invert(y: Tensor, knots: Tensor, values: Tensor, slopes: Tensor) -> Tensor:
+def invert(y: Tensor, knots: Tensor, values: Tensor, slopes: Tensor, straight: Tensor) -> Tensor:
     """Return where the splines have the values `y (N, C)`, `(N, C)`; other arguments as for `evaluate`."""
     place, _, _ = interval(y, values)
     low, high = at(knots, place), at(knots, place + 1)
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        below = evaluate(middle, knots, values, slopes)[0] < y
+        below = evaluate(middle, knots, values, slopes, straight)[0] < y
         low, high = torch.where(below, middle, low), torch.where(below, high, middle)
     x = (low + high) / 2
     for _ in range(_NEWTON):
