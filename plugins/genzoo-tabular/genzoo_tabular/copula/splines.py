@@ -55,7 +55,7 @@ def invert(y: Tensor, knots: Tensor, values: Tensor, slopes: Tensor, straight: T
         low, high = torch.where(below, middle, low), torch.where(below, high, middle)
     x = (low + high) / 2
     for _ in range(_NEWTON):
-        found, slope = evaluate(x, knots, values, slopes)
+        found, slope = evaluate(x, knots, values, slopes, straight)
         x = torch.minimum(torch.maximum(x - (found - y) / slope, low), high)
     x = torch.where(y < values[:, 0], knots[:, 0] + (y - values[:, 0]) / slopes[:, 0], x)
     return torch.where(y > values[:, -1], knots[:, -1] + (y - values[:, -1]) / slopes[:, -1], x)
