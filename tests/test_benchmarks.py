@@ -21,6 +21,7 @@ SHORTEST = {
     "scale": "--rows 1 2 --passes 4",
     "selection": "--repeats 2 --jobs 2",
     "startup": "--rounds 1",
+    "synthesis": "--table iris --model copula:marginals=normal --draws 1",
     "tables": "--gigabytes 0.001 --rounds 1",
     "truth": "--pairs 2 --rows 40 --columns 2",
     "vae": "digits --seeds 1 -o training.epochs=1",

@@ -10,7 +10,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -88,7 +88,7 @@ class Generator(nn.Module, ABC):
     """
 
     @abstractmethod
-    def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
+    def sample(self, n: int, *, condition: Tensor | None = None, **options: Any) -> Tensor:
         """Draw events.
 
         Arguments:

@@ -141,6 +141,7 @@ PURPOSES = {
     "jackknife",
     "multipliers",
     "order",
+    "places in cells",
     "sample",
     "step",
     "two-sample",
