@@ -47,7 +47,7 @@ def kind_of(fitted: Scorable, draws: int = BOUND_DRAWS) -> str:
 def measure_of(fitted: Scorable) -> str | None:
     """Return what a model's log-likelihoods measure, by column, such as `density of a; mass of b, c`.
 
-    Those of a conditional model are of events given their conditions: `density given species`.
+    For a conditional model, events are measured given their conditions: `density given species`.
     """
     if kind_of(fitted) == "none":
         return None

@@ -1,4 +1,4 @@
-"""Sampling options: given, checked, stored with a run, and part of what a sample metric says of itself."""
+"""Sampling options: given, checked, stored with a run, and part of the protocol of sample metrics."""
 
 import json
 

@@ -181,7 +181,7 @@ def _unlimited(feature: Any) -> Any:
 def _opened(
     stage: Stage, data: DataSpec, registry: Registry
 ) -> tuple[Entry[TransformSpec], TransformBuilder, Any, DataSpec]:
-    """Return the entry of a stage, its builder, its options, and the spec of what it sees."""
+    """Return the entry, builder and options of a stage, and the spec of its input."""
     entry = registry.transforms.get(stage.id)
     options = validate(options_class(entry), dict(stage.options), f"Transform {entry.id!r}")
     if stage.columns is not None:

@@ -30,7 +30,7 @@ _ACTIVATIONS: dict[ActivationName, type[nn.Module]] = {
 
 
 def build_networks(config: NetworkOptions, data: DataSpec, head: Head, outputs: int) -> tuple[nn.Module, nn.Module]:
-    """Build an encoder of what `encoder_view` returns, and the decoder of a head; conditions follow in both inputs.
+    """Build an encoder of `encoder_view`, and the decoder of a head. Conditions are the last inputs of both.
 
     Arguments:
         outputs: number of the encoder's outputs.

@@ -80,7 +80,7 @@ class Keeping(genzoo.DirectObjective):
 
 
 class Adding(Keeping):
-    """Collects events in the objective, where those of a fit that was cut short stay."""
+    """Collects events in the objective, which keeps them if a fit is cut short."""
 
     def __init__(self, options):
         self.found = []
