@@ -16,7 +16,8 @@ from genzoo.cli.output import print_json, print_line, show_notes
 from genzoo.config.settings import DataSettings, validate
 from genzoo.data.align import filled_table, known_to_model
 from genzoo.data.dataset import Dataset
-from genzoo.data.loading import check_matching, open_matching, open_source
+from genzoo.data.loading import open_matching, open_source
+from genzoo.data.opening.given import check_matching
 from genzoo.errors import ConfigError, pass_out_of_memory
 from genzoo.inference.export import save_events
 from genzoo.inference.trained_model import TrainedModel

@@ -18,7 +18,8 @@ from genzoo.config.keywords import PLACES, sort_keywords
 from genzoo.config.resolve import options_class
 from genzoo.config.settings import EMTraining, GradientTraining, RunConfig, Settings, SplitSettings, validate
 from genzoo.data.dataset import Dataset, usable
-from genzoo.data.loading import anchor, given_data, open_dataset
+from genzoo.data.loading import anchor, open_dataset
+from genzoo.data.opening.given import given_data
 from genzoo.data.splits.given import given_split
 from genzoo.errors import ConfigError, did_you_mean
 from genzoo.metrics.evaluator import find_extractor

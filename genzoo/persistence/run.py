@@ -20,7 +20,8 @@ from genzoo.config.settings import DataForm, DirectTraining, GradientTraining, R
 from genzoo.data.checks import data_difference, with_former_range
 from genzoo.data.dataset import Dataset
 from genzoo.data.download import without_fetching
-from genzoo.data.loading import AnyData, is_registered, open_dataset
+from genzoo.data.loading import is_registered, open_dataset
+from genzoo.data.opening.given import AnyData
 from genzoo.errors import ArtifactError, ConfigError, DataError, did_you_mean
 from genzoo.inference.answers import Output
 from genzoo.inference.data_units import Events

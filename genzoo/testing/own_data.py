@@ -6,7 +6,8 @@ import numpy as np
 
 from genzoo.config.settings import DataSettings, validate
 from genzoo.data.dataset import Dataset, usable
-from genzoo.data.loading import AnyData, given_data, open_dataset
+from genzoo.data.loading import open_dataset
+from genzoo.data.opening.given import AnyData, given_data
 from genzoo.plugins.manager import get_registry
 
 _MOST = 240

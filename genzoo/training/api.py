@@ -11,7 +11,7 @@ from genzoo.config.keywords import check_model, option_names, sort_keywords
 from genzoo.config.resolve import layer, resolve_config
 from genzoo.config.settings import RunConfig, SplitSettings, runs_folder, validate
 from genzoo.data.dataset import Dataset
-from genzoo.data.loading import given_data
+from genzoo.data.opening.given import given_data
 from genzoo.data.splits.given import given_split
 from genzoo.data.value_range import range_remarks
 from genzoo.engine.distributed import join_processes

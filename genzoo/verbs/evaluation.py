@@ -9,7 +9,7 @@ import numpy as np
 
 from genzoo.config.counts import check_count
 from genzoo.data.dataset import Dataset, Rows
-from genzoo.data.loading import AnyData, matching_data
+from genzoo.data.opening.given import AnyData, matching_data
 from genzoo.errors import ConfigError
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.evaluate import Evaluation

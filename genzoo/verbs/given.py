@@ -15,7 +15,8 @@ from genzoo.data.dataset import Dataset, Rows
 from genzoo.data.frames.kinds import is_frame
 from genzoo.data.frames.results import frame_of, matrix_like, usual_library
 from genzoo.data.frames.source import in_one_piece, kept_of_frame, with_columns
-from genzoo.data.loading import AnyData, matching_data, matching_settings, open_source
+from genzoo.data.loading import open_source
+from genzoo.data.opening.given import AnyData, matching_data, matching_settings
 from genzoo.data.table import kept_names
 from genzoo.errors import ConfigError, GenzooError
 from genzoo.inference.answers import ResultT

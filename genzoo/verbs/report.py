@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from genzoo.data.loading import AnyData, matching_data
+from genzoo.data.opening.given import AnyData, matching_data
 from genzoo.errors import ArtifactError, ConfigError
 from genzoo.persistence.run import Run, open_run
 from genzoo.plugins.manager import get_registry

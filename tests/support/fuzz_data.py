@@ -84,7 +84,7 @@ def child(name: str, first: int, last: int, seed: int, space: Path) -> None:
 
     import genzoo.cli.data  # what reads is loaded before memory is limited
     import genzoo.data.columns.listing
-    import genzoo.data.readers.parquet  # noqa: F401
+    import genzoo.data.readers.arrow.parquet  # noqa: F401
 
     faulthandler.enable()
     torch.set_num_threads(1)

@@ -376,3 +376,8 @@ def _settled_text(values: Any, marks: Sequence[str]) -> Any:
     elif texts.equals(coded.dictionary):
         return values
     return pa.chunked_array([texts.take(coded.indices)])
+
+
+def read_csv(path: Path, settings: DataSettings, expected: Collection[str]) -> CsvSource:
+    """Open a text file of a table; the arguments are those for `CsvSource`."""
+    return CsvSource(path, settings, expected=expected)

@@ -168,3 +168,8 @@ def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def read_json(path: Path, settings: DataSettings, _expected: Collection[str]) -> JsonSource:
+    """Open a file of records, which has no header."""
+    return JsonSource(path, settings)
