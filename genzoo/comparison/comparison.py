@@ -15,14 +15,16 @@ import numpy as np
 
 from genzoo.comparison.aggregate import CandidateResult, Evidence, aggregate_results, not_ranked
 from genzoo.comparison.candidate import Candidate
-from genzoo.comparison.fit import FitJob, FitResult
+from genzoo.comparison.fits.job import FitJob, FitResult
 from genzoo.comparison.ranking import LIKELIHOOD_FIGURES, Ranking, default_figure, rank
 from genzoo.comparison.settle import TOLERANCE_OF_SUM
 from genzoo.comparison.splits import SplitPlan, split_settings
 from genzoo.comparison.store import ResultStore
 from genzoo.comparison.workers import run_fit_jobs, with_threads
+from genzoo.config.data import DataSettings
 from genzoo.config.explain import as_sentence
-from genzoo.config.settings import DataSettings, EMTraining, RunConfig
+from genzoo.config.run_config import RunConfig
+from genzoo.config.training import EMTraining
 from genzoo.data.conditions import joint_dataset
 from genzoo.data.dataset import Dataset
 from genzoo.data.degenerate.dependence import find_dependence

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from genzoo.config.settings import DataSettings, SplitSettings
+from genzoo.config.data import DataSettings, SplitSettings
 from genzoo.data.dataset import Dataset, usable
 from genzoo.data.opening.choices import as_stated, with_columns, with_conditions
 from genzoo.data.opening.sources import (

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from genzoo.config.settings import BOUND_DRAWS, DirectTraining, RunConfig
+from genzoo.config.run_config import RunConfig
+from genzoo.config.training import BOUND_DRAWS, DirectTraining
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ConfigError, DataError, GenzooError
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.evaluate import Evaluation, evaluate
-from genzoo.metrics.evaluator import Chosen
+from genzoo.metrics.evaluation.choice import Chosen
 from genzoo.metrics.held_out import HeldOutScores
 from genzoo.metrics.metric import Metric
 from genzoo.persistence.checkpoint import checkpoints

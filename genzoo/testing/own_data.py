@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from genzoo.config.settings import DataSettings, validate
+from genzoo.config.data import DataSettings
+from genzoo.config.settings import validate
 from genzoo.data.dataset import Dataset, usable
 from genzoo.data.loading import open_dataset
 from genzoo.data.opening.given import AnyData, given_data

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.data.frames.kinds import is_frame
 from genzoo.data.frames.results import frame_of, matrix_like, usual_library
@@ -22,7 +22,8 @@ from genzoo.errors import ConfigError, GenzooError
 from genzoo.inference.answers import ResultT
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import capabilities_of
-from genzoo.persistence.run import Run, is_model_folder, load, open_run
+from genzoo.persistence.open_run import is_model_folder, load, open_run
+from genzoo.persistence.run import Run
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.device import resolve_device
 from genzoo.runtime.progress import Phase

@@ -10,7 +10,8 @@ from typing import Any
 
 from genzoo.data.opening.given import AnyData, matching_data
 from genzoo.errors import ArtifactError, ConfigError
-from genzoo.persistence.run import Run, open_run
+from genzoo.persistence.open_run import open_run
+from genzoo.persistence.run import Run
 from genzoo.plugins.manager import get_registry
 from genzoo.reports.comparison_page import comparison_page
 from genzoo.reports.html import render_page, write_page

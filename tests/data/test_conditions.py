@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.condition_transform import fit_condition
 from genzoo.data.conditions import joint_dataset, joint_spec
 from genzoo.data.loading import open_dataset

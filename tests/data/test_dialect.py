@@ -15,7 +15,8 @@ from pyarrow import parquet
 
 import genzoo
 from genzoo import ConfigError, DataError
-from genzoo.config.settings import DataSettings, validate
+from genzoo.config.data import DataSettings
+from genzoo.config.settings import validate
 from genzoo.data.inspect import inspect
 from genzoo.data.loading import open_dataset, open_matching, open_source
 from genzoo.data.readers import piped

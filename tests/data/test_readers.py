@@ -8,7 +8,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from genzoo import DataError, DataSpec, Feature
-from genzoo.config.settings import DataSettings, SplitSettings
+from genzoo.config.data import DataSettings, SplitSettings
 from genzoo.data.readers.numpy_files import array_dataset, read_array
 from genzoo.data.dataset import Dataset, usable
 from genzoo.data.checks import refuse_degenerate

@@ -13,7 +13,7 @@ from sklearn.model_selection import GroupKFold, GroupShuffleSplit, KFold, TimeSe
 
 import genzoo
 from genzoo.comparison.splits import SplitPlan
-from genzoo.config.settings import DataSettings, SplitSettings
+from genzoo.config.data import DataSettings, SplitSettings
 from genzoo.data.loading import open_dataset
 from genzoo.data.opening.given import given_data
 from genzoo.data.readers.numpy_files import array_dataset

@@ -12,7 +12,7 @@ from pyarrow import feather, parquet
 
 import genzoo
 from genzoo import ConfigError, DataError, Dataset, DataSpec, Feature
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.column import Column
 from genzoo.data.inspect import ColumnFacts, inspect
 from genzoo.data.align import match_dataset

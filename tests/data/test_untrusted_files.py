@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.loading import open_dataset
 from genzoo.data.readers import text_input
 from genzoo.data.readers.unpacked import check_unpacked

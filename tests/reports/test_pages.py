@@ -180,7 +180,7 @@ def write(run_folder, seed=0):
 
 
 def find(*names):
-    from genzoo.metrics.evaluator import find_metrics
+    from genzoo.metrics.evaluation.choice import find_metrics
     from genzoo.plugins.manager import get_registry
 
     return find_metrics(get_registry(), names)

@@ -10,7 +10,7 @@ import torch
 import toy_plugin
 
 import genzoo
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.loading import open_dataset
 from genzoo.data.opening.given import given_data
 from genzoo.inference.row_likelihoods import measure_of

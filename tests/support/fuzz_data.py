@@ -125,7 +125,7 @@ def timed(make: object, draw: random.Random, space: Path) -> str:
 def read(make, draw: random.Random, space: Path) -> str:  # type: ignore[no-untyped-def]
     """Make a mutant and read it, with the command line and as a training does."""
     from genzoo.cli.main import main
-    from genzoo.config.settings import DataSettings
+    from genzoo.config.data import DataSettings
     from genzoo.data.loading import open_dataset
     from genzoo.errors import ConfigError, DataError
     from genzoo.plugins.manager import get_registry

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genzoo.config.settings import DataSettings, SplitSettings
+from genzoo.config.data import DataSettings, SplitSettings
 from genzoo.data.dataset import Dataset
 from genzoo.data.opening.sources import check_form_settings
 from genzoo.errors import ConfigError

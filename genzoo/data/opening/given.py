@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from genzoo.config.settings import DataSettings, SplitSettings, validate
+from genzoo.config.data import DataSettings, SplitSettings
+from genzoo.config.settings import validate
 from genzoo.data.dataset import Dataset
 from genzoo.data.frames.kinds import is_frame
 from genzoo.data.loading import open_matching

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.errors import ConfigError, DataError
 from genzoo.spec.modality import ARRAY_SUFFIXES, MODALITIES, ModalitySpec, SourceSpec
 from genzoo.text import one_of

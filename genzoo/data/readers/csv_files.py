@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.column import LARGEST_WHOLE, inexact
 from genzoo.data.columns.ids import has_codes
 from genzoo.data.marks import MISSING, marks_of

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.marks import marks_of
 from genzoo.data.readers.cells import Cells, trimmed
 from genzoo.data.readers.number_formats import FORMS

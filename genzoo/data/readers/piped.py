@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.opening.sources import check_source_settings
 from genzoo.data.readers.csv_files import CsvSource
 from genzoo.data.readers.json_files import JsonSource

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.readers.arrow.input import for_arrow, mapped
 from genzoo.data.readers.arrow.messages import MAGIC, declared, listed
 from genzoo.data.readers.unpacked import HARMLESS, check_unpacked

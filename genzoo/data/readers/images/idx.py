@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.dataset import Dataset, check_values
 from genzoo.data.images import bytes_spec
 from genzoo.data.readers.unpacked import check_unpacked
