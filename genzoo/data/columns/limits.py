@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.columns.dates import parse_time
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ConfigError, did_you_mean
