@@ -132,7 +132,7 @@ STANDARD_INPUT = "-"
 
 _OF_TABLES = (
     *("columns", "drop", "kinds", "label", "weight", "drop_missing", "missing"),
-    *("date_formats", "bounds", "whole", "transforms"),
+    *("date_formats", "bounds", "whole", "round", "transforms"),
 )
 _OF_TEXTS = ("header", "separator", "decimal", "thousands")
 _TEXTS = ".csv and .tsv files"
