@@ -165,7 +165,8 @@ def impute_command(
 
     A missing value becomes its mean given the observed values of the row, or its most probable category. The mean of a
     count need not be whole, and turns a column of integers into fractions; --draws fills in whole counts. Numbers of
-    other columns of whole numbers are rounded, unless the model was trained with --no-whole.
+    other columns are rounded to whole numbers or decimal places as in the training rows, unless the model was trained
+    with --no-whole or --no-round.
 
     All columns keep their order and otherwise their type, including those that the model does not use. Columns named
     by --drop are removed. An array (.npy, .npz) holds only the columns of the model.

@@ -140,6 +140,11 @@ class DataSettings(Settings):
         description="whether samples have whole numbers in a column of whole numbers, and whole days or seconds in one "
         "of times; yes by default",
     )
+    round: Annotated[bool, Flag("--round/--no-round")] = Field(
+        True,
+        description="whether samples have the decimal places of the training rows, such as one in a column of 5.1 and "
+        "4.9; yes by default",
+    )
     transforms: Annotated[dict[str, str], Flag("--transform", metavar="COL=TRANSFORM", repeat=True)] = Field(
         {},
         description="transform of a column before the model's own scaling, such as price=log: log, logit, marginal or "

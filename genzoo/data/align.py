@@ -35,7 +35,7 @@ from genzoo.text import guarded
 from genzoo.typing import Array
 from genzoo.wording import argument
 
-_OF_TRAINING = ("kinds", "bounds", "whole", "transforms")
+_OF_TRAINING = ("kinds", "bounds", "whole", "round", "transforms")
 """Settings of columns that a trained model knows."""
 
 _OFF_GRID = 1e-3

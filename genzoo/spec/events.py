@@ -68,7 +68,7 @@ class Feature:
         form: how a column of dates or times is stored: a type of Arrow, such as `timestamp[us, tz=UTC]`, or the format
             of its texts, such as `%d.%m.%Y`; not compared. Defaults to `None`.
         low, high: smallest and largest value in samples; not compared. Default to `None`: not limited.
-        step: samples are whole multiples of it; not compared. Defaults to `None`: any number.
+        step: samples are whole multiples of it, such as 1 or 0.1; not compared. Defaults to `None`: any number.
         unseen: levels that no training row of a model has; not compared. Defaults to none.
         cell: width of the cells around its values, whose probability a model of a density is scored by; not compared.
             Defaults to `None`: it is scored by the density.

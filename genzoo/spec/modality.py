@@ -244,7 +244,7 @@ MODALITIES: dict[str, ModalitySpec] = {
         ),
         settings=(
             *("columns", "drop", "kinds", "label", "weight", "drop_missing", "missing"),
-            *("date_formats", "bounds", "whole", "transforms"),
+            *("date_formats", "bounds", "whole", "round", "transforms"),
         ),
         columns=True,
         missing=True,
