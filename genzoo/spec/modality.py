@@ -271,6 +271,12 @@ def unknown(modalities: Iterable[Modality]) -> list[str]:
     return sorted(set(modalities).difference(MODALITIES))
 
 
+def endings() -> tuple[str, ...]:
+    """Return the ends of the names of all files that events are read from, in lower case."""
+    sources = (source for form in MODALITIES.values() for source in form.sources)
+    return (*(ending for source in sources for ending in source.endings), *ARRAY_SUFFIXES)
+
+
 def layouts() -> str:
     """Return the layouts of arrays in words: `images are (N, H, W) or (N, H, W, C), and tables are (N, columns)`."""
     parts = [f"{form.plural} are {' or '.join(form.layouts)}" for form in MODALITIES.values() if form.layouts]

@@ -87,11 +87,11 @@ def choose_stages(
         chosen: names of transforms, by column.
 
     Raises:
-        ConfigError: there is no such column or transform, the column is not continuous, or the data are images.
+        ConfigError: there is no such column or transform, the column is not continuous, or the data are no table.
     """
     if chosen and not data.form.columns:
         raise ConfigError(
-            f"{argument('transforms')} is for columns of tables, and these data are images. Leave it out."
+            f"{argument('transforms')} is for columns of tables, and these data are {data.form.plural}. Leave it out."
         )
     known = {feature.name: place for place, feature in enumerate(data.features)}
     groups: dict[str, list[int]] = {}
