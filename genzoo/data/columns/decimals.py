@@ -75,13 +75,16 @@ def _rounding(feature: Feature, stored: np.dtype[np.generic]) -> float:
 
 
 def on_grid(x: Array, step: Array) -> Array:
-    """Return numbers rounded to multiples of `step`. Multiples of 0.1, 0.01 ... are the nearest numbers to decimal ones.
+    """Return numbers rounded to multiples of `step`.
+
+    Multiples of 0.1, 0.01 ... are the floating-point numbers nearest to decimal ones.
 
     Examples:
         >>> on_grid(np.array([0.28, 131.0]), np.array([0.1, 60.0])).tolist()
         [0.3, 120.0]
     """
     parts = np.rint(1 / step)
+    divides = np.abs(parts * step - 1) < 1e-9
     with np.errstate(over="ignore"):
-        placed = np.where(np.abs(parts * step - 1) < 1e-9, np.rint(x * parts) / np.maximum(parts, 1), np.rint(x / step) * step)
+        placed = np.where(divides, np.rint(x * parts) / np.maximum(parts, 1), np.rint(x / step) * step)
     return np.where(np.isfinite(placed), placed, x)  # a number too large for this has no decimal places
