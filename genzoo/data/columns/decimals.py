@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from genzoo.data.columns.cells import decimal_grid
@@ -36,10 +38,10 @@ class DecimalPlaces:
 
     @property
     def count(self) -> int | None:
-        """Number of decimal places; `None` if values have more than can be told, or hardly any differ."""
+        """Number of decimal places; `None` if values have more than nine, or hardly any differ."""
         if self._parts is None or len(self._different) < _HANDFUL:
             return None
-        return round(np.log10(self._parts))
+        return round(math.log10(self._parts))
 
     @property
     def step(self) -> float | None:
