@@ -49,7 +49,7 @@ def cluster_command(
     """
     from genzoo.cli.rows import check_destination, open_data, settings_of, show_columns
     from genzoo.inference.scoring import CLUSTER_COLUMNS, cluster
-    from genzoo.persistence.run import load
+    from genzoo.persistence.open_run import load
     from genzoo.verbs.given import check_capable, kept_columns
 
     check_destination(out, keep)
@@ -85,7 +85,7 @@ def embed_command(run: str, out: Path | None, device: str, as_json: bool, **give
     """
     from genzoo.cli.rows import check_destination, open_data, settings_of, show_columns
     from genzoo.metrics.evaluate import embed
-    from genzoo.persistence.run import load
+    from genzoo.persistence.open_run import load
     from genzoo.verbs.given import check_capable
 
     check_destination(out)
@@ -124,7 +124,7 @@ def reconstruct_command(run: str, out: Path, escape_formulas: bool, device: str,
     from genzoo.cli.rows import open_data, settings_of
     from genzoo.inference.export import check_suffix, save_events
     from genzoo.metrics.evaluate import reconstruct
-    from genzoo.persistence.run import load
+    from genzoo.persistence.open_run import load
     from genzoo.verbs.given import check_capable
 
     show_unfinished(run)
@@ -179,7 +179,7 @@ def impute_command(
     from genzoo.cli.rows import open_data, settings_of, write_filled
     from genzoo.data.columns.unseen import about_unseen, unseen_levels
     from genzoo.inference.export import check_suffix
-    from genzoo.persistence.run import load
+    from genzoo.persistence.open_run import load
     from genzoo.verbs.given import check_capable
     from genzoo.verbs.rows import filled_events
 
@@ -259,7 +259,7 @@ def score_command(
     """
     from genzoo.cli.rows import check_destination, open_data, settings_of, show_columns
     from genzoo.inference.scoring import SCORE_COLUMNS, score
-    from genzoo.persistence.run import load
+    from genzoo.persistence.open_run import load
     from genzoo.verbs.given import check_capable, kept_columns
 
     check_destination(out, keep)

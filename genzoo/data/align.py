@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.column import Column
 from genzoo.data.conditions import joint_spec, labeled, separate, with_condition_columns
 from genzoo.data.dataset import BLOCK, Dataset, usable

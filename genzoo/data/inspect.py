@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from genzoo.config.settings import SplitSettings
+from genzoo.config.data import SplitSettings
 from genzoo.data.columns.dates import UNITS, show_time
 from genzoo.data.columns.decimals import decimal_places
 from genzoo.data.columns.ids import dated, id_advice, measured

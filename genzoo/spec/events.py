@@ -177,8 +177,11 @@ class DataSpec:
         named = (*self.features, *self.condition)
         if len(named) + sum(len(feature.levels or ()) for feature in named) > MOST_NAMES:
             raise ValueError(f"A table has at most {MOST_NAMES} columns and categories together.")
-        if len(self.event_shape) != self.form.rank or any(side < 1 for side in self.event_shape):
-            raise ValueError(f"An event of modality {self.modality!r} cannot have the shape {self.event_shape}.")
+        if not self.form.fits(self.event_shape):
+            raise ValueError(
+                f"An event of modality {self.modality!r} has the shape ({', '.join(self.form.axes)}), with sides of at "
+                f"least 1, not {self.event_shape}."
+            )
         if len(self.features) != self.form.feature_count(self.event_shape):
             raise ValueError(f"{len(self.features)} features do not describe an event of shape {self.event_shape}.")
         _check_condition(self)

@@ -16,7 +16,7 @@ from refusals import assert_refused
 
 import genzoo
 from genzoo import ConfigError, DataError
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.columns.limits import stated_bounds, with_limits, within_limits
 from genzoo.data.loading import open_dataset
 from genzoo.data.readers.numpy_files import array_dataset

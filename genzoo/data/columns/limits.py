@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.columns.dates import parse_time
 from genzoo.data.columns.decimals import decimal_places, on_grid
 from genzoo.data.dataset import Dataset, Rows
