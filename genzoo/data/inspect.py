@@ -49,8 +49,8 @@ class ColumnFacts:
         missing: number of missing values.
         unit: unit and origin of the numbers of dates and times. Defaults to `None`.
         dates: low, high and mean of dates and times, as text. Defaults to `None`.
-        decimals: number of decimal places, which samples keep; 0 for whole numbers. Defaults to `None`: more than can
-            be told, or it has no numbers.
+        decimals: number of decimal places, which samples keep; 0 for whole numbers. Defaults to `None`: more than
+            nine, hardly any different values, or no numbers.
         todo: what to do about it. Defaults to `None`: nothing.
     """
 

@@ -130,7 +130,7 @@ def _inward(end: float | None, step: float, side: int) -> float | None:
 
 
 def _rounded(x: float, step: float) -> float:
-    return float(on_grid(np.float64(x), np.float64(step)))
+    return float(on_grid(np.array(x), np.array(step)))
 
 
 def _observed(dataset: Dataset, rows: Rows) -> tuple[Array, Array, Array, Array]:
