@@ -15,7 +15,11 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
+    TypeAdapter,
     ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     field_validator,
     model_validator,
 )
@@ -24,6 +28,7 @@ from genzoo.config.explain import explain_text_for_number, explain_validation_er
 from genzoo.config.flags import LISTED, Flag
 from genzoo.errors import ConfigError
 from genzoo.plugins.local import ModelSource
+from genzoo.spec.composite import MOST_PARTS, CompositeSpec
 from genzoo.spec.entries import MOST_SAMPLING_GROUP, SAMPLING_GROUP
 from genzoo.spec.events import MOST_NAMES, ColumnType, DataSpec, Feature, Kind
 from genzoo.wording import argument, front_end
@@ -318,6 +323,9 @@ class DataSettings(Settings):
     binarize: Annotated[bool, Flag("--binarize", former=("--binarise",))] = Field(
         False, description="turn images into black (0) and white (1) at the middle of their range"
     )
+    parts: Annotated[tuple[str, ...], Flag("--parts", metavar=LISTED)] = Field(
+        (), description="arrays of an .npz file that are parts of each event, such as image,label"
+    )
     header: Annotated[Literal["auto"] | bool, Flag("--header/--no-header")] = Field(
         "auto", description="whether the first row of a .csv or .tsv file holds column names; by default detected"
     )
@@ -498,8 +506,38 @@ def _all_texts(content: Any) -> bool:
     return isinstance(content, list | tuple) and all(isinstance(item, str) for item in content)
 
 
-DataForm = Annotated[DataSpec, BeforeValidator(_read_features)]
-"""A `DataSpec` as stored in files."""
+_WHOLE: TypeAdapter[DataSpec] = TypeAdapter(Annotated[DataSpec, BeforeValidator(_read_features)])
+_CONDITION: TypeAdapter[tuple[Feature, ...]] = TypeAdapter(tuple[Feature, ...])
+
+
+def _read_parts(content: Any, read_whole: ValidatorFunctionWrapHandler) -> DataSpec:
+    """Read the spec of an event, which may be one of several parts."""
+    if isinstance(content, CompositeSpec):
+        return content
+    if not isinstance(content, Mapping) or "parts" not in content:
+        found: DataSpec = read_whole(content)
+        return found
+    parts, missing = content["parts"], content.get("missing", False)
+    if not content.keys() <= {"parts", "missing", "condition"} or not isinstance(missing, bool):
+        raise ValueError("an event of several parts holds parts, missing and condition, and nothing else")
+    if not isinstance(parts, Mapping) or len(parts) > MOST_PARTS:
+        raise ValueError(f"an event has at most {MOST_PARTS} parts")
+    if not all(
+        isinstance(part, DataSpec) or (isinstance(part, Mapping) and "parts" not in part) for part in parts.values()
+    ):
+        raise ValueError("a part of an event cannot have parts")
+    others = _read_features({"condition": content.get("condition", [])})
+    specs = {str(name): _WHOLE.validate_python(part) for name, part in parts.items()}
+    return CompositeSpec.of(specs, missing=missing, condition=_CONDITION.validate_python(others["condition"]))
+
+
+DataForm = Annotated[
+    DataSpec,
+    BeforeValidator(_read_features),
+    WrapValidator(_read_parts),
+    PlainSerializer(lambda spec: spec.as_dict(), when_used="always"),
+]
+"""A `DataSpec` as stored in files; also one of several parts."""
 
 
 class ObjectiveSettings(Settings):

@@ -16,6 +16,7 @@ from torch import Tensor
 from genzoo.config.settings import DataSettings, SplitSettings, validate
 from genzoo.data.dataset import Dataset, usable
 from genzoo.data.frames.kinds import is_frame
+from genzoo.data.parts import are_parts, match_events, parts_dataset, parts_in_file, with_parts
 from genzoo.data.readers.numpy_files import array_dataset
 from genzoo.errors import ConfigError, DataError, PluginError, explain_out_of_memory
 from genzoo.plugins.registry import Registry, blame, resolve
@@ -71,7 +72,7 @@ def _named(data: AnyData | None, split: SplitSettings) -> tuple[Dataset | None, 
     if isinstance(data, str | Path):
         return None, {"source": str(data)}
     if isinstance(data, Mapping):
-        return _mapped(data, split)
+        return _mapped({"source": data} if are_parts(data) else data, split)
     if is_frame(data):
         from genzoo.data.frames.source import frame_dataset  # imported here, because arrays need no pyarrow
 
@@ -98,6 +99,11 @@ def _mapped(data: Mapping[str, Any], split: SplitSettings) -> tuple[Dataset | No
         settings = {**data, "source": "table"}
         checked = _in_memory(validate(DataSettings, settings, "Data"))
         return _as_stated(frame_dataset(source, checked, split), checked), settings
+    if are_parts(source):
+        settings = {**data, "source": "parts"}
+        checked = _in_memory(validate(DataSettings, settings, "Data"))
+        parts = parts_dataset("parts", source, checked)
+        return _select(parts, DataSettings(source=parts.name), split), settings
     dataset, named = _named(source, SplitSettings())
     settings = {**data, **named}
     if dataset is None:
@@ -216,12 +222,13 @@ def open_matching(settings: DataSettings, spec: DataSpec, registry: Registry, *,
         ConfigError: a setting does not suit the data.
         DataError: as `open_dataset`; or a column is missing, or holds a value that the model cannot take.
     """
-    from genzoo.data.align import match_dataset, match_table
+    from genzoo.data.align import match_table
 
     with _reading(settings):
         tabular = _open_table(settings, registry, _names(spec))
         if tabular is None:
-            return match_dataset(_select(_open_other(settings, registry), settings), spec)
+            settings = with_parts(settings, spec, _suffix(_path(settings)))
+            return match_events(_select(_open_other(settings, registry), settings), spec)
         return match_table(_name(settings), tabular, settings, spec, keep_unknown=keep_unknown)
 
 
@@ -231,9 +238,12 @@ def matching_settings(data: AnyData) -> DataSettings:
     Raises:
         ConfigError: a setting is only for training.
     """
-    given = {**data, "source": data.get("source")} if isinstance(data, Mapping) else {"source": data}
+    given: dict[str, Any] = {"source": data}
+    if isinstance(data, Mapping) and not are_parts(data):
+        given = {**data, "source": data.get("source")}
     if not isinstance(given["source"], str | Path):
         given["source"] = "table" if is_frame(given["source"]) else getattr(given["source"], "name", "array")
+        given["source"] = "parts" if are_parts(data) else given["source"]
     return check_matching(validate(DataSettings, {**given, "source": str(given["source"])}, "Data"))
 
 
@@ -264,10 +274,10 @@ def matching_data(data: AnyData, spec: DataSpec, registry: Registry, *, keep_unk
         ConfigError: a setting does not suit the data.
         DataError: there are no such data, a column is missing, or it holds a value that the model cannot take.
     """
-    from genzoo.data.align import match_dataset, match_table
+    from genzoo.data.align import match_table
 
     settings = matching_settings(data)
-    source = data.get("source") if isinstance(data, Mapping) else data
+    source = data.get("source") if isinstance(data, Mapping) and not are_parts(data) else data
     if isinstance(source, str | Path):
         return open_matching(settings, spec, registry, keep_unknown=keep_unknown)
     _in_memory(settings)
@@ -275,10 +285,12 @@ def matching_data(data: AnyData, spec: DataSpec, registry: Registry, *, keep_unk
         from genzoo.data.frames.source import FrameSource, in_one_piece
 
         return match_table("table", FrameSource(in_one_piece(source)), settings, spec, keep_unknown=keep_unknown)
+    if are_parts(source):
+        return match_events(parts_dataset("parts", source, settings), spec)
     dataset, _ = _named(source, SplitSettings())
     if dataset is None:
         raise ConfigError("There is no source of data. Give a path, a built-in name, an array or a table.")
-    return match_dataset(_select(_as_stated(dataset, settings), settings), spec)
+    return match_events(_select(_as_stated(dataset, settings), settings), spec)
 
 
 def open_source(settings: DataSettings, registry: Registry, spec: DataSpec | None = None) -> TableSource | None:
@@ -391,7 +403,8 @@ def _piped(settings: DataSettings, expected: Collection[str]) -> TableSource:
 
 
 def _open_other(settings: DataSettings, registry: Registry) -> Dataset:
-    return _as_stated(_open_whole(settings, registry), settings)
+    dataset = _open_whole(settings, registry)
+    return dataset if settings.parts else _as_stated(dataset, settings)
 
 
 def _as_stated(dataset: Dataset, settings: DataSettings) -> Dataset:
@@ -439,7 +452,7 @@ def _similar_file(path: Path, registry: Registry) -> str:
 def _select(dataset: Dataset, settings: DataSettings, split: SplitSettings | None = None) -> Dataset:
     """Apply the settings of tables: columns, kinds, labels, weights, missing values, and what divides the rows."""
     split = split or SplitSettings()
-    given = settings.given(*_OF_TABLES)
+    given = None if settings.parts else settings.given(*_OF_TABLES)  # `parts_dataset` has applied them
     divided = argument("split", split.method) if split.time is not None else argument("split_by") if split.by else None
     if given is None and divided is None:
         return dataset
@@ -464,6 +477,9 @@ def _read_file(path: Path, settings: DataSettings) -> Dataset:
         raise DataError(f"{path} is neither a file nor a folder, and reading it might never end.")
     if path.is_dir():
         return image_folder.read_folder(path, settings)
+    if path.suffix == ".npz" and settings.parts:
+        return parts_in_file(path, numpy_files.read_arrays(path), settings)
+    _refuse_given(settings, ("parts",), ".npz files")
     if path.suffix in (".npy", ".npz"):
         return numpy_files.read_array(path)
     if idx.is_idx(path):

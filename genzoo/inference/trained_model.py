@@ -24,6 +24,7 @@ from genzoo.inference import encoding, floors, joint, likelihood, sampling, scor
 from genzoo.inference.answers import (
     Output,
     answer,
+    answer_events,
     answer_latent,
     answer_rows,
     as_components,
@@ -191,7 +192,7 @@ class TrainedModel:
         events, conditions = self.sample_given(
             n, seed=seed, mean=mean, given=given, condition=condition, options=options
         )
-        if conditions is None or form == "array":
+        if conditions is None or form in ("array", "parts"):
             return present_events(events, self.data, form)
         return present_events(joint_events(events, conditions), joint_spec(self.data), form)
 
@@ -332,7 +333,7 @@ class TrainedModel:
             ConfigError: the model cannot reconstruct.
             DataError: the events do not fit the model.
         """
-        return answer(
+        return answer_events(
             self.units,
             with_condition(x, condition, self.data),
             lambda events: encoding.reconstruct(self.units, events),
@@ -383,7 +384,7 @@ class TrainedModel:
             ConfigError: the model cannot impute.
             DataError: the events do not fit the model.
         """
-        return answer(
+        return answer_events(
             self.units,
             with_condition(x, condition, self.data),
             lambda events: encoding.impute(self.units, events, draw, seed),

@@ -136,6 +136,18 @@ MODALITIES: dict[str, ModalitySpec] = {
         suffix=".csv",
         suffixes=(*TABLE_SUFFIXES, ".npy", ".npz"),
     ),
+    "parts": ModalitySpec(
+        name="parts",
+        plural="events of several parts",
+        dataset="holds events of several parts",
+        event="event",
+        value="value",
+        rank=1,
+        missing=True,
+        suffix=".npz",
+        suffixes=(".npz",),
+        shown=Shown(4, 36, 100_000),
+    ),
 }
 
 

@@ -19,7 +19,7 @@ from genzoo.data.condition_transform import fit_condition
 from genzoo.data.dataset import Dataset
 from genzoo.data.loading import AnyData
 from genzoo.data.transforms import Transform, observed
-from genzoo.data.transforms.chain import choose_stages, fit_stages
+from genzoo.data.transforms.parts import choose_stages, fit_stages
 from genzoo.errors import DataError, GenzooError, PluginError, pass_out_of_memory
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import Generator, Measure, Parts

@@ -14,7 +14,7 @@ import numpy as np
 
 from genzoo.config.settings import DataSettings
 from genzoo.data.columns.dates import parse_time
-from genzoo.data.dataset import Dataset, Rows
+from genzoo.data.dataset import Dataset, Rows, parts_of
 from genzoo.errors import ConfigError, did_you_mean
 from genzoo.spec.events import DataSpec, Feature
 from genzoo.typing import Array
@@ -83,6 +83,11 @@ def with_limits(dataset: Dataset, rows: Rows, settings: DataSettings) -> Dataset
     Raises:
         ConfigError: as `stated_bounds`; or bounds are stated for images.
     """
+    specs = [_with_limits(part, own, settings).spec for part, own in parts_of(dataset, rows)]
+    return dataclasses.replace(dataset, spec=dataset.spec.of_parts(specs))
+
+
+def _with_limits(dataset: Dataset, rows: Rows, settings: DataSettings) -> Dataset:
     spec = dataset.spec
     if not spec.form.columns:
         if settings.bounds:

@@ -17,6 +17,7 @@ from genzoo.data.value_range import Values, found_spec
 from genzoo.errors import DataError, pass_out_of_memory
 from genzoo.spec.events import ColumnType, Feature
 from genzoo.typing import Array
+from genzoo.wording import argument
 
 _EVENT_KEYS = ("x", "X", "data", "images", "events", "arr_0")
 
@@ -32,14 +33,11 @@ _TYPES = _OWN_NAMES | {"float16": "float32"}
 _STORED = {"bool": "uint8", "int8": "int16", "uint16": "int32", "uint32": "int64", "uint64": "int64"}
 
 
-def read_array(path: Path) -> Dataset:
-    """Read images `(N, H, W)`, `(N, H, W, C)`, `(N, C, H, W)` or a table `(N, C)` from a NumPy file.
-
-    NaN in a table is a missing value.
+def read_arrays(path: Path) -> dict[str, Array]:
+    """Read the arrays of a NumPy file by their names; a `.npy` holds one, named `x`, which may be mapped.
 
     Raises:
-        DataError: the file is not a NumPy file of numbers, the array has another rank or is empty, or a value is not
-            finite.
+        DataError: the file is not a NumPy file.
     """
     try:
         with warnings.catch_warnings():
@@ -62,7 +60,19 @@ def read_array(path: Path) -> Dataset:
         ) from error
     if not all(isinstance(array, np.ndarray) for array in arrays.values()):
         raise DataError(f"{path} holds members that are not arrays.")
-    return _choose(path, arrays)
+    return arrays
+
+
+def read_array(path: Path) -> Dataset:
+    """Read images `(N, H, W)`, `(N, H, W, C)`, `(N, C, H, W)` or a table `(N, C)` from a NumPy file.
+
+    NaN in a table is a missing value.
+
+    Raises:
+        DataError: the file is not a NumPy file of numbers, the array has another rank or is empty, or a value is not
+            finite.
+    """
+    return _choose(path, read_arrays(path))
 
 
 def _check_members(path: Path) -> None:
@@ -95,7 +105,10 @@ def _choose(path: Path, arrays: dict[str, Array]) -> Dataset:
     wide = [key for key, array in arrays.items() if array.ndim >= 2]
     if not known and len(wide) != 1:
         names = ", ".join(arrays) or "none"
-        raise DataError(f"{path} holds the arrays {names}. Name the array of events 'x', and the array of labels 'y'.")
+        raise DataError(
+            f"{path} holds the arrays {names}. Name the array of events 'x', and the array of labels 'y'. If each "
+            f"event has several parts, name these with {argument('parts', list(arrays))}."
+        )
     labels = next((arrays[key] for key in _LABEL_KEYS if key in arrays), None)
     if labels is not None and labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
