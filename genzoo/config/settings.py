@@ -384,7 +384,7 @@ class DataSettings(Settings):
         False, description="leave rows with a missing value out and count them"
     )
 
-    @field_validator("columns", "drop", "condition", mode="before")
+    @field_validator("columns", "drop", "condition", "parts", mode="before")
     @classmethod
     def _split_names(cls, value: Any) -> Any:
         return split_names(value)

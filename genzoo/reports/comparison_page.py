@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from genzoo.data.dataset import present
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.metric import Score
 from genzoo.metrics.protocol import differing
@@ -30,6 +31,7 @@ from genzoo.reports.sections import (
     marginals,
     protocol_lines,
 )
+from genzoo.spec.events import Piece
 from genzoo.storage.paths import check_inside
 from genzoo.text import counted
 
@@ -227,7 +229,24 @@ def _samples(report: Report, shown: PageSamples | None) -> Iterator[Block]:
     owners = [row.id for row in report.rows if row.id in shown.samples][:_MOST_CANDIDATES]
     if not owners:
         yield Text("No samples of these candidates were kept.")
-    elif shown.data.form.pictured:
+    else:
+        for piece in shown.data.pieces:
+            yield from [Heading(f"Part {piece.name}")] if piece.name else []
+            yield from _samples_of_part(_part(shown, piece), owners)
+    if len(shown.samples) > len(owners):
+        yield Text(f"The first {len(owners)} of {len(shown.samples)} candidates are shown.")
+    if lacking := [row.id for row in report.rows if row.status == "ok" and row.id not in shown.samples]:
+        yield Text(f"No samples can be shown for: {', '.join(lacking)}.")
+
+
+def _part(shown: PageSamples, piece: Piece) -> PageSamples:
+    """Return one part of the samples and of those real events that have it."""
+    samples = {name: piece.take(events) for name, events in shown.samples.items()}
+    return dataclasses.replace(shown, data=piece.spec, real=present(piece, shown.real), samples=samples)
+
+
+def _samples_of_part(shown: PageSamples, owners: Sequence[str]) -> Iterator[Block]:
+    if shown.data.form.pictured:
         kinds = dict.fromkeys(shown.means, "samples (means, without the noise of pixels)")
         pictures = [
             event_grid(shown.samples[name], shown.data, f"{kinds.get(name, 'samples')} of {name}") for name in owners
@@ -238,10 +257,6 @@ def _samples(report: Report, shown: PageSamples | None) -> Iterator[Block]:
     else:
         yield event_rows(shown.real, shown.data, "Real data")
         yield from (event_rows(shown.samples[name], shown.data, f"Samples of {name}") for name in owners)
-    if len(shown.samples) > len(owners):
-        yield Text(f"The first {len(owners)} of {len(shown.samples)} candidates are shown.")
-    if lacking := [row.id for row in report.rows if row.status == "ok" and row.id not in shown.samples]:
-        yield Text(f"No samples can be shown for: {', '.join(lacking)}.")
 
 
 def _columns(shown: PageSamples, owners: Sequence[str]) -> Iterator[Block]:

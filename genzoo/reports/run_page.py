@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from genzoo.config.settings import BOUND_DRAWS, DirectTraining, RunConfig
-from genzoo.data.dataset import Dataset, Rows
+from genzoo.data.dataset import Dataset, Rows, present
 from genzoo.errors import ConfigError, DataError, GenzooError
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.evaluate import Evaluation, evaluate
@@ -241,12 +241,16 @@ def _samples(
 ) -> Iterator[Section]:
     note = (Text(_MEANS),) if means else ()
     yield Section("Samples", (*note, *side_by_side(real, samples, data, held.where)))
-    if data.form.columns and real is not None:
+    for piece in data.pieces:
+        known = None if real is None else present(piece, real)
+        if not piece.spec.form.columns or known is None or not len(known):
+            continue
         about = Text(
-            f"Distribution of each column in {len(real)} {held.where} and {len(samples)} samples, with mean ± standard "
-            f"deviation, or the most frequent level and its share."
+            f"Distribution of each column in {len(known)} {held.where} and {len(samples)} samples, with mean ± "
+            f"standard deviation, or the most frequent level and its share."
         )
-        yield Section("Columns", (about, *marginals(real, samples, data)))
+        title = f"Columns of {piece.name}" if piece.name else "Columns"
+        yield Section(title, (about, *marginals(known, piece.take(samples), piece.spec)))
 
 
 def _facts(

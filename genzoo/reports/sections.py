@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from genzoo.data.dataset import present
 from genzoo.inference.image_grid import picture_of, png
 from genzoo.inference.latent import traverse
 from genzoo.inference.trained_model import TrainedModel
@@ -169,7 +170,8 @@ def _first(data: DataSpec) -> tuple[Feature, ...]:
     """Return the features of the first values of an event, which fit a table, each under a name of its own."""
     if data.form.columns:
         return data.features[:WIDEST]
-    return tuple(replace(data.features[0], name=data.value_name(place)) for place in range(min(data.size, WIDEST)))
+    features = data.places if len(data.features) > 1 else data.features * min(data.size, WIDEST)
+    return tuple(replace(one, name=data.value_name(place)) for place, one in enumerate(features[:WIDEST]))
 
 
 def cell(value: float, feature: Feature) -> str:
@@ -187,9 +189,18 @@ def side_by_side(real: Array | None, samples: Array, data: DataSpec, where: str)
     Arguments:
         where: what the real data are, such as `test rows`.
     """
+    found: list[Block] = []
+    for piece in data.pieces:
+        own = None if real is None else present(piece, real)
+        name = f", {piece.name}" if piece.name else ""
+        found += _side_by_side(own, piece.take(samples), piece.spec, where + name, name)
+    return found
+
+
+def _side_by_side(real: Array | None, samples: Array, data: DataSpec, where: str, name: str) -> list[Block]:
     show = event_grid if data.form.pictured else event_rows
-    shown = [] if real is None else [show(real, data, f"Real data ({where})")]
-    shown.append(show(samples, data, "Samples of the model"))
+    shown = [] if real is None or not len(real) else [show(real, data, f"Real data ({where})")]
+    shown.append(show(samples, data, f"Samples of the model{name}"))
     pictures = tuple(block for block in shown if isinstance(block, Picture))
     tables = [block for block in shown if isinstance(block, Table)]
     return [Pictures(pictures)] if pictures else [*tables, *about_width(data, WIDEST)]
