@@ -50,7 +50,7 @@ def to_parts(rows: Tensor, data: DataSpec) -> EventTensors:
         rows: `(N, *event)`, all values of an event of parts in a row.
     """
     named = {piece.name: piece.take(rows) for piece in data.pieces}
-    return named.get("", named)
+    return named[""] if "" in named else map_events(torch.Tensor.contiguous, named)
 
 
 def masks_of(missing: Tensor | None, data: DataSpec) -> EventTensors | None:
@@ -69,6 +69,15 @@ def to_rows(x: EventTensors, data: DataSpec) -> Tensor:
         raise ValueError(f"shape {seen}, not {wanted}")
     rows = [x[piece.name].flatten(1) if piece.name else x for piece in data.pieces]
     return torch.cat(rows, 1) if len(rows) > 1 else rows[0]
+
+
+def in_rows(answer: Any, data: DataSpec) -> Tensor:
+    """Return what a method of a model answered: events of several parts as rows of all values, the rest as it is.
+
+    Raises:
+        ValueError: as `to_rows`.
+    """
+    return to_rows(answer, data) if isinstance(answer, dict) else answer
 
 
 def shapes_for(n: int, data: DataSpec) -> Any:
