@@ -514,18 +514,15 @@ def _read_parts(content: Any, read_whole: ValidatorFunctionWrapHandler) -> DataS
     """Read the spec of an event, which may be one of several parts."""
     if isinstance(content, CompositeSpec):
         return content
-    if not isinstance(content, Mapping) or "parts" not in content:
+    parts = content.get("parts") if isinstance(content, Mapping) else None
+    if parts is None:
         found: DataSpec = read_whole(content)
         return found
-    parts, missing = content["parts"], content.get("missing", False)
+    missing = content.get("missing", False)
     if not content.keys() <= {"parts", "missing", "condition"} or not isinstance(missing, bool):
         raise ValueError("an event of several parts holds parts, missing and condition, and nothing else")
     if not isinstance(parts, Mapping) or len(parts) > MOST_PARTS:
         raise ValueError(f"an event has at most {MOST_PARTS} parts")
-    if not all(
-        isinstance(part, DataSpec) or (isinstance(part, Mapping) and "parts" not in part) for part in parts.values()
-    ):
-        raise ValueError("a part of an event cannot have parts")
     others = _read_features({"condition": content.get("condition", [])})
     specs = {str(name): _WHOLE.validate_python(part) for name, part in parts.items()}
     return CompositeSpec.of(specs, missing=missing, condition=_CONDITION.validate_python(others["condition"]))

@@ -199,7 +199,7 @@ def _joined(spec: DataSpec, parts: Mapping[str, Array], count: int) -> Array:
 
 
 def match_events(dataset: Dataset, spec: DataSpec) -> Dataset:
-    """Return a dataset as events of `spec`, as `match_dataset` does; each part of its events as that of `spec`.
+    """Return a dataset as events of `spec`, as `match_dataset` does, part by part.
 
     Raises:
         DataError: the events have other parts, or as for `match_dataset`.
@@ -228,7 +228,7 @@ def rows_of(parts: Mapping[str, Any], data: DataSpec) -> Array:
         parts: arrays, tables in memory, or `None` for a part that no event has.
 
     Raises:
-        DataError: there are other parts than those of training, one has another shape, or a level is unknown.
+        DataError: there are other parts than in training, one has another shape, or a level is unknown.
     """
     wanted = {piece.name: piece for piece in data.pieces}
     if "" in wanted or wanted.keys() != parts.keys():

@@ -16,8 +16,8 @@ from genzoo.models.base import Decoder, Outliers
 from genzoo.spec.events import DataSpec
 from genzoo.typing import Array
 
-Output = Literal["array", "parts", "pandas", "polars", "pyarrow"]
-"""Form of sampled events: `parts` are arrays by name."""
+Output = Literal["array", "dict", "pandas", "polars", "pyarrow"]
+"""Form of sampled events: a `dict` holds the arrays of parts by name."""
 
 Present = Callable[[Any, Array], Any]
 """Takes a table and results for its rows; returns the results as the table's library has them."""
@@ -149,9 +149,9 @@ def choose_output(output: Output | None, data: DataSpec) -> Output:
         ConfigError: there is no such form, or images were asked for as a table.
     """
     if output is None:
-        usual: Output = "parts" if data.pieces[0].name else "array"
+        usual: Output = "dict" if data.pieces[0].name else "array"
         return usual if data.frame is None else data.frame.library
-    if output == "parts" and data.pieces[0].name:
+    if output == "dict" and data.pieces[0].name:
         return output
     if output not in ("array", "pandas", "polars", "pyarrow"):
         raise ConfigError(f"output is {output!r}; it can be 'array', 'pandas', 'polars' or 'pyarrow'.")
@@ -164,6 +164,6 @@ def present_events(events: Array, data: DataSpec, output: Output) -> Any:
     """Return events of a model in a form that `choose_output` returned."""
     if output == "array":
         return events
-    if output == "parts":
+    if output == "dict":
         return arrays_of(events, data)
     return events_frame(events, data, output)

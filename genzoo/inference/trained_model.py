@@ -167,8 +167,9 @@ class TrainedModel:
         Arguments:
             n: number of events, at least 1.
             seed: the same seed gives the same events on the same machine; fewer events are the first of more.
-            output: `array | pandas | polars | pyarrow`. Defaults to the kind of table that the model was trained on in
-                Python, and to `array` if it was trained on an array or a file.
+            output: `array | dict | pandas | polars | pyarrow`. Defaults to the kind of table that the model was trained
+                on in Python, to `dict` for events of several parts, and to `array` for other arrays and for files. An
+                array of events of several parts holds rows of all their values.
             mean: return the mean of the events of each latent vector, or its most probable categories, instead of a
                 draw: what the model decodes, without noise. Latent vectors are drawn either way. Defaults to false.
             options: values of the model's sampling options, such as `{"steps": 20}`. Defaults to the model's own, which
@@ -192,7 +193,7 @@ class TrainedModel:
         events, conditions = self.sample_given(
             n, seed=seed, mean=mean, given=given, condition=condition, options=options
         )
-        if conditions is None or form in ("array", "parts"):
+        if conditions is None or form in ("array", "dict"):
             return present_events(events, self.data, form)
         return present_events(joint_events(events, conditions), joint_spec(self.data), form)
 

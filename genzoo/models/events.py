@@ -37,7 +37,7 @@ def map_events(fn: Callable[..., Any], x: EventTensors, *others: EventTensors) -
 
 
 def a_part(x: EventTensors) -> Tensor:
-    """Return the tensor of events, or that of their first part: it has their number, device and type."""
+    """Return the tensor of events, or of their first part: it has their number, device and type."""
     parts: list[Tensor] = []
     map_events(parts.append, x)
     return parts[0]
@@ -62,7 +62,7 @@ def to_rows(x: EventTensors, data: DataSpec) -> Tensor:
     """Return events of a model, `(N, *event)`; all values of an event of parts in a row.
 
     Raises:
-        ValueError: there are other parts than those of the data, or they have other shapes.
+        ValueError: the parts have other names or shapes than in the data.
     """
     seen, wanted = shapes_of(x), shapes_for(len(a_part(x)), data)
     if seen != wanted:
@@ -81,7 +81,7 @@ def in_rows(answer: Any, data: DataSpec) -> Tensor:
 
 
 def shapes_for(n: int, data: DataSpec) -> Any:
-    """Return the shape that `n` events of a model must have, or that of each part by name."""
+    """Return the shape that `n` events of a model must have, or the shape of each part by name."""
     return shapes_of(to_parts(torch.empty(n, *data.event_shape, device="meta"), data))
 
 

@@ -28,11 +28,11 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 class CompositeSpec(DataSpec):
     """What one event of several parts is: a spec for each part, by name.
 
-    It answers what is asked of a `DataSpec` for a row of all values. Models ask it for `parts`.
+    It answers what a `DataSpec` answers, for a row of all values. Models use `parts`.
 
     Arguments:
         named: name and spec of each part, in the order of the names. `CompositeSpec.of` makes them of a dict.
-        missing: whether values may be missing. Defaults to whether those of a part may.
+        missing: whether values may be missing. Defaults to whether any part says so.
         condition: what events are conditional on, one feature for each column of conditions. Defaults to none.
     """
 
@@ -63,7 +63,7 @@ class CompositeSpec(DataSpec):
 
     @classmethod
     def of(cls, parts: Mapping[str, DataSpec], **others: Any) -> CompositeSpec:
-        """Return the spec of an event of such parts, in whatever order they are given.
+        """Return the spec of an event of such parts, given in any order.
 
         Raises:
             ValueError: a name or a part cannot be one.

@@ -21,7 +21,7 @@ class Given:
     """What a generator's methods are asked about, in model space.
 
     Arguments:
-        x: events, `(N, *event)`, those of several parts as rows of all values; or latent vectors, `(N, L)`.
+        x: events, `(N, *event)`, or rows of all values if they have several parts; or latent vectors, `(N, L)`.
         missing: mask of missing values, or `None`.
         condition: what the events are conditional on, `(N, D)`, or `None`.
         data: describes the events.

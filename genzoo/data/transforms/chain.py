@@ -60,7 +60,7 @@ class Chain(Transform):
 
 
 def added_degrees(parts: Sequence[Transform]) -> int | None:
-    """Return the free parameters of several transforms; `None` if nobody knows those of one."""
+    """Return the free parameters of several transforms; `None` if one does not say how many."""
     degrees = [part.degrees_of_freedom for part in parts]
     known = [own for own in degrees if own is not None]
     return sum(known) if len(known) == len(degrees) else None

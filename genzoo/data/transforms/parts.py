@@ -60,7 +60,7 @@ class PartTransforms(Transform):
 def choose_stages(
     model: Entry[ModelSpec], data: DataSpec, chosen: Mapping[str, str], registry: Registry
 ) -> tuple[Stage, ...]:
-    """Return the transforms of a training, as `chain.choose_stages` does; of several parts, those of each part.
+    """Return the transforms of a training, as `chain.choose_stages` does, for each part.
 
     Raises:
         ConfigError: as there; or the user chooses a transform for a part, which is not possible yet.
@@ -117,11 +117,13 @@ def check_stages(stages: Sequence[Stage], data: DataSpec, outlines: Mapping[str,
         ArtifactError: no installed plugin has a transform, or something does not fit.
     """
     names = [piece.name for piece in data.pieces]
+    if names[0] and {stage.part for stage in stages} != set(names):
+        raise ArtifactError("its transforms are not for the parts of its events")
     if [name for name in names for stage in stages if stage.part == name] != [stage.part for stage in stages]:
         raise ArtifactError("its transforms are not for the parts of its events, in their order")
     prefixes = [_prefix(piece, number) for number, piece in enumerate(data.pieces)]
     if strange := sorted(name for name in outlines if not name.startswith(tuple(prefixes))):
-        raise ArtifactError(f"its transform holds a tensor {strange[0]!r}, which belongs to no part of its events")
+        raise ArtifactError(f"its transform holds a tensor {strange[0]!r}, which none of its parts has")
     for piece, prefix in zip(data.pieces, prefixes, strict=True):
         chain.check_stages(_stages_of(stages, piece), piece.spec, strip_prefix(outlines, prefix), registry)
 

@@ -16,7 +16,7 @@ from genzoo.testing.subject import Case, Subject
 
 
 def order_of_parts(subject: Subject) -> None:
-    """What a model answers about events of several parts does not depend on the order of the parts in the dict."""
+    """Answers about events of several parts do not depend on the order of the parts in the dict."""
     for case in _parted(subject):
         for question in questions(case.wide):
             if not question.latent:
