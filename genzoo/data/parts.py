@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeGuard
 import numpy as np
 from torch import Tensor
 
-from genzoo.config.settings import DataSettings, SplitSettings
+from genzoo.config.data import DataSettings, SplitSettings
 from genzoo.data.align import match_dataset
 from genzoo.data.dataset import Dataset, present, usable
 from genzoo.data.frames.kinds import is_frame
@@ -84,10 +84,10 @@ def parts_in_file(path: Path, arrays: Mapping[str, Array], settings: DataSetting
     return parts_dataset(path.stem, {part: arrays[part] for part in settings.parts}, settings)
 
 
-def with_parts(settings: DataSettings, spec: DataSpec, suffix: str) -> DataSettings:
+def with_parts(settings: DataSettings, spec: DataSpec) -> DataSettings:
     """Return the settings of data for a trained model; its parts are the arrays that it needs of an `.npz` file."""
     names = tuple(piece.name for piece in spec.pieces if piece.name)
-    if settings.parts or not names or suffix != ".npz":
+    if settings.parts or not names or not settings.source.lower().endswith(".npz"):
         return settings
     return settings.model_copy(update={"parts": names})
 
@@ -263,7 +263,7 @@ def _values_of(value: Any, piece: Piece, count: int) -> Array:
     plain = _plain(value)
     if plain.dtype.kind not in "buif":
         raise DataError(f"Part {piece.name!r} must hold numbers, and is of type {plain.dtype}.")
-    plain = channels_first(f"Part {piece.name!r}", plain) if len(spec.event_shape) == 3 else plain
+    plain = channels_first(plain) if len(spec.event_shape) == 3 and plain.ndim in (3, 4) else plain
     if plain.shape != (count, *spec.event_shape):
         raise DataError(
             f"Part {piece.name!r} was trained with the shape {spec.event_shape}, and this has {plain.shape[1:]}."

@@ -5,9 +5,10 @@ import pytest
 
 import genzoo
 from genzoo.data.inspect import inspect
-from genzoo.data.loading import given_data, matching_data, open_dataset, open_matching
+from genzoo.data.loading import open_dataset, open_matching
+from genzoo.data.opening.given import given_data, matching_data
 from genzoo.data.parts import arrays_of, match_events, rows_of
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.errors import ConfigError, DataError
 from genzoo.plugins.manager import get_registry
 
@@ -86,7 +87,7 @@ def test_a_file_of_arrays_holds_parts_if_they_are_named(tmp_path):
     with pytest.raises(ConfigError, match="no array 'image'"):
         open_dataset(DataSettings(source=str(tmp_path / "a.npz"), parts=("image",)), zoo)
     np.save(tmp_path / "a.npy", IMAGES)
-    with pytest.raises(ConfigError, match=r"\.npz"):
+    with pytest.raises(ConfigError, match="parts"):
         open_dataset(DataSettings(source=str(tmp_path / "a.npy"), parts=("image",)), zoo)
 
 

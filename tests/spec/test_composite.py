@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 import genzoo
 from genzoo import CompositeSpec, DataSpec, Feature
-from genzoo.config.settings import DataForm
+from genzoo.config.data_form import DataForm
 
 IMAGE = DataSpec((1, 2, 3), "image", (Feature("pixel"),), (0.0, 16.0), 1.0, "uint8")
 ROW = DataSpec((2,), "table", (Feature("size"), Feature("town", "categorical", ("ash", "birch", "cedar"))))

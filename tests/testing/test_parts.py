@@ -85,7 +85,7 @@ def test_the_command_line_samples_scores_and_reports(tmp_path, run, cli):
     assert json.loads(scored)["rows"] == 8
     assert cli("report", run.path, *file)[0] == 0
     page = (run.path / "report.html").read_text(encoding="utf-8")
-    assert "Columns of label" in page
+    assert "Distribution of column label" in page
     assert "images of 8×8 pixels" in page
 
 
