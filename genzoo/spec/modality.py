@@ -253,6 +253,20 @@ MODALITIES: dict[str, ModalitySpec] = {
         suffixes=(*TABLE_SUFFIXES, *ARRAY_SUFFIXES),
         report="genzoo.reports.modalities.tables:TABLES",
     ),
+    "parts": ModalitySpec(
+        name="parts",
+        plural="events of several parts",
+        dataset="holds events of several parts",
+        event="event",
+        value="value",
+        axes=("values",),
+        settings=("parts",),
+        missing=True,
+        suffix=".npz",
+        suffixes=(".npz",),
+        shown=Shown(4, 36, 100_000),
+        report="genzoo.reports.modalities.parts:PARTS",
+    ),
 }
 
 

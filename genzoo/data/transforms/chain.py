@@ -33,9 +33,7 @@ class Chain(Transform):
         super().__init__()
         self.stages = tuple(stages)
         self.parts = nn.ModuleList(parts)
-        degrees = [part.degrees_of_freedom for part in parts]
-        known = [own for own in degrees if own is not None]
-        self.degrees_of_freedom = sum(known) if len(known) == len(degrees) else None
+        self.degrees_of_freedom = added_degrees(parts)
         self.affine = all(part.affine for part in parts)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -59,6 +57,13 @@ class Chain(Transform):
     def _pairs(self) -> list[tuple[Stage, Transform]]:
         parts = [part for part in self.parts if isinstance(part, Transform)]
         return list(zip(self.stages, parts, strict=True))
+
+
+def added_degrees(parts: Sequence[Transform]) -> int | None:
+    """Return the free parameters of several transforms; `None` if one does not say how many."""
+    degrees = [part.degrees_of_freedom for part in parts]
+    known = [own for own in degrees if own is not None]
+    return sum(known) if len(known) == len(degrees) else None
 
 
 def _changed(x: Tensor, columns: tuple[int, ...] | None, change: Callable[[Tensor], Tensor]) -> Tensor:
