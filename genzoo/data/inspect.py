@@ -17,6 +17,7 @@ from genzoo.data.degenerate.remarks import degenerate_remarks
 from genzoo.data.degenerate.totals import total_columns
 from genzoo.data.marks import MARKS, missing_option
 from genzoo.data.splits.notes import how_divided, repeats
+from genzoo.data.texts.facts import text_facts, text_remarks
 from genzoo.data.value_range import describe_range, range_remarks
 from genzoo.errors import DataError
 from genzoo.spec.events import DataSpec, Feature
@@ -116,20 +117,12 @@ def _faulty(fault: Fault) -> ColumnFacts:
 
 def _inspect(dataset: Dataset, split: SplitSettings) -> Findings:
     """Describe a dataset: its columns from all rows, its remarks from the first rows."""
-    rows = np.asarray(dataset.events[:_SAMPLE])
-    facts: dict[str, Any] = {"name": dataset.name, "events": len(dataset), "event": dataset.spec.describe()}
-    if dataset.test_rows:
-        facts["own test rows"] = dataset.test_rows
-    if dataset.labels is not None:
-        facts["labels"] = len(np.unique(dataset.labels))
-    if dataset.weights is not None:
-        facts["weights"] = f"{dataset.weights.min():g} to {dataset.weights.max():g}, sum {dataset.weights.sum():g}"
-    if dataset.skipped:
-        facts["unreadable files left out"] = dataset.skipped
-    if dataset.dropped:
-        facts["rows with missing values left out"] = dataset.dropped
+    facts = _source_facts(dataset)
     divided, repeated = _held_out(dataset, split)
     facts |= divided
+    if dataset.spec.form.ended:
+        return _inspect_texts(dataset, facts, repeated)
+    rows = np.asarray(dataset.events[:_SAMPLE])
     if not dataset.spec.form.columns:
         ranged = dataset.spec.form.ranged
         if dataset.notes:
@@ -156,6 +149,28 @@ def _inspect(dataset: Dataset, split: SplitSettings) -> Findings:
         columns[place] = replace(column, todo="; ".join(map(_advice, [*noted, *own])) or None)
     remarks += [*_twin_remarks(dataset.spec, rows), *degenerate_remarks(dataset, known)]
     return Findings(facts, remarks, columns)
+
+
+def _source_facts(dataset: Dataset) -> dict[str, Any]:
+    """Return what a dataset of any kind says about itself."""
+    facts: dict[str, Any] = {"name": dataset.name, "events": len(dataset), "event": dataset.spec.describe()}
+    if dataset.test_rows:
+        facts["own test rows"] = dataset.test_rows
+    if dataset.labels is not None:
+        facts["labels"] = len(np.unique(dataset.labels))
+    if dataset.weights is not None:
+        facts["weights"] = f"{dataset.weights.min():g} to {dataset.weights.max():g}, sum {dataset.weights.sum():g}"
+    if dataset.skipped:
+        facts["unreadable files left out"] = dataset.skipped
+    if dataset.dropped:
+        facts["rows with missing values left out"] = dataset.dropped
+    return facts
+
+
+def _inspect_texts(dataset: Dataset, facts: dict[str, Any], repeated: list[str]) -> Findings:
+    notes = {"notes": list(dataset.notes)} if dataset.notes else {}
+    facts = {**facts, **notes, **text_facts(dataset), "sha256": dataset.digest()}
+    return Findings(facts, [*repeated, *_common_remarks(dataset), *text_remarks(dataset)])
 
 
 def _advice(remark: str) -> str:

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import difflib
 import itertools
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,9 @@ from genzoo.config.settings import DataSettings, SplitSettings, validate
 from genzoo.data.dataset import Dataset, usable
 from genzoo.data.frames.kinds import is_frame
 from genzoo.data.readers.numpy_files import array_dataset
+from genzoo.data.texts.lines import SUFFIXES as LINES
+from genzoo.data.texts.lines import listed, read_texts
+from genzoo.data.texts.symbols import is_texts
 from genzoo.errors import ConfigError, DataError, PluginError, explain_out_of_memory
 from genzoo.plugins.registry import Registry, blame, resolve
 from genzoo.runtime.progress import Phase
@@ -30,8 +33,8 @@ if TYPE_CHECKING:
     from genzoo.data.table_source import TableSource
 
 
-AnyData = str | Path | Array | Frame | Dataset | Mapping[str, Any]
-"""Data as a call names them: a built-in name, a path, an array, a table, a `Dataset`, or settings with a source."""
+AnyData = str | Path | Array | Sequence[str] | Frame | Dataset | Mapping[str, Any]
+"""Data as a call names them: a built-in name, a path, an array, a list of texts, a table, a `Dataset`, or settings."""
 
 
 def given_data(
@@ -77,6 +80,8 @@ def _named(data: AnyData | None, split: SplitSettings) -> tuple[Dataset | None, 
 
         dataset = frame_dataset(data, split=split)
         return dataset, {"source": dataset.name}
+    if is_texts(data):
+        data = listed(data)
     if not isinstance(data, Dataset):
         array = data.detach().cpu().numpy() if isinstance(data, Tensor) else np.asarray(data)
         data = array_dataset("array", array)
@@ -468,7 +473,9 @@ def _read_file(path: Path, settings: DataSettings) -> Dataset:
         return numpy_files.read_array(path)
     if idx.is_idx(path):
         return idx.read_idx(path)
+    if _suffix(path) in LINES:
+        return read_texts(path)
     raise DataError(
-        f"{path} has a format that genzoo cannot read. Known: {', '.join(READ_SUFFIXES)}, .npy, .npz, idx files "
-        f"(…-ubyte, …-ubyte.gz) and folders of images."
+        f"{path} has a format that genzoo cannot read. Known: {', '.join(READ_SUFFIXES)}, .npy, .npz, texts "
+        f"({', '.join(LINES)}), idx files (…-ubyte, …-ubyte.gz) and folders of images."
     )

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar, get_args
 
 from genzoo.data.dataset import Dataset
 from genzoo.data.frames.kinds import is_frame
 from genzoo.data.frames.results import events_frame, matrix_like, rows_like, table_like
+from genzoo.data.texts.symbols import decoded
 from genzoo.errors import ConfigError
 from genzoo.inference.data_units import DataUnits, Events
 from genzoo.models.base import Decoder, Outliers
 from genzoo.spec.events import DataSpec
 from genzoo.typing import Array
 
-Output = Literal["array", "pandas", "polars", "pyarrow"]
+Output = Literal["array", "list", "pandas", "polars", "pyarrow"]
 """Form of sampled events."""
 
 Present = Callable[[Any, Array], Any]
@@ -141,10 +142,13 @@ def choose_output(output: Output | None, data: DataSpec) -> Output:
         ConfigError: there is no such form, or images were asked for as a table.
     """
     if output is None:
-        return "array" if data.frame is None else data.frame.library
-    if output not in ("array", "pandas", "polars", "pyarrow"):
-        raise ConfigError(f"output is {output!r}; it can be 'array', 'pandas', 'polars' or 'pyarrow'.")
-    if output != "array" and not data.form.columns:
+        usual: Output = "list" if data.form.ended else "array"
+        return usual if data.frame is None else data.frame.library
+    if output not in get_args(Output):
+        raise ConfigError(f"output is {output!r}; it can be 'array', 'list', 'pandas', 'polars' or 'pyarrow'.")
+    if output == "list" and not data.form.ended:
+        raise ConfigError(f"output is 'list', and {data.form.events} are no texts. Leave it out.")
+    if output not in ("array", "list") and not data.form.columns:
         raise ConfigError(f"output is {output!r}, and {data.form.events} are no table. Leave it out.")
     return output
 
@@ -153,4 +157,6 @@ def present_events(events: Array, data: DataSpec, output: Output) -> Any:
     """Return events of a model in a form that `choose_output` returned."""
     if output == "array":
         return events
+    if output == "list":
+        return decoded(events, data)
     return events_frame(events, data, output)

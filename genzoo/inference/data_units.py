@@ -19,7 +19,9 @@ from genzoo.data.columns.limits import within_limits
 from genzoo.data.condition_transform import ConditionTransform
 from genzoo.data.dataset import Conditioned, ModelEvents, check_codes, check_values
 from genzoo.data.frames.kinds import is_frame
+from genzoo.data.texts.symbols import as_texts
 from genzoo.data.transforms import Transform, observed, place_on_grid
+from genzoo.data.transforms.ended import completed, shortened
 from genzoo.data.value_range import check_inside
 from genzoo.errors import ConfigError, DataError
 from genzoo.inference.blame import blame_file
@@ -154,6 +156,8 @@ class DataUnits:
                 missing and the model does not accept that; or images lie outside the range of the training data.
         """
         events, conditions = self._parted(x)
+        if self.data.form.ended:
+            return CheckedEvents(events, missing=False, conditions=conditions)
         if events.dtype.kind not in "buif":
             raise DataError(f"Events must be numbers, and these are of type {events.dtype}.")
         if events.shape[1:] != self.data.event_shape:
@@ -261,7 +265,7 @@ class DataUnits:
             missing: whether any value of all events is missing.
             conditions: `(n, K)` in data units. Defaults to `None`: the model is not conditional.
         """
-        y, mask = observed(self.transform(x).to(self.dtype), missing)
+        y, mask = observed(self.transform(shortened(x, self.data.end)).to(self.dtype), missing)
         return ModelInput(y, mask, self.to_condition(conditions))
 
     def chunk_to_model(self, checked: CheckedEvents, start: int) -> ModelInput:
@@ -274,6 +278,8 @@ class DataUnits:
         Arguments:
             whole_counts: as for `place_on_grid`. Defaults to true.
         """
+        if self.data.end is not None:
+            return to_host(completed(y, self.data)).astype(self.data.storage)
         x = self.transform.inverse(y.to(self.transform.dtype))
         finite = x.isfinite()
         placed = place_on_grid(x, self.data, whole_counts=whole_counts)
@@ -290,7 +296,9 @@ def _as_given(x: Events, data: DataSpec) -> ModelEvents:
     if isinstance(x, Conditioned):
         return x
     if isinstance(x, Tensor):
-        return np.asarray(x.detach().cpu().numpy())
+        x = np.asarray(x.detach().cpu().numpy())
+    if data.form.ended:
+        return as_texts(x, data, "The array")  # type: ignore[return-value]
     if is_frame(x):
         from genzoo.data.frames.source import frame_events  # imported here, because arrays need no pyarrow
 

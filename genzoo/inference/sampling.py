@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from genzoo.data.transforms.ended import is_block
 from genzoo.errors import ConfigError, PluginError
 from genzoo.inference.blame import blame_file
 from genzoo.inference.data_units import CHUNK, DataUnits, Events, ModelInput, padded, to_host
@@ -61,12 +62,27 @@ def sample(units: DataUnits, n: int, seed: int, *, mean: bool = False, condition
                 y = units.generator.sample(group, **options)
             else:
                 y = units.generator.sample(group, condition=condition, **options)
-        if y.shape != (group, *units.data.event_shape):
-            wanted = (group, *units.data.event_shape)
-            raise PluginError(f"Model {units.model!r} draws samples of shape {tuple(y.shape)}, not {wanted}.")
+        _check_drawn(units, y, group)
         return units.to_data(y[: n - start])
 
     return units.by_chunk("sampling", n, draw, group)
+
+
+def _check_drawn(units: DataUnits, y: Tensor, group: int) -> None:
+    """Check the shape of drawn events, and the codes of texts.
+
+    Raises:
+        PluginError: the model draws something else.
+    """
+    wanted = (group, *units.data.event_shape)
+    if units.data.form.ended:
+        if not is_block(y, group, units.data):
+            raise PluginError(
+                f"Model {units.model!r} draws samples of shape {tuple(y.shape)} from {y.min():g} to {y.max():g}. "
+                f"Texts are codes from 0 to {units.data.end}, their end, of shape ({group}, L), L at most {wanted[1]}."
+            )
+    elif y.shape != wanted:
+        raise PluginError(f"Model {units.model!r} draws samples of shape {tuple(y.shape)}, not {wanted}.")
 
 
 def adds_noise(units: DataUnits) -> bool:

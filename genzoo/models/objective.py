@@ -25,6 +25,8 @@ class Batch:
         index: row numbers of the events in their dataset, `(N,)`. Defaults to `None`.
         condition: what the events are conditional on, `(N, D)`: one-hot categories and standardized numbers. Defaults
             to `None`: nothing.
+        length: number of symbols of each text, `(N,)`. `x` is then `(N, L)` with the code of the end after it, and L
+            leaves room for one, unless an event cannot be longer. Defaults to `None`: events have no length.
     """
 
     x: Tensor
@@ -32,6 +34,7 @@ class Batch:
     weight: Tensor | None = None
     index: Tensor | None = None
     condition: Tensor | None = None
+    length: Tensor | None = None
 
     def __len__(self) -> int:
         return self.x.shape[0]
@@ -46,7 +49,7 @@ class Batch:
             raise ValueError(f"{len(self)} events do not divide into {count} equal batches.")
         fields = [
             [None] * count if part is None else part.chunk(count)
-            for part in (self.x, self.missing, self.weight, self.index, self.condition)
+            for part in (self.x, self.missing, self.weight, self.index, self.condition, self.length)
         ]
         return [Batch(*parts) for parts in zip(*fields, strict=True)]
 

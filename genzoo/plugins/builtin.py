@@ -40,6 +40,11 @@ _METRICS = (
         "likelihood_metrics:bits_per_dim_metric",
     ),
     (
+        "bits-per-byte",
+        "bits per byte that a lossless code needs for texts and their ends",
+        "likelihood_metrics:bits_per_byte",
+    ),
+    (
         "frechet-distance",
         "Fréchet distance of features as Gaussians (FID if they are Inception's)",
         "frechet:frechet",
@@ -77,6 +82,13 @@ _EXTRACTORS: tuple[tuple[str, str, str, tuple[Modality, ...], bool], ...] = (
         "columns of a table standardized by the real rows, categories as one column per level",
         "identity:build_columns",
         ("table",),
+        False,
+    ),
+    (
+        "symbols",
+        "length of texts, and counts of symbols and pairs of symbols, standardized by the real texts",
+        "symbols:build_symbols",
+        ("text",),
         False,
     ),
     (

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from genzoo.data.texts.symbols import decoded
 from genzoo.inference.image_grid import picture_of, png
 from genzoo.inference.latent import traverse
 from genzoo.inference.trained_model import TrainedModel
@@ -22,6 +23,7 @@ from genzoo.reports.page import Block, Facts, Notes, Picture, Pictures, Section,
 from genzoo.reports.terminal import halves_text
 from genzoo.spec.events import DataSpec, Feature
 from genzoo.storage.metrics_log import read_log
+from genzoo.text import printable, shortened
 from genzoo.typing import Array
 
 _PLACES = frozenset({"step", "epoch", "seconds"})
@@ -127,6 +129,9 @@ WIDEST = 8
 _MOST_ROWS = 6
 
 
+_MOST_LETTERS = 200
+
+
 MOST_LEVELS = 12
 
 
@@ -157,18 +162,25 @@ def event_grid(events: Array, data: DataSpec, caption: str, columns: int | None 
 def event_rows(events: Array, data: DataSpec, caption: str) -> Table:
     """Return the first rows as a table, with as many columns as fit."""
     features = _first(data)
-    rows = tuple(
-        (str(number), *(cell(value, feature) for value, feature in zip(event.ravel(), features, strict=False)))
-        for number, event in enumerate(events[:_MOST_ROWS])
-    )
+    most = len(events) if data.form.ended else _MOST_ROWS
+    rows = tuple((str(number), *_cells(event, data)) for number, event in enumerate(events[:most]))
     words = frozenset(place for place, feature in enumerate(features, 1) if feature.levels is not None)
     return Table(caption, ("row", *(feature.name for feature in features)), rows, words=words)
+
+
+def _cells(event: Array, data: DataSpec) -> tuple[str, ...]:
+    """Return the first values of an event as text, or the whole of a text."""
+    if data.form.ended:
+        return (shortened(printable(decoded(event[None], data)[0]), _MOST_LETTERS),)
+    return tuple(cell(value, feature) for value, feature in zip(event.ravel(), _first(data), strict=False))
 
 
 def _first(data: DataSpec) -> tuple[Feature, ...]:
     """Return the features of the first values of an event, which fit a table, each under a name of its own."""
     if data.form.columns:
         return data.features[:WIDEST]
+    if data.form.ended:
+        return (replace(data.features[0], name=data.form.event),)
     return tuple(replace(data.features[0], name=data.value_name(place)) for place in range(min(data.size, WIDEST)))
 
 
@@ -197,6 +209,8 @@ def side_by_side(real: Array | None, samples: Array, data: DataSpec, where: str)
 
 def about_width(data: DataSpec, most: int) -> list[Block]:
     """Return a sentence if not all columns of a table are shown."""
+    if data.form.ended:
+        return []
     return [Text(f"The first {most} of {data.size} {data.form.values} are shown.")] if data.size > most else []
 
 
@@ -299,12 +313,12 @@ def _reconstructions(fitted: TrainedModel, real: Array) -> Section:
         pairs = np.concatenate([real.astype(again.dtype), again])
         picture = event_grid(pairs, data, "real images above, their reconstructions below", len(real))
         return Section("Reconstructions", (Pictures((picture,)),))
-    rows, features = [], _first(data)
-    for number, pair in enumerate(zip(real, again, strict=True)):
-        for name, event in zip(("real", "reconstructed"), pair, strict=True):
-            cells = (cell(value, feature) for value, feature in zip(event.ravel(), features, strict=False))
-            rows.append((f"{number} {name}", *cells))
-    header = ("row", *(feature.name for feature in features))
+    rows = [
+        (f"{number} {name}", *_cells(event, data))
+        for number, pair in enumerate(zip(real, again, strict=True))
+        for name, event in zip(("real", "reconstructed"), pair, strict=True)
+    ]
+    header = ("row", *(feature.name for feature in _first(data)))
     table = Table("Real rows and their reconstructions", header, tuple(rows))
     return Section("Reconstructions", (table, *about_width(data, WIDEST)))
 
@@ -328,10 +342,7 @@ def _traversal(fitted: TrainedModel, seed: int) -> Section:
     rows = tuple(
         (
             str(dimension),
-            *(
-                f"{cell(first, f)} → {cell(last, f)}"
-                for first, last, f in zip(row[0].ravel(), row[-1].ravel(), features, strict=False)
-            ),
+            *(f"{first} → {last}" for first, last in zip(_cells(row[0], data), _cells(row[-1], data), strict=True)),
         )
         for dimension, row in zip(found.dimensions, found.events, strict=True)
     )

@@ -58,6 +58,8 @@ class ModalitySpec:
         ranged: whether values share a range and a grid, which are stated or found in the data, and which events must
             fit. Defaults to false.
         missing: whether values can be missing. Defaults to false.
+        ended: whether events have different lengths: each is a sequence of codes with the code of the end after
+            it, and its shape is the longest. Its values share one categorical feature, the symbols. Defaults to false.
         data: name of the dataset that models are trained on by default. Defaults to none: each model names its own.
         suffix: suffix of files of samples. Defaults to `.npy`.
         suffixes: suffixes of files that events can be written to; the empty one is a folder. Defaults to `.npy` and
@@ -78,6 +80,7 @@ class ModalitySpec:
     columns: bool = False
     ranged: bool = False
     missing: bool = False
+    ended: bool = False
     data: str = ""
     suffix: str = ".npy"
     suffixes: tuple[str, ...] = (".npy", ".npz")
@@ -135,6 +138,20 @@ MODALITIES: dict[str, ModalitySpec] = {
         data="iris",
         suffix=".csv",
         suffixes=(*TABLE_SUFFIXES, ".npy", ".npz"),
+    ),
+    "text": ModalitySpec(
+        name="text",
+        plural="texts",
+        dataset="holds texts",
+        event="text",
+        value="symbol",
+        rank=1,
+        ended=True,
+        suffix=".txt",
+        suffixes=(".txt", ".npy", ".npz"),
+        extractor="symbols",
+        rates=("bits-per-byte",),
+        shown=Shown(10, 40, 20_000),
     ),
 }
 
