@@ -124,7 +124,7 @@ def match_dataset(dataset: Dataset, spec: DataSpec) -> Dataset:
     if spec.form.ended and dataset.spec.form.ended:
         texts = as_texts(dataset.events, spec, dataset.name)
         same = dataclasses.replace(dataset.spec, event_shape=spec.event_shape)
-        dataset = dataclasses.replace(dataset, spec=same, events=texts)
+        dataset = dataclasses.replace(dataset, spec=same, events=texts.as_array())
     if dataset.spec.modality != spec.modality or (
         not spec.form.columns and dataset.spec.event_shape != spec.event_shape
     ):

@@ -222,6 +222,9 @@ class BatchLoader(DataLoader[Batch]):
 class ResidentLoader(BatchLoader):
     """A loader that keeps all events on the device; a batch is one gather there."""
 
+    _texts: ResidentTexts
+    _events: Tensor
+
     def _keep(self, events: Array) -> None:
         self._rows = torch.from_numpy(self.order.rows).to(self.device)
         if isinstance(events, Texts):

@@ -298,7 +298,7 @@ def _as_given(x: Events, data: DataSpec) -> ModelEvents:
     if isinstance(x, Tensor):
         x = np.asarray(x.detach().cpu().numpy())
     if data.form.ended:
-        return as_texts(x, data, "The array")  # type: ignore[return-value]
+        return as_texts(x, data, "The array").as_array()
     if is_frame(x):
         from genzoo.data.frames.source import frame_events  # imported here, because arrays need no pyarrow
 

@@ -87,7 +87,7 @@ def entries_of(cls: type[Generator], file: str) -> tuple[ModelSpec, tuple[Object
             capabilities=frozenset(capability_name(one) for one in CAPABILITIES if issubclass(cls, one)),
             training=_training_of(cls),
             sampling="" if sampler is None else f"{home.__name__}:Sampling",
-            **{"data": "iris", **{name: value for name, value in stated.items() if value is not None}},
+            **{**_usual_data(stated), **{name: value for name, value in stated.items() if value is not None}},
         )
         check_input(spec, get_registry().transforms.names())
     except (PluginError, TypeError, ValueError) as error:
@@ -98,6 +98,11 @@ def entries_of(cls: type[Generator], file: str) -> tuple[ModelSpec, tuple[Object
 def _stated(cls: type[Generator], name: str) -> Any:
     value = getattr(cls, name, None) if name in _STATED else None
     return None if inspect.isroutine(value) or isinstance(value, property) else value
+
+
+def _usual_data(stated: Mapping[str, Any]) -> dict[str, str]:
+    """Return the data of a class that names none: a table if it takes tables, or else what its modalities have."""
+    return {"data": "iris"} if "table" in (stated["modalities"] or ("table",)) else {}
 
 
 def _summary(cls: type[Generator], file: str) -> str:

@@ -21,6 +21,7 @@ _DATASETS: tuple[tuple[str, str, Modality, str], ...] = (
     ("rings", "2,000 points on three concentric rings", "table", "builtin:rings"),
     ("pinwheel", "2,000 points on five curved arms", "table", "builtin:pinwheel"),
     ("mixture", "2,000 points of a mixture of four Gaussians", "table", "builtin:mixture"),
+    ("numerals", "the numbers from 1 to 2,000 in English words", "text", "builtin:numerals"),
     ("mnist", "70,000 handwritten digits, 28×28 (fetched once)", "image", "download:mnist"),
     ("fashion-mnist", "70,000 articles of clothing, 28×28 (fetched once)", "image", "download:fashion_mnist"),
 )

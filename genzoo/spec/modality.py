@@ -147,6 +147,7 @@ MODALITIES: dict[str, ModalitySpec] = {
         value="symbol",
         rank=1,
         ended=True,
+        data="numerals",
         suffix=".txt",
         suffixes=(".txt", ".npy", ".npz"),
         extractor="symbols",

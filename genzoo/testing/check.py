@@ -27,6 +27,7 @@ from genzoo.testing.checks.metric import MetricSubject
 from genzoo.testing.checks.randomness import PROMISES as RANDOMNESS
 from genzoo.testing.checks.registration import PROMISES as REGISTRATION
 from genzoo.testing.checks.sampling import PROMISES as SAMPLING
+from genzoo.testing.checks.texts import PROMISES as TEXTS
 from genzoo.testing.checks.training import PROMISES as TRAINING
 from genzoo.testing.checks.transform import PROMISES as TRANSFORM
 from genzoo.testing.checks.transform import TransformSubject
@@ -48,6 +49,7 @@ _ALL = (
     *FLOORS,
     *BOUND,
     *MASSES,
+    *TEXTS,
     *LATENT,
     *ANOMALY,
     *COMPONENT,

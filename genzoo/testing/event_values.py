@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from genzoo.models.base import Likelihood, LikelihoodBound
-from genzoo.spec.events import Feature
+from genzoo.spec.events import DataSpec, Feature
 from genzoo.testing.subject import Case
 
 
@@ -56,7 +56,8 @@ def _levels(case: Case, feature: Feature, measure: str) -> Tensor | None:
     """Return the values of a place that takes only some, codes or points of a grid; `None` for other places."""
     data = case.data
     if data.form.columns or data.quantum is None:
-        return None if feature.levels is None else torch.arange(len(feature.levels), dtype=torch.float64)
+        count = len(feature.levels or ()) + data.form.ended  # the end of a text is a code, too
+        return None if feature.levels is None else torch.arange(count, dtype=torch.float64)
     likely = isinstance(case.wide, Likelihood | LikelihoodBound)
     if not likely or measure != "mass" or data.bounds is None:
         return None
@@ -64,3 +65,11 @@ def _levels(case: Case, feature: Feature, measure: str) -> Tensor | None:
     grid = data.bounds[0] + data.quantum * torch.arange(steps + 1, dtype=torch.float64)
     on_grid: Tensor = case.transform(grid)
     return on_grid
+
+
+def impossible(x: Tensor, data: DataSpec) -> Tensor:
+    """Return which events `(N, *event)` no data can hold, `(N,)` bool: texts with a symbol after their end."""
+    if data.end is None:
+        return torch.zeros(len(x), dtype=torch.bool)
+    ended = x == data.end
+    return (ended[:, :-1] & ~ended[:, 1:]).any(1)

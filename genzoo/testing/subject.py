@@ -20,6 +20,7 @@ from genzoo.data.dataset import Dataset
 from genzoo.data.loading import AnyData
 from genzoo.data.transforms import Transform, observed
 from genzoo.data.transforms.chain import choose_stages, fit_stages
+from genzoo.data.transforms.ended import completed, is_block, lengths_in
 from genzoo.errors import DataError, GenzooError, PluginError, pass_out_of_memory
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import Generator, Measure, Parts
@@ -335,13 +336,19 @@ class Case:
         options = Sampling.of(self.subject.entry, options or {}).options
         condition = self.conditions(n, dtype_of(generator)) if condition is None else condition
         given = {} if condition is None else {"condition": condition}
-        drawn: Tensor = generator.sample(n, **given, **options)
-        return drawn
+        return self.completed(generator.sample(n, **given, **options))
+
+    def completed(self, drawn: Tensor) -> Tensor:
+        """Return drawn texts as wide as the longest, as the core does; other events are returned as they are."""
+        if not is_block(drawn, len(drawn), self.data):
+            return drawn
+        return completed(drawn, self.data).to(drawn.dtype)
 
     def batch(self, count: int | None = None, dtype: torch.dtype = torch.float32) -> Batch:
         """Return the first `count` events, or all, as a batch of training."""
         x, missing = observed(self.events(dtype)[:count], self.data.missing)
-        return Batch(x, missing, condition=self.conditions(len(x), dtype))
+        length = None if self.data.end is None else lengths_in(x, self.data.end)
+        return Batch(x, missing, condition=self.conditions(len(x), dtype), length=length)
 
     def given(self, count: int | None = None, dtype: torch.dtype = torch.float64) -> Given:
         """Return the first `count` events, or all, as a generator's methods take them."""

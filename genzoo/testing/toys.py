@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from genzoo.data.dataset import Dataset
+from genzoo.data.texts.lines import listed
 from genzoo.spec.events import DataSpec, Feature
 from genzoo.typing import Array
 
@@ -245,6 +246,25 @@ def _two_pixels() -> Dataset:
     return _image("two-pixels", events, Feature("pixel"), None, None)
 
 
+def _two_symbols() -> Dataset:
+    """Texts of at most three symbols, of which there are two; some are empty."""
+    rng = _rng("two-symbols")
+    events = np.where(rng.random((_ROWS, 3)) < 0.7, 0, 1)
+    events[:, 1:] = np.where(rng.random((_ROWS, 2)) < 0.5, events[:, :1], events[:, 1:])
+    lengths = np.minimum(rng.geometric(0.4, _ROWS) - 1, 3)
+    events[np.arange(3) >= lengths[:, None]] = 2
+    spec = DataSpec((3,), "text", (Feature("symbol", "categorical", ("a", "b")),), storage="uint8")
+    return Dataset("two-symbols", spec, events.astype(np.uint8))
+
+
+def _syllables() -> Dataset:
+    """Texts of one to three syllables, as bytes."""
+    rng = _rng("syllables")
+    syllables = np.array(["ba", "li", "no", "tém"])
+    words = ["".join(syllables[rng.integers(0, 4, count)]) for count in rng.integers(1, 4, _ROWS)]
+    return dataclasses.replace(listed(words), name="syllables")
+
+
 _MAKERS = (
     _two_columns,
     _one_column,
@@ -268,6 +288,8 @@ _MAKERS = (
     _given_side,
     _given_several,
     _given_half,
+    _two_symbols,
+    _syllables,
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -126,6 +126,10 @@ class Texts:
             )
         return Texts(self.codes, self.offsets, longest, self.end)
 
+    def as_array(self) -> Array:
+        """Return the texts themselves, typed as the array that they can be used as."""
+        return cast("Array", self)
+
     def one_by_one(self) -> list[bytes]:
         """Return each text as the bytes of its codes."""
         whole, itemsize = self.codes.tobytes(), self.codes.itemsize
@@ -149,15 +153,13 @@ class Texts:
             return np.empty(0, np.int64)
         if chosen.min() < -len(self) or chosen.max() >= len(self):
             raise IndexError(f"There are {len(self)} texts.")
-        return np.where(chosen < 0, chosen + len(self), chosen)
+        return np.asarray(np.where(chosen < 0, chosen + len(self), chosen))
 
 
 def lengths_of(block: Array, end: int) -> Array:
     """Return the number of symbols before the first `end` of each text of a block `(N, T)`, `(N,)` int64."""
-    ended = block == end
-    if not block.shape[1]:
-        return np.zeros(len(block), np.int64)
-    return np.where(ended.any(axis=1), ended.argmax(axis=1), block.shape[1]).astype(np.int64)
+    found: Array = np.logical_and.accumulate(block != end, axis=1).sum(axis=1, dtype=np.int64)
+    return found
 
 
 def _offsets(lengths: Array) -> Array:

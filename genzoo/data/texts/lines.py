@@ -30,7 +30,7 @@ _NEWLINE, _RETURN = 10, 13
 def listed(texts: Sequence[str]) -> Dataset:
     """Return a list of `str` as a dataset; empty texts are events, too."""
     events = encoded(texts, "The list")
-    return Dataset("texts", byte_spec(events.shape[1]), events)  # type: ignore[arg-type]
+    return Dataset("texts", byte_spec(events.shape[1]), events.as_array())
 
 
 def read_texts(path: Path) -> Dataset:
@@ -59,7 +59,7 @@ def read_texts(path: Path) -> Dataset:
     lengths = lengths[lengths > 0]
     texts = Texts(raw[kept], np.concatenate([[0], np.cumsum(lengths)]), int(lengths.max()), len(BYTES))
     notes = (f"{counted(empty, 'empty line')} of {path.name} left out",) if empty else ()
-    return Dataset(name, byte_spec(texts.shape[1]), texts, notes=notes)  # type: ignore[arg-type]
+    return Dataset(name, byte_spec(texts.shape[1]), texts.as_array(), notes=notes)
 
 
 def _content(path: Path) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -25,7 +25,7 @@ def byte_spec(longest: int) -> DataSpec:
     return DataSpec((longest,), "text", (Feature("byte", "categorical", BYTES),), storage=storage_of(len(BYTES)))
 
 
-def is_texts(data: object) -> bool:
+def is_texts(data: object) -> TypeGuard[Sequence[str]]:
     """Return whether data are a list or tuple of `str`."""
     return isinstance(data, list | tuple) and bool(data) and all(isinstance(text, str) for text in data)
 

@@ -52,7 +52,7 @@ def sampling_options(subject: Subject) -> None:
         raise DoesNotApply("it has no sampling options")
     for case in subject.principal:
         given = {} if (condition := case.conditions(37)) is None else {"condition": condition}
-        without = scoped(lambda case=case, given=given: case.wide.sample(37, **given))  # type: ignore[misc]
+        without = case.completed(scoped(lambda case=case, given=given: case.wide.sample(37, **given)))  # type: ignore[misc]
         with_defaults = scoped(lambda case=case: case.sample(37))  # type: ignore[misc]
         expect(
             torch.equal(without, with_defaults),
