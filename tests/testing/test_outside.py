@@ -1,4 +1,4 @@
-"""Five models that outsiders write from the guide alone: they train, resume, load, sample, rank and keep promises."""
+"""Six models that outsiders write from the guide alone: they train, resume, load, sample, rank and keep promises."""
 
 from pathlib import Path
 
@@ -14,7 +14,13 @@ from genzoo.testing.promise import DoesNotApply
 pytestmark = pytest.mark.precision  # they train under autocast, as users do
 
 FOLDER = Path(__file__).parents[1] / "support" / "outside"
-MODELS = ("kernels.py:Kernels", "diffusion.py:Diffusion", "characters.py:Characters", "pixelcnn.py:PixelCNN")
+MODELS = (
+    "kernels.py:Kernels",
+    "diffusion.py:Diffusion",
+    "characters.py:Characters",
+    "pixelcnn.py:PixelCNN",
+    "letters.py:Letters",
+)
 FLOW = "flow.py:Flow"
 CANNOT = {FLOW: {"traces": "zuko builds its distributions of Python objects, which torch.compile does not trace"}}
 """Promises that a model cannot keep, with the reason. genzoo trains such a model without compilation."""
@@ -36,10 +42,16 @@ def names():
     return genzoo.Dataset("names", genzoo.DataSpec((6,), "table", columns, storage="float64"), events)
 
 
+def words():
+    """The first names, of any length, as texts."""
+    return (FOLDER / "names.txt").read_text(encoding="utf-8").split()
+
+
 DATA = {
     "kernels.py:Kernels": lambda: "iris",
     "diffusion.py:Diffusion": lambda: "iris",
     "characters.py:Characters": names,
+    "letters.py:Letters": words,
     "pixelcnn.py:PixelCNN": lambda: {"source": "digits", "binarize": True},
     FLOW: lambda: "iris",
 }
@@ -128,10 +140,12 @@ def test_an_outside_model_keeps_every_promise(model):
         ("diffusion.py:Diffusion", "gaussian", "coverage"),
         ("characters.py:Characters", "naive-bayes:n_components=2", "test"),
         ("pixelcnn.py:PixelCNN", "vae", "test"),
+        ("letters.py:Letters", "letters.py:Letters:width=8", "test"),
         (FLOW, "gaussian", "test"),
     ],
 )
 def test_an_outside_model_ranks_beside_a_model_of_the_zoo(model, other, by, tmp_path):
     epochs = {"epochs": 10} if "pixelcnn" in model else {}
+    other = place(other) if ".py" in other else other
     report = genzoo.compare([place(model), other], DATA[model](), by=by, test=0.3, **epochs, out=tmp_path / "all")
     assert [row.status for row in report.rows] == ["ok", "ok"]
