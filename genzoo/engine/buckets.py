@@ -39,7 +39,7 @@ class Buckets:
         return Buckets(widths, np.searchsorted(widths, room))
 
     def grouped(self, order: Rows, step: int, rng: np.random.Generator) -> Rows:
-        """Return an order of texts in whole steps, in which those of a step need about the same width.
+        """Return an order of texts in whole steps, in which the texts of a step need about the same width.
 
         Every text keeps its place among texts of its width, and steps are shuffled.
 

@@ -291,7 +291,7 @@ class StreamingLoader(BatchLoader):
             _put(ready, error, stop)
 
     def _rows_of(self, index: Rows, width: int | None) -> Array:
-        """Return the events of rows; `width` is that of texts."""
+        """Return the events of rows; texts as a block of some width."""
         if isinstance(self._events, Texts):
             return self._events.block(index, width)
         increasing = np.argsort(index)  # reading in order is faster from disk

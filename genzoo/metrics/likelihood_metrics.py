@@ -101,7 +101,7 @@ class BitsPerDimension(Metric):
 class BitsPerByte(Metric):
     """Bits per byte that a lossless code needs for texts; their ends cost bits, too, and are no bytes.
 
-    It is a ratio of means, and its standard error is that of its linear approximation.
+    It is a ratio of means. Its standard error comes from a linear approximation.
     """
 
     name = "bits-per-byte"

@@ -5,9 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-import numpy as np
-
-from genzoo.data.texts.flat import lengths_of
 from genzoo.inference.description.figures import (
     ColumnFigures,
     ComponentFigures,
@@ -20,9 +17,8 @@ from genzoo.inference.description.figures import (
 from genzoo.reports.columns import DASH
 from genzoo.reports.page import Block, Section, Table, Text
 from genzoo.reports.rounding import mean_and_sd, number
-from genzoo.spec.events import DataSpec, Feature
+from genzoo.spec.events import Feature
 from genzoo.text import counted, shortened
-from genzoo.typing import Array
 
 _MOST_COMPONENTS = 6
 """Largest number of components in a table, so that it fits a terminal."""
@@ -85,20 +81,13 @@ def _lead(found: Description, where: str | None, summary: str | None) -> str:
     form = found.data.form
     text = f"{name} with {inside}{counted(found.parameters, 'parameter')}, described by "
     text += "samples" if where is None else f"{counted(found.rows, form.event)} of {where}"
-    text += f" with {counted(len(found.columns), 'column')}." if form.columns else f" ({found.data.describe()})."
+    text += f" with {counted(len(found.columns), 'column')}." if found.columns else f" ({found.data.describe()})."
     if found.log_likelihood is not None:
         text += f" Mean log-likelihood: {found.log_likelihood:.4f} nats per {form.event} ({found.kind})."
-    if not form.columns and found.drawn.rows is not None:
-        values = [_values(x, found.data) for x in (found.drawn.rows, found.drawn.samples)]
-        real, samples = (mean_and_sd(float(x.mean()), float(x.std())) for x in values)
-        what = f"Number of {form.values}" if form.ended else f"Values of {form.values}"
-        text += f" {what}: {real} in the {form.events}, {samples} in samples."
+    if form.ranged and found.drawn.rows is not None:
+        real, samples = (mean_and_sd(float(x.mean()), float(x.std())) for x in (found.drawn.rows, found.drawn.samples))
+        text += f" Values of {form.values}: {real} in the {form.events}, {samples} in samples."
     return text
-
-
-def _values(events: Array, data: DataSpec) -> Array:
-    """Return what describes events without columns: their values, or the lengths of texts."""
-    return events if data.end is None else lengths_of(np.asarray(events), data.end)
 
 
 def _components(found: Description, width: int) -> Section | None:

@@ -247,7 +247,7 @@ def _two_pixels() -> Dataset:
 
 
 def _two_symbols() -> Dataset:
-    """Texts of at most three symbols, of which there are two; some are empty."""
+    """Texts of at most three symbols, `a` or `b`; some are empty."""
     rng = _rng("two-symbols")
     events = np.where(rng.random((_ROWS, 3)) < 0.7, 0, 1)
     events[:, 1:] = np.where(rng.random((_ROWS, 2)) < 0.5, events[:, :1], events[:, 1:])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from genzoo.config.data import DataSettings
 from genzoo.data.dataset import Dataset
 from genzoo.data.readers.unpacked import HARMLESS_TEXT, unpacked
 from genzoo.data.texts.flat import Texts
@@ -15,10 +16,6 @@ from genzoo.data.texts.symbols import BYTES, byte_spec, encoded, too_long
 from genzoo.errors import DataError, pass_out_of_memory
 from genzoo.spec.events import MOST_SYMBOLS
 from genzoo.text import counted
-
-SUFFIXES = (".txt", ".txt.gz")
-"""Suffixes of files whose lines are texts."""
-
 
 _PART = 1 << 24
 """Number of bytes that are decoded at a time."""
@@ -33,7 +30,7 @@ def listed(texts: Sequence[str]) -> Dataset:
     return Dataset("texts", byte_spec(events.shape[1]), events.as_array())
 
 
-def read_texts(path: Path) -> Dataset:
+def read_texts(path: Path, _: DataSettings) -> Dataset:
     """Read a file of UTF-8 lines, which may be compressed by gzip: each line is one text.
 
     A line ends with a line feed, and perhaps a carriage return before it. Empty lines are counted and left out.

@@ -26,7 +26,7 @@ _FAR = 6.0
 
 
 def width_changes_nothing(subject: Subject) -> None:
-    """The results for a text are the same at any width of its batch, as long as it leaves room for the end."""
+    """The results for a text are the same at any width of its batch that leaves room for the end."""
     for case in _of_texts(subject):
         for question in questions(case.wide):
             if question.chance or question.latent:
@@ -41,7 +41,7 @@ def width_changes_nothing(subject: Subject) -> None:
                 expect(
                     torch.allclose(narrow[0], wide[row], rtol=1e-6, atol=1e-8),
                     f"On {case.name}, {question.name} of a text differs between a batch of {x.shape[1]} places and one "
-                    f"of {given.x.shape[1]}. Leave out whatever stands after the first end.",
+                    f"of {given.x.shape[1]}. Leave out what stands after the first end.",
                 )
 
 
