@@ -25,6 +25,7 @@ from genzoo.models.objective import Objective
 from genzoo.plugins.manager import check_input, get_registry
 from genzoo.spec.entries import ClassName, ModelSpec, ObjectiveKind, ObjectiveSpec
 from genzoo.spec.events import DataSpec
+from genzoo.spec.modality import MODALITIES
 
 _STATED = (
     "input",
@@ -103,7 +104,9 @@ def _stated(cls: type[Generator], name: str) -> Any:
 
 def _usual_data(stated: Mapping[str, Any]) -> dict[str, str]:
     """Return the data of a class that names none: a table if it takes tables, or else what its modalities have."""
-    return {"data": "iris"} if "table" in (stated["modalities"] or ("table",)) else {}
+    tables = {name: form.data for name, form in MODALITIES.items() if form.columns}
+    taken = stated["modalities"]
+    return {"data": data for name, data in tables.items() if taken is None or name in taken}
 
 
 def _summary(cls: type[Generator], file: str) -> str:

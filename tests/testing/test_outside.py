@@ -1,5 +1,8 @@
 """Six models that outsiders write from the guide alone: they train, resume, load, sample, rank and keep promises."""
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +83,30 @@ def test_an_outside_model_trains_resumes_loads_and_samples(model, tmp_path):
 def test_an_outside_model_learns_rows_given_their_species(model, tmp_path):
     run = genzoo.train(place(model), "iris", condition=["species"], steps=4, batch_size=32, out=tmp_path / "run")
     assert len(run.sample(3, given={"species": "setosa"})) == 3
+
+
+KILLED = """
+import os, signal, sys
+import genzoo
+model, data, out = sys.argv[1:]
+def kill(step):
+    if step.number == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+genzoo.train(model, data, steps=8, batch_size=32, checkpoint_every=2, out=out, callbacks=[kill])
+"""
+
+
+@pytest.mark.full
+def test_a_killed_run_on_texts_resumes_with_equal_bits(tmp_path):
+    model, data = place("letters.py:Letters"), str(tmp_path / "names.txt")
+    Path(data).write_text("\n".join(words()), encoding="utf-8")
+    whole = genzoo.train(model, data, steps=8, batch_size=32, checkpoint_every=2, out=tmp_path / "whole")
+    command = [sys.executable, "-c", KILLED, model, data, str(tmp_path / "killed")]
+    assert subprocess.run(command, check=False, capture_output=True).returncode == -signal.SIGKILL
+    resumed = genzoo.resume(tmp_path / "killed", model=model)
+    pairs = zip(whole.load().generator.state_dict().items(), resumed.load().generator.state_dict().items(), strict=True)
+    assert all(name == other and torch.equal(one, two) for (name, one), (other, two) in pairs)
+    assert whole.sample(20) == resumed.sample(20)
 
 
 def test_denoising_steps_of_an_outside_diffusion_are_sampling_options(tmp_path):
