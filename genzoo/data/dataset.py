@@ -15,6 +15,7 @@ from genzoo.config.data import SplitSettings
 from genzoo.data.splits.dividers import Divider, InOrder, RandomRows, WholeGroups
 from genzoo.data.splits.duplicates import same_rows
 from genzoo.data.splits.groups import joined
+from genzoo.data.texts.flat import Texts
 from genzoo.errors import DataError
 from genzoo.spec.events import ColumnType, DataSpec, Feature, Piece
 from genzoo.spec.modality import Modality
@@ -68,7 +69,7 @@ class Dataset:
         name: name of the dataset; images and run directories are named after it.
         spec: shape and kind of one event.
         events: `(N, *event)`; may be mapped from a file, or read from it when indexed. Missing values of a table are
-            NaN. Discrete columns hold codes: indices into their levels, or counts.
+            NaN. Discrete columns hold codes: indices into their levels, or counts. Texts become `Texts`.
         labels: `(N,)`, used only in reports. Defaults to `None`.
         test_rows: number of last rows that are the dataset's own test set. Defaults to 0.
         skipped: number of unreadable files that were left out. Defaults to 0.
@@ -108,6 +109,8 @@ class Dataset:
     label: Feature | None = None
 
     def __post_init__(self) -> None:
+        if self.spec.end is not None and not isinstance(self.events, Texts):
+            object.__setattr__(self, "events", Texts.of(self.events, self.spec.end, self.name))
         if tuple(self.events.shape[1:]) != tuple(self.spec.event_shape):
             raise DataError(f"{self.name}: events of shape {self.events.shape[1:]} are not {self.spec.describe()}.")
         for name, values in (("labels", self.labels), ("groups", self.groups), ("times", self.times)):
@@ -188,8 +191,8 @@ class Dataset:
     def digest(self) -> str:
         """Return the SHA-256 digest of the spec, events and weights, and of conditions, groups and times if any."""
         digest = hashlib.sha256(f"{self.spec}{self.events.dtype.str}{self.events.shape}".encode())
-        for start in range(0, len(self), BLOCK):
-            digest.update(np.ascontiguousarray(self.events[start : start + BLOCK]).data)
+        for block in _content(self.events):
+            digest.update(np.ascontiguousarray(block).data)
         if self.weights is not None:
             digest.update(self.weights.data)
         if self.conditions is not None:
@@ -200,6 +203,14 @@ class Dataset:
                 digest.update(f"{name}{values.dtype.str}".encode())
                 digest.update(np.ascontiguousarray(values).view(np.uint8).data)
         return digest.hexdigest()
+
+
+def _content(events: Array | Texts) -> Iterator[Array]:
+    """Yield arrays that hold all of the events and nothing else."""
+    if isinstance(events, Texts):
+        yield from (events.codes, events.offsets)
+    else:
+        yield from (events[start : start + BLOCK] for start in range(0, len(events), BLOCK))
 
 
 def category(name: str, levels: Sequence[str], stored: ColumnType | None = None) -> Feature:
@@ -358,6 +369,8 @@ def check_codes(shown: str, events: Array, data: DataSpec, *, means: bool = Fals
     Raises:
         DataError: a value is neither.
     """
+    if data.form.ended:
+        return  # `Texts` hold nothing else
     columns: dict[int, Feature] = {place: data.features[place] for place in data.discrete}
     shared = not data.form.columns and data.features[0].discrete
     for place, feature in [(..., data.features[0])] if shared else columns.items():

@@ -20,6 +20,7 @@ from genzoo.data.degenerate.remarks import degenerate_remarks
 from genzoo.data.degenerate.totals import total_columns
 from genzoo.data.marks import MARKS, missing_option
 from genzoo.data.splits.notes import how_divided, repeats
+from genzoo.data.texts.facts import text_facts, text_remarks
 from genzoo.data.value_range import describe_range, range_remarks
 from genzoo.errors import DataError
 from genzoo.spec.events import DataSpec, Feature
@@ -125,6 +126,8 @@ def _inspect(dataset: Dataset, split: SplitSettings) -> Findings:
     """Describe a dataset: its columns from all rows, its remarks from the first rows."""
     divided, repeated = _held_out(dataset, split)
     facts = _facts(dataset) | divided
+    if dataset.spec.form.ended:
+        return _inspect_texts(dataset, facts, repeated)
     named = list(_named_parts(dataset))
     if named:
         facts |= {"parts": [_part_in_words(part, name, len(dataset)) for part, name in named]}
@@ -201,6 +204,12 @@ def _part_in_words(part: Dataset, name: str, events: int) -> str:
         text += f", {' and '.join(f'{count} {kind}' for kind, count in kinds.items())}"
     absent = events - len(part)
     return text + (f"; missing in {absent} of {events} events" if absent else "")
+
+
+def _inspect_texts(dataset: Dataset, facts: dict[str, Any], repeated: list[str]) -> Findings:
+    notes = {"notes": list(dataset.notes)} if dataset.notes else {}
+    facts = {**facts, **notes, **text_facts(dataset), "sha256": dataset.digest()}
+    return Findings(facts, [*repeated, *_common_remarks(dataset), *text_remarks(dataset)])
 
 
 def _advice(remark: str) -> str:

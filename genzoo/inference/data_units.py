@@ -20,7 +20,9 @@ from genzoo.data.condition_transform import ConditionTransform
 from genzoo.data.dataset import Conditioned, ModelEvents, check_codes, check_values, present
 from genzoo.data.frames.kinds import is_frame
 from genzoo.data.parts import rows_of
+from genzoo.data.texts.symbols import as_texts
 from genzoo.data.transforms import Transform, observed
+from genzoo.data.transforms.ended import completed, shortened
 from genzoo.data.transforms.parts import place_events
 from genzoo.data.value_range import check_inside
 from genzoo.errors import ConfigError, DataError, PluginError
@@ -157,6 +159,8 @@ class DataUnits:
                 missing and the model does not accept that; or images lie outside the range of the training data.
         """
         events, conditions = self._parted(x)
+        if self.data.form.ended:
+            return CheckedEvents(events, missing=False, conditions=conditions)
         if events.dtype.kind not in "buif":
             raise DataError(f"Events must be numbers, and these are of type {events.dtype}.")
         if events.shape[1:] != self.data.event_shape:
@@ -279,7 +283,7 @@ class DataUnits:
 
     def observed_input(self, x: Tensor, missing: bool, condition: Tensor | None) -> ModelInput:
         """Return what the generator's methods take, as `to_model` does, with a condition in model space."""
-        y, mask = observed(self.transform(x).to(self.dtype), missing)
+        y, mask = observed(self.transform(shortened(x, self.data.end)).to(self.dtype), missing)
         return ModelInput(to_parts(y, self.data), masks_of(mask, self.data), condition)
 
     def chunk_to_model(self, checked: CheckedEvents, start: int) -> ModelInput:
@@ -295,6 +299,8 @@ class DataUnits:
         Raises:
             PluginError: the generator returned events of another shape.
         """
+        if self.data.end is not None:
+            return to_host(completed(y, self.data)).astype(self.data.storage)
         try:
             rows = to_rows(y, self.data)
         except (KeyError, ValueError) as error:
@@ -321,7 +327,9 @@ def _as_given(x: Events, data: DataSpec) -> ModelEvents:
     if isinstance(x, Mapping):
         return rows_of(x, data)
     if isinstance(x, Tensor):
-        return np.asarray(x.detach().cpu().numpy())
+        x = np.asarray(x.detach().cpu().numpy())
+    if data.form.ended:
+        return as_texts(x, data, "The array").as_array()
     if is_frame(x):
         from genzoo.data.frames.source import frame_events  # imported here, because arrays need no pyarrow
 

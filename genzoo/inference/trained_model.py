@@ -167,9 +167,9 @@ class TrainedModel:
         Arguments:
             n: number of events, at least 1.
             seed: the same seed gives the same events on the same machine; fewer events are the first of more.
-            output: `array | dict | pandas | polars | pyarrow`. Defaults to the kind of table that the model was trained
-                on in Python, to `dict` for events of several parts, and to `array` for other arrays and for files. An
-                array of events of several parts holds rows of all their values.
+            output: `array | dict | list | pandas | polars | pyarrow`. Defaults to the kind of table that the model was
+                trained on in Python, to `dict` for events of several parts, to `list` for texts, and to `array` for
+                other arrays and for files. An array of events of several parts holds rows of all their values.
             mean: return the mean of the events of each latent vector, or its most probable categories, instead of a
                 draw: what the model decodes, without noise. Latent vectors are drawn either way. Defaults to false.
             options: values of the model's sampling options, such as `{"steps": 20}`. Defaults to the model's own, which
@@ -181,7 +181,8 @@ class TrainedModel:
                 Defaults to `None`: as `given` says.
 
         Returns:
-            Events on the data's grid and of its type, `(n, *event)`. An array holds the codes of categories; a table
+            Events on the data's grid and of its type, `(n, *event)`. An array holds the codes of categories; a list
+            holds texts as `str`, in which bytes that are no valid UTF-8 are `�`; a table
             has the columns of training, with their names, types and categories, and conditions after the others.
 
         Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ class Batch:
         index: row numbers of the events in their dataset, `(N,)`. Defaults to `None`.
         condition: what the events are conditional on, `(N, D)`: one-hot categories and standardized numbers. Defaults
             to `None`: nothing.
+        length: number of symbols of each text, `(N,)`. `x` is then `(N, L)` with the code of the end after it, and L
+            leaves room for one, unless an event cannot be longer. Defaults to `None`: events have no length.
     """
 
     x: EventTensors
@@ -34,6 +37,7 @@ class Batch:
     weight: Tensor | None = None
     index: Tensor | None = None
     condition: Tensor | None = None
+    length: Tensor | None = None
 
     def __len__(self) -> int:
         return len(a_part(self.x))
@@ -51,14 +55,13 @@ class Batch:
 
     def take(self, rows: slice | Tensor) -> Batch:
         """Return some of the events, with all that belongs to them."""
-        fields = (self.x, self.missing, self.weight, self.index, self.condition)
+        fields = (self.x, self.missing, self.weight, self.index, self.condition, self.length)
         return Batch(*(None if one is None else map_events(lambda part: part[rows], one) for one in fields))
 
 
 def in_parts(batch: Batch, data: DataSpec) -> Batch:
     """Return a batch of rows as models see it: a dict of their parts if the events have parts."""
-    missing = masks_of(batch.missing, data)
-    return Batch(to_parts(batch.x, data), missing, batch.weight, batch.index, batch.condition)
+    return dataclasses.replace(batch, x=to_parts(batch.x, data), missing=masks_of(batch.missing, data))
 
 
 @dataclass(frozen=True, slots=True)

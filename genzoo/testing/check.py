@@ -28,6 +28,7 @@ from genzoo.testing.checks.parts import PROMISES as PARTS
 from genzoo.testing.checks.randomness import PROMISES as RANDOMNESS
 from genzoo.testing.checks.registration import PROMISES as REGISTRATION
 from genzoo.testing.checks.sampling import PROMISES as SAMPLING
+from genzoo.testing.checks.texts import PROMISES as TEXTS
 from genzoo.testing.checks.training import PROMISES as TRAINING
 from genzoo.testing.checks.transform import PROMISES as TRANSFORM
 from genzoo.testing.checks.transform import TransformSubject
@@ -50,6 +51,7 @@ _ALL = (
     *BOUND,
     *MASSES,
     *PARTS,
+    *TEXTS,
     *LATENT,
     *ANOMALY,
     *COMPONENT,

@@ -68,10 +68,19 @@ def _levels(case: Case, data: DataSpec, feature: Feature, measure: str, number: 
         data: describes the event, or the part of it that has the place.
     """
     if data.form.columns or data.quantum is None:
-        return None if feature.levels is None else torch.arange(len(feature.levels), dtype=torch.float64)
+        count = len(feature.levels or ()) + data.form.ended  # the end of a text is a code, too
+        return None if feature.levels is None else torch.arange(count, dtype=torch.float64)
     likely = isinstance(case.wide, Likelihood | LikelihoodBound)
     if not likely or measure != "mass" or data.bounds is None:
         return None
     steps = round((data.bounds[1] - data.bounds[0]) / data.quantum)
     grid = data.bounds[0] + data.quantum * torch.arange(steps + 1, dtype=torch.float64)
     return _mapped(case, grid, number)
+
+
+def impossible(x: Tensor, data: DataSpec) -> Tensor:
+    """Return which events `(N, *event)` no data can hold, `(N,)` bool: texts with a symbol after their end."""
+    if data.end is None:
+        return torch.zeros(len(x), dtype=torch.bool)
+    ended = x == data.end
+    return (ended[:, :-1] & ~ended[:, 1:]).any(1)

@@ -19,11 +19,12 @@ from genzoo.data.condition_transform import fit_condition
 from genzoo.data.dataset import Dataset
 from genzoo.data.opening.given import AnyData
 from genzoo.data.transforms import Transform, observed
+from genzoo.data.transforms.ended import completed, is_block, lengths_in
 from genzoo.data.transforms.parts import choose_stages, fit_stages
 from genzoo.errors import DataError, GenzooError, PluginError, pass_out_of_memory
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import Generator, Measure, Parts
-from genzoo.models.events import in_rows
+from genzoo.models.events import EventTensors, in_rows
 from genzoo.models.factory import build_model, build_objective, check_data
 from genzoo.models.measure import measures_of
 from genzoo.models.objective import Batch, Objective, in_parts
@@ -336,12 +337,19 @@ class Case:
         options = Sampling.of(self.subject.entry, options or {}).options
         condition = self.conditions(n, dtype_of(generator)) if condition is None else condition
         given = {} if condition is None else {"condition": condition}
-        return in_rows(generator.sample(n, **given, **options), self.data)
+        return in_rows(self.completed(generator.sample(n, **given, **options)), self.data)
+
+    def completed(self, drawn: EventTensors) -> EventTensors:
+        """Return drawn texts as wide as the longest, as the core does; other events are returned as they are."""
+        if not is_block(drawn, len(drawn), self.data):
+            return drawn
+        return completed(drawn, self.data).to(drawn.dtype)
 
     def batch(self, count: int | None = None, dtype: torch.dtype = torch.float32) -> Batch:
         """Return the first `count` events, or all, as a batch of training."""
         given = self.given(count, dtype)
-        return in_parts(Batch(given.x, given.missing, condition=given.condition), self.data)
+        length = None if self.data.end is None else lengths_in(given.x, self.data.end)
+        return in_parts(Batch(given.x, given.missing, condition=given.condition, length=length), self.data)
 
     def given(self, count: int | None = None, dtype: torch.dtype = torch.float64) -> Given:
         """Return the first `count` events, or all, as a generator's methods take them."""

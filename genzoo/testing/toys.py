@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from genzoo.data.dataset import Dataset
+from genzoo.data.texts.lines import listed
 from genzoo.spec.composite import CompositeSpec
 from genzoo.spec.events import DataSpec, Feature
 from genzoo.typing import Array
@@ -276,6 +277,25 @@ def _pixels_and_code() -> Dataset:
     return _parts("pixels-and-code", {"code": _table("code", _KINDS[2:3], code[:, None]), "pixels": pixels}, gaps=True)
 
 
+def _two_symbols() -> Dataset:
+    """Texts of at most three symbols, `a` or `b`; some are empty."""
+    rng = _rng("two-symbols")
+    events = np.where(rng.random((_ROWS, 3)) < 0.7, 0, 1)
+    events[:, 1:] = np.where(rng.random((_ROWS, 2)) < 0.5, events[:, :1], events[:, 1:])
+    lengths = np.minimum(rng.geometric(0.4, _ROWS) - 1, 3)
+    events[np.arange(3) >= lengths[:, None]] = 2
+    spec = DataSpec((3,), "text", (Feature("symbol", "categorical", ("a", "b")),), storage="uint8")
+    return Dataset("two-symbols", spec, events.astype(np.uint8))
+
+
+def _syllables() -> Dataset:
+    """Texts of one to three syllables, as bytes."""
+    rng = _rng("syllables")
+    syllables = np.array(["ba", "li", "no", "tém"])
+    words = ["".join(syllables[rng.integers(0, 4, count)]) for count in rng.integers(1, 4, _ROWS)]
+    return dataclasses.replace(listed(words), name="syllables")
+
+
 _MAKERS = (
     _two_columns,
     _one_column,
@@ -301,6 +321,8 @@ _MAKERS = (
     _given_half,
     _picture_and_row,
     _pixels_and_code,
+    _two_symbols,
+    _syllables,
 )
 
 

@@ -1,5 +1,8 @@
 """Six models that outsiders write from the guide alone: they train, resume, load, sample, rank and keep promises."""
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +18,11 @@ pytestmark = pytest.mark.precision  # they train under autocast, as users do
 
 FOLDER = Path(__file__).parents[1] / "support" / "outside"
 MODELS = (
-    *("kernels.py:Kernels", "diffusion.py:Diffusion", "characters.py:Characters", "pixelcnn.py:PixelCNN"),
+    "kernels.py:Kernels",
+    "diffusion.py:Diffusion",
+    "characters.py:Characters",
+    "pixelcnn.py:PixelCNN",
+    "letters.py:Letters",
     "labeled.py:Labeled",
 )
 FLOW = "flow.py:Flow"
@@ -39,10 +46,16 @@ def names():
     return genzoo.Dataset("names", genzoo.DataSpec((6,), "table", columns, storage="float64"), events)
 
 
+def words():
+    """The first names, of any length, as texts."""
+    return (FOLDER / "names.txt").read_text(encoding="utf-8").split()
+
+
 DATA = {
     "kernels.py:Kernels": lambda: "iris",
     "diffusion.py:Diffusion": lambda: "iris",
     "characters.py:Characters": names,
+    "letters.py:Letters": words,
     "pixelcnn.py:PixelCNN": lambda: {"source": "digits", "binarize": True},
     "labeled.py:Labeled": lambda: "labeled-digits",
     FLOW: lambda: "iris",
@@ -78,6 +91,30 @@ def test_an_outside_model_trains_resumes_loads_and_samples(model, tmp_path):
 def test_an_outside_model_learns_rows_given_their_species(model, tmp_path):
     run = genzoo.train(place(model), "iris", condition=["species"], steps=4, batch_size=32, out=tmp_path / "run")
     assert len(run.sample(3, given={"species": "setosa"})) == 3
+
+
+KILLED = """
+import os, signal, sys
+import genzoo
+model, data, out = sys.argv[1:]
+def kill(step):
+    if step.number == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+genzoo.train(model, data, steps=8, batch_size=32, checkpoint_every=2, out=out, callbacks=[kill])
+"""
+
+
+@pytest.mark.full
+def test_a_killed_run_on_texts_resumes_with_equal_bits(tmp_path):
+    model, data = place("letters.py:Letters"), str(tmp_path / "names.txt")
+    Path(data).write_text("\n".join(words()), encoding="utf-8")
+    whole = genzoo.train(model, data, steps=8, batch_size=32, checkpoint_every=2, out=tmp_path / "whole")
+    command = [sys.executable, "-c", KILLED, model, data, str(tmp_path / "killed")]
+    assert subprocess.run(command, check=False, capture_output=True).returncode == -signal.SIGKILL
+    resumed = genzoo.resume(tmp_path / "killed", model=model)
+    pairs = zip(whole.load().generator.state_dict().items(), resumed.load().generator.state_dict().items(), strict=True)
+    assert all(name == other and torch.equal(one, two) for (name, one), (other, two) in pairs)
+    assert whole.sample(20) == resumed.sample(20)
 
 
 def test_denoising_steps_of_an_outside_diffusion_are_sampling_options(tmp_path):
@@ -138,11 +175,13 @@ def test_an_outside_model_keeps_every_promise(model):
         ("diffusion.py:Diffusion", "gaussian", "coverage"),
         ("characters.py:Characters", "naive-bayes:n_components=2", "test"),
         ("pixelcnn.py:PixelCNN", "vae", "test"),
-        ("labeled.py:Labeled", f"{FOLDER}/labeled.py:Labeled:n_components=3", "test"),
+        ("labeled.py:Labeled", "labeled.py:Labeled:n_components=3", "test"),
+        ("letters.py:Letters", "letters.py:Letters:width=8", "test"),
         (FLOW, "gaussian", "test"),
     ],
 )
 def test_an_outside_model_ranks_beside_a_model_of_the_zoo(model, other, by, tmp_path):
     epochs = {"epochs": 10} if model.startswith(("pixelcnn", "labeled")) else {}
+    other = place(other) if ".py" in other else other
     report = genzoo.compare([place(model), other], DATA[model](), by=by, test=0.3, **epochs, out=tmp_path / "all")
     assert [row.status for row in report.rows] == ["ok", "ok"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,16 @@ from genzoo.data.opening.choices import as_stated, with_columns, with_conditions
 from genzoo.data.opening.sources import check_source_settings
 from genzoo.data.parts import are_parts, match_events, parts_dataset
 from genzoo.data.readers.numpy_files import array_dataset
+from genzoo.data.texts.lines import listed
+from genzoo.data.texts.symbols import is_texts
 from genzoo.errors import ConfigError
 from genzoo.plugins.registry import Registry
 from genzoo.spec.events import DataSpec
 from genzoo.typing import Array, Frame
 from genzoo.wording import argument
 
-AnyData = str | Path | Array | Frame | Dataset | Mapping[str, Any]
-"""Data as a call names them: a built-in name, a path, an array, a table, a `Dataset`, or settings with a source."""
+AnyData = str | Path | Array | Sequence[str] | Frame | Dataset | Mapping[str, Any]
+"""Data as a call names them: a built-in name, a path, an array, a list of texts, a table, a `Dataset`, or settings."""
 
 
 def given_data(
@@ -72,6 +74,8 @@ def _named(data: AnyData | None, split: SplitSettings) -> tuple[Dataset | None, 
 
         dataset = frame_dataset(data, split=split)
         return dataset, {"source": dataset.name}
+    if is_texts(data):
+        data = listed(data)
     if not isinstance(data, Dataset):
         array = data.detach().cpu().numpy() if isinstance(data, Tensor) else np.asarray(data)
         data = array_dataset("array", array)

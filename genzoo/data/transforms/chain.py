@@ -122,6 +122,9 @@ def _inputs(own: Entry[TransformSpec], data: DataSpec) -> Iterator[Stage]:
     """Yield the stage of a model's input, if it has anything to change. Spaces of genzoo skip discrete columns."""
     continuous = tuple(place for place, feature in enumerate(data.features) if not feature.discrete)
     keeps_others = isinstance(resolve(own.spec.builder, own.spec), AffineSpace)
+    if keeps_others and data.form.ended:
+        yield Stage(f"{CORE}/raw", {})
+        return
     whole = not data.form.columns or len(continuous) == len(data.features) or keeps_others
     if whole or continuous:
         yield _stage(own, None if whole else continuous)

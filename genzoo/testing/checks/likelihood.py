@@ -15,6 +15,7 @@ from torch import Tensor
 
 from genzoo.models.base import Generator, Likelihood
 from genzoo.testing.checks.capabilities import LOG_PROB, stands_alone
+from genzoo.testing.event_values import impossible
 from genzoo.testing.given import Given, copied, take_part
 from genzoo.testing.promise import DoesNotApply, Promise, expect
 from genzoo.testing.quadrature import Grid, grid_of
@@ -50,11 +51,16 @@ _MARGINAL = 1e-2
 
 
 def log_prob(case: Case, given: Given) -> Tensor:
-    """Compute log-densities under the trained model in float64, `(N,)`, a part of the events at a time."""
+    """Compute log-densities under the trained model in float64, `(N,)`, a part of the events at a time.
+
+    Events that no data can hold have minus infinity; the core never asks about them.
+    """
     generator = case.wide
     assert isinstance(generator, Likelihood)
     parts = [take_part(given, slice(start, start + _PART)) for start in range(0, len(given.x), _PART)]
-    return scoped(lambda: torch.cat([copied(some).ask(generator.log_prob) for some in parts]))
+    logs = scoped(lambda: torch.cat([copied(some).ask(generator.log_prob) for some in parts]))
+    never = impossible(given.x, case.data)
+    return logs.masked_fill(never, -torch.inf) if never.any() else logs
 
 
 def log_prob_shape(subject: Subject) -> None:

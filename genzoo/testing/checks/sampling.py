@@ -53,7 +53,9 @@ def sampling_options(subject: Subject) -> None:
         raise DoesNotApply("it has no sampling options")
     for case in subject.principal:
         given = {} if (condition := case.conditions(37)) is None else {"condition": condition}
-        without = scoped(lambda case=case, given=given: in_rows(case.wide.sample(37, **given), case.data))  # type: ignore[misc]
+        without = scoped(
+            lambda case=case, given=given: in_rows(case.completed(case.wide.sample(37, **given)), case.data)  # type: ignore[misc]
+        )
         with_defaults = scoped(lambda case=case: case.sample(37))  # type: ignore[misc]
         expect(
             torch.equal(without, with_defaults),
