@@ -104,9 +104,9 @@ def _stated(cls: type[Generator], name: str) -> Any:
 
 def _usual_data(stated: Mapping[str, Any]) -> dict[str, str]:
     """Return the data of a class that names none: a table if it takes tables, or else what its modalities have."""
-    tables = {name: form.data for name, form in MODALITIES.items() if form.columns}
     taken = stated["modalities"]
-    return {"data": data for name, data in tables.items() if taken is None or name in taken}
+    tables = [form.data for name, form in MODALITIES.items() if form.columns and (taken is None or name in taken)]
+    return {"data": tables[0]} if tables else {}
 
 
 def _summary(cls: type[Generator], file: str) -> str:

@@ -13,7 +13,7 @@ from genzoo.config.resolve import layer, resolve_config
 from genzoo.config.run_config import RunConfig, runs_folder
 from genzoo.config.settings import validate
 from genzoo.data.dataset import Dataset
-from genzoo.data.opening.given import given_data
+from genzoo.data.opening.given import AnyData, given_data
 from genzoo.data.splits.given import given_split
 from genzoo.data.value_range import range_remarks
 from genzoo.engine.distributed import join_processes
@@ -221,9 +221,7 @@ def resume(
     return resumed
 
 
-def _data_of_run(
-    config: RunConfig, data: Array | Sequence[str] | Frame | Dataset, groups: Array | None
-) -> Dataset | None:
+def _data_of_run(config: RunConfig, data: AnyData, groups: Array | None) -> Dataset | None:
     """Return data in memory as a run read them: with its conditions, and the columns that divide its rows."""
     given = {name: value for name in ("condition", "joint") if (value := getattr(config.data, name))}
     has_them = isinstance(data, Dataset) and bool(data.spec.condition)
