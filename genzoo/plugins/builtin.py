@@ -60,13 +60,15 @@ _METRICS = (
         "probability that a sample is nearer to the training set than a held-out row is; flags copies",
         "memorization:memorization",
     ),
-    ("wasserstein", "mean Wasserstein distance of columns, in standard deviations", "tabular:wasserstein"),
-    ("total-variation", "mean total variation distance of columns with levels", "tabular:total_variation"),
+    ("wasserstein", "mean Wasserstein distance of columns, in standard deviations", "tables.marginals:wasserstein"),
+    ("total-variation", "mean total variation distance of columns with levels", "tables.marginals:total_variation"),
     (
         "correlation-difference",
         "mean absolute difference of correlations between columns",
-        "correlations:correlation_difference",
+        "tables.correlations:correlation_difference",
     ),
+    ("column-shapes", "mean similarity of columns, by SDMetrics' definitions", "tables.marginals:column_shapes"),
+    ("pair-trends", "mean similarity of pairs of columns, by SDMetrics' definitions", "tables.pair_trends:pair_trends"),
 )
 
 
