@@ -23,7 +23,8 @@ from genzoo.data.dataset import Dataset
 from genzoo.data.loading import open_dataset
 from genzoo.data.transforms import AffineTransform
 from genzoo.errors import GenzooError
-from genzoo.metrics.evaluator import compute_metrics, find_extractor, find_metrics, make_reference
+from genzoo.metrics.evaluator import compute_metrics, find_metrics
+from genzoo.metrics.reference import find_extractor, make_reference
 from genzoo.plugins.manager import get_registry
 
 

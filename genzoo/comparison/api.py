@@ -21,8 +21,8 @@ from genzoo.data.dataset import Dataset, usable
 from genzoo.data.loading import anchor, given_data, open_dataset
 from genzoo.data.splits.given import given_split
 from genzoo.errors import ConfigError, did_you_mean
-from genzoo.metrics.evaluator import find_extractor
 from genzoo.metrics.information_criteria import CRITERIA
+from genzoo.metrics.reference import check_target, find_extractor
 from genzoo.persistence.format1 import current_metric
 from genzoo.plugins.api1 import former_keywords
 from genzoo.plugins.manager import get_registry
@@ -68,6 +68,7 @@ def compare(
     threads: int = 1,
     out: str | Path | None = None,
     features: str | None = None,
+    target: str | None = None,
     callback: FitCallback | None = None,
     progress: bool | None = None,
     **settings: Any,
@@ -99,6 +100,7 @@ def compare(
         threads: CPU threads of each fit. Defaults to 1.
         out: folder for the report and for finished candidates. The same call resumes from there.
         features: feature extractor of sample metrics, `NAME` or `NAME=FILE`. Defaults to the rows themselves.
+        target: name of the column that `tstr` predicts. Defaults to none: no candidate has this figure.
         callback: called after every fit.
         settings: settings of the training, the data and the split, each a keyword under its own name, as for `train`:
             `max_iter`, `drop`, `validation` ... Options of a model belong to its candidate.
@@ -142,6 +144,7 @@ def compare(
             threads=threads,
             out=out,
             features=features,
+            target=target,
         )
         report = comparison.run(callback)
         try:
@@ -164,6 +167,7 @@ def prepare_comparison(
     threads: int,
     out: str | Path | None,
     features: str | None = None,
+    target: str | None = None,
 ) -> Comparison:
     """Check everything that can be wrong, before anything is fitted.
 
@@ -183,7 +187,7 @@ def prepare_comparison(
     zoo = get_registry()
     by = None if by is None else current_metric(by)
     _check_numbers(folds, seeds, jobs, threads)
-    _check_figure(zoo, by, folds)
+    _check_figure(zoo, by, folds, target)
     if tie not in get_args(Tie):
         raise ConfigError(f"A tie cannot go to {tie!r}. {did_you_mean(tie, get_args(Tie))}")
 
@@ -203,16 +207,18 @@ def prepare_comparison(
     if dataset.conditions is not None and dataset.spec.form.columns:
         found = tuple(_learning_jointly(zoo, one) for one in found)
     division = SplitPlan.of(dataset, shared.split, shared.seed, folds)
+    if target is not None:
+        check_target(target, dataset)
 
     # 4. The feature extractor, whose weights may have to be downloaded or trained.
     protocol = prepare_features(find_extractor(zoo, features, dataset.spec), dataset, shared.device)
 
     # 5. The folder that earlier results may be in.
-    kept = None if out is None else _open_store(user_path(out), dataset, shared, seeds, folds, protocol)
+    kept = None if out is None else _open_store(user_path(out), dataset, shared, seeds, folds, protocol, target)
 
     # 6. EM's defaults. Candidates that are equal now are fitted once.
     found = distinct(map(_tuned, found), _settings_of_fits)
-    return Comparison(found, dataset, settings, division, by, tie, seeds, jobs, threads, kept, features)
+    return Comparison(found, dataset, settings, division, by, tie, seeds, jobs, threads, kept, features, target)
 
 
 def _checked_candidates(
@@ -277,7 +283,13 @@ def _with_config(candidate: Candidate, **changed: Any) -> Candidate:
 
 
 def _open_store(
-    path: Path, dataset: Dataset, shared: RunConfig, seeds: int, folds: int, protocol: dict[str, Any]
+    path: Path,
+    dataset: Dataset,
+    shared: RunConfig,
+    seeds: int,
+    folds: int,
+    protocol: dict[str, Any],
+    target: str | None,
 ) -> ResultStore:
     """Open the folder of results, if it belongs to this comparison."""
     header = StoreHeader(
@@ -292,6 +304,7 @@ def _open_store(
         device=shared.device,
         precision=shared.precision,
         features=protocol,
+        target=target,
     )
     return ResultStore.open(path, header)
 
@@ -306,7 +319,7 @@ def _check_numbers(folds: int, seeds: int, jobs: int, threads: int) -> None:
         )
 
 
-def _check_figure(zoo: Registry, by: str | None, folds: int) -> None:
+def _check_figure(zoo: Registry, by: str | None, folds: int, target: str | None) -> None:
     if by is None:
         return
     known = [*CRITERIA, "test", "cv", *(metric.name for metric in sample_metrics(zoo))]
@@ -316,4 +329,8 @@ def _check_figure(zoo: Registry, by: str | None, folds: int) -> None:
         raise ConfigError(
             f"{argument('by', 'cv')} ranks by cross-validation; give the number of folds, such as "
             f"{argument('folds', 10)}."
+        )
+    if target is None and any("target" in metric.needs for metric in sample_metrics(zoo) if metric.name == by):
+        raise ConfigError(
+            f"{argument('by', by)} needs the name of a column to predict. Name it with {argument('target')}."
         )

@@ -32,9 +32,10 @@ from genzoo.inference.row_likelihoods import (
     uncovered,
 )
 from genzoo.inference.trained_model import TrainedModel
-from genzoo.metrics.evaluator import Chosen, compute_metrics, find_extractor, find_metrics, make_reference
+from genzoo.metrics.evaluator import compute_metrics, find_metrics
 from genzoo.metrics.information_criteria import Criteria, criteria, no_criteria
 from genzoo.metrics.metric import Metric, Score
+from genzoo.metrics.reference import Chosen, find_extractor, make_reference
 from genzoo.metrics.resting import Resting
 from genzoo.metrics.rounding import unfounded
 from genzoo.metrics.statistics import are_frequencies
@@ -76,6 +77,7 @@ class FitJob:
         repeat: number of the repetition, from 0. Each uses the next seed.
         features: feature extractor of sample metrics, `NAME` or `NAME=FILE`. Defaults to rows as they are.
         name: id of the candidate, for the display of progress. Defaults to none.
+        target: name of the column that metrics predict. Defaults to none.
     """
 
     candidate: int
@@ -85,6 +87,7 @@ class FitJob:
     repeat: int = 0
     features: str | None = None
     name: str = ""
+    target: str | None = None
 
     @property
     def label(self) -> str:
@@ -371,6 +374,7 @@ def _sample_metrics(
         trained_on=(dataset, common.train),
         most=MOST_EVENTS,
         device=fitted.device,
+        target=trial.target,
     )
     found = compute_metrics(fitted, reference, metrics, seed=config.seed, average=config.ema)
     return found.scores, found.reasons

@@ -3,45 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from genzoo.config.settings import BOUND_DRAWS
-from genzoo.data.dataset import BLOCK, Dataset, Rows
-from genzoo.errors import ConfigError, DataError, PluginError, did_you_mean, explain_out_of_memory
-from genzoo.features.extractor import Extractor, Features, Material
-from genzoo.inference.row_likelihoods import kind_of, log_likelihoods, measure_of, observed_rows
+from genzoo.errors import DataError, PluginError, explain_out_of_memory
+from genzoo.inference.row_likelihoods import kind_of, log_likelihoods, measure_of
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.metric import Metric, MetricInput, Need, Score
-from genzoo.metrics.weighting import fractional, repeated
+from genzoo.metrics.reference import Reference
 from genzoo.plugins.registry import Entry, Registry, blame, resolve
 from genzoo.runtime.progress import Phase
-from genzoo.spec.entries import ExtractorSpec, MetricSpec
-from genzoo.spec.events import DataSpec
+from genzoo.spec.entries import MetricSpec
 from genzoo.spec.modality import plurals
-from genzoo.typing import Array
 from genzoo.wording import argument
 
-MOST_EVENTS = 10_000
-"""Largest number of real events that samples are compared with; the time for distances is quadratic in it."""
-
-
-MOST_TRAINING = 100_000
-"""Largest number of training events that are searched for copies."""
-
-
-_LIKELIHOOD: frozenset[Need] = frozenset({"likelihood"})
+_LIKELIHOOD: frozenset[Need] = frozenset({"likelihood", "training-likelihood"})
+"""Needs that need no samples."""
 
 
 def find_metrics(registry: Registry, names: Iterable[str] | None = None) -> tuple[Metric, ...]:
-    """Return the metrics of these names, or all registered metrics.
+    """Return the metrics of these names and those that belong beside them, or all registered metrics.
 
     If no names are given, a metric that cannot be loaded has a reason instead of a score.
 
@@ -50,7 +36,10 @@ def find_metrics(registry: Registry, names: Iterable[str] | None = None) -> tupl
         PluginError: a named metric cannot be loaded, or is not a `Metric`.
     """
     if names is not None:
-        return tuple(_metric(registry.metrics.get(name)) for name in names)
+        asked = tuple(_metric(registry.metrics.get(name)) for name in names)
+        known = {metric.name for metric in asked}
+        others = dict.fromkeys(name for metric in asked for name in metric.beside if name not in known)
+        return (*asked, *(_metric(registry.metrics.get(name)) for name in others))
     shown = zip(registry.metrics.names(), registry.metrics, strict=True)
     return tuple(_any_metric(name, entry) for name, entry in shown)
 
@@ -94,195 +83,11 @@ class _Named(Metric):
         self.direction = metric.direction
         self.needs = metric.needs
         self.modalities = metric.modalities
+        self.beside = metric.beside
         self._metric = metric
 
     def score(self, given: MetricInput) -> Score:
         return self._metric.score(given)
-
-
-def _suits(spec: ExtractorSpec, data: DataSpec) -> bool:
-    return data.modality in spec.modalities or spec.name == data.form.extractor
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """An extractor that the user chose as `NAME` or `NAME=FILE`."""
-
-    entry: Entry[ExtractorSpec]
-    file: Path | None = None
-
-    def build(self, dataset: Dataset, real: Array, device: str = "auto") -> Extractor:
-        """Build the extractor.
-
-        Arguments:
-            real, device: as for `Material`.
-
-        Raises:
-            GenzooError: its weights cannot be found, or it cannot be built for these data.
-        """
-        spec = self.entry.spec
-        with blame(f"Extractor {spec.name!r}"):
-            extractor = resolve(spec.builder, spec)(Material(dataset.spec, real, dataset, self.file, device))
-        if not isinstance(extractor, Extractor):
-            raise PluginError(f"Extractor {self.entry.id!r} built a {type(extractor).__name__} and not an Extractor.")
-        return extractor
-
-
-def find_extractor(registry: Registry, text: str | None, data: DataSpec) -> Chosen:
-    """Find an extractor by `NAME` or `NAME=FILE`; if `text` is `None`, use plain pixels or columns.
-
-    Raises:
-        ConfigError: the name is unknown, the extractor is for other data, or it takes no file.
-    """
-    name, named, file = (text or data.form.extractor).partition("=")
-    entry = registry.extractors.get(name)
-    if not _suits(entry.spec, data):
-        fitting = [e.spec.name for e in registry.extractors if _suits(e.spec, data)]
-        kinds = " and ".join(plurals(entry.spec.modalities))
-        raise ConfigError(
-            f"Features {name!r} are for {kinds}, and these data have modality {data.modality!r}. "
-            f"{did_you_mean('', fitting)}"
-        )
-    if named and not (file and entry.spec.file):
-        problem = "need the name of a file after the =" if entry.spec.file else "take no file"
-        raise ConfigError(f"{argument('features', text)}: features {name!r} {problem}.")
-    return Chosen(entry, Path(file).expanduser() if file else None)
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """Real data that models are compared with; one reference serves any number of models.
-
-    Arguments:
-        dataset, rows: the dataset, and its evaluated rows that have any value.
-        real: the real events that samples are compared with, `(N, *event)`.
-        extractor: the extractor of features; `None` if no metric needs features, or there are no real events.
-        real_features, train_features: features of real events and of training events.
-        protocol: entries in the protocol of every score of features: split, features, their digest ...
-        split: name of the rows.
-        digest: digest of `real` and of the spec.
-        looked_at: the number of training events with features, and the number of all complete training events.
-        weights: weights of `real`, as in `MetricInput.real_weights`; `None` if all count once.
-        complete, incomplete: numbers of evaluated rows without and with missing values; `real` has only the former.
-        conditions: what the real events are conditional on, `(N, K)`; `None` if nothing. Samples are drawn given these.
-    """
-
-    dataset: Dataset
-    rows: Rows
-    real: Array
-    extractor: Extractor | None
-    real_features: Features | None
-    train_features: Features | None
-    protocol: Mapping[str, Any]
-    split: str
-    digest: str
-    looked_at: tuple[int, int] | None = None
-    weights: Array | None = None
-    complete: int = 0
-    incomplete: int = 0
-    conditions: Array | None = None
-
-    def conditions_of(self, count: int) -> Array | None:
-        """Return the conditions of real events for `count` samples, repeated if there are fewer; `None` for none."""
-        return None if self.conditions is None else self.conditions[np.arange(count) % len(self.conditions)]
-
-
-def make_reference(
-    dataset: Dataset,
-    rows: Rows,
-    metrics: Sequence[Metric],
-    extractor: Chosen,
-    *,
-    trained_on: tuple[Dataset, Rows] | None = None,
-    split: str = "test",
-    most: int = MOST_EVENTS,
-    device: torch.device | str = "auto",
-) -> Reference:
-    """Select the real events, and compute their features if a metric needs them.
-
-    Arguments:
-        rows: the rows to evaluate on. Samples are compared only with rows without missing values.
-        metrics: the metrics to compute later.
-        extractor: the extractor of features, from `find_extractor`.
-        trained_on: dataset and training rows of the models, or `None` if unknown. If there are more than
-            `MOST_TRAINING` rows, evenly spaced ones are used.
-        split: name of the rows in protocols. Defaults to "test".
-        most: largest number of rows that samples are compared with. Defaults to `MOST_EVENTS`. If there are more,
-            evenly spaced ones are used.
-        device: the device on which the extractor's networks run. Defaults to "auto".
-
-    Raises:
-        GenzooError: the extractor cannot be built.
-    """
-    whole = _whole(dataset, rows)
-    chosen = _thinned(repeated(dataset, whole), most)
-    real = _events(dataset, chosen)
-    needs: frozenset[Need] = frozenset().union(*(metric.needs for metric in metrics))
-    built = real_features = train_features = looked_at = None
-    if len(real) and needs & {"features", "training"}:
-        built = extractor.build(dataset, real, str(device))
-        real_features = _features(built, extractor, real)
-        if trained_on is not None and "training" in needs:
-            known, train = trained_on[0], repeated(trained_on[0], _whole(*trained_on))
-            searched = _thinned(train, MOST_TRAINING)
-            train_features = _features(built, extractor, _events(known, searched))
-            looked_at = len(searched), len(train)
-    weights = fractional(dataset, chosen)
-    protocol: dict[str, Any] = {"split": split}
-    if built is not None:
-        protocol |= {"features": extractor.entry.spec.name, **built.protocol}
-    return Reference(
-        dataset,
-        observed_rows(dataset, rows),
-        real,
-        built,
-        real_features,
-        train_features,
-        protocol,
-        split,
-        _digest(dataset.spec, real, weights),
-        looked_at,
-        weights,
-        len(whole),
-        len(rows) - len(whole),
-        None if dataset.conditions is None else dataset.conditions[chosen],
-    )
-
-
-def _whole(dataset: Dataset, rows: Rows) -> Rows:
-    """Return the rows without missing values."""
-    if not dataset.spec.missing or not len(rows):
-        return rows
-    known = [np.isfinite(block).reshape(len(block), -1).all(axis=1) for block in dataset.blocks(rows)]
-    complete: Rows = rows[np.concatenate(known)]
-    return complete
-
-
-def _thinned(rows: Rows, most: int) -> Rows:
-    """Return the rows, or `most` evenly spaced ones if there are more."""
-    return rows if len(rows) <= most else rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
-
-
-def _events(dataset: Dataset, rows: Rows) -> Array:
-    return np.asarray(dataset.events[rows])
-
-
-def _digest(data: DataSpec, real: Array, weights: Array | None) -> str:
-    """Return a short digest of the spec, of events in data units and of weights; the stored type does not matter."""
-    digest = hashlib.sha256(f"{data.modality}{data.features}{data.event_shape}{data.bounds}{data.quantum}".encode())
-    for start in range(0, len(real), BLOCK):
-        digest.update(np.ascontiguousarray(real[start : start + BLOCK], np.float64).data)
-    if weights is not None:
-        digest.update(weights.data)
-    return digest.hexdigest()[:16]
-
-
-def _features(extractor: Extractor, chosen: Chosen, events: Array) -> Features:
-    """Compute the features of events in blocks, to save memory."""
-    name = chosen.entry.spec.name
-    with blame(f"Extractor {name!r}"), Phase(f"computing features {name}", len(events), "rows") as phase:
-        blocks = (events[i : i + BLOCK] for i in range(0, max(len(events), 1), BLOCK))
-        return np.concatenate([extractor(block) for block in phase.over(blocks, len)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,11 +144,29 @@ def compute_metrics(
                 continue
             if math.isfinite(score.value):
                 about = _protocol(metric, given, reference, average, fitted.sampling.stored)
-                notes = (*score.notes, *_notes(metric, reference))
-                scores[metric.name] = dataclasses.replace(score, protocol={**about, **score.protocol}, notes=notes)
+                scores[metric.name] = dataclasses.replace(
+                    score, protocol={**about, **score.protocol}, beside=metric.beside
+                )
             else:
                 reasons[metric.name] = f"its value is {score.value}"
-    return MetricResults(scores, reasons)
+    about_rows = {metric.name: _notes(metric, reference) for metric in metrics}
+    noted = {
+        name: dataclasses.replace(score, notes=(*_verdicts(score, scores, reasons), *score.notes, *about_rows[name]))
+        for name, score in scores.items()
+    }
+    return MetricResults(noted, reasons)
+
+
+def _verdicts(score: Score, scores: Mapping[str, Score], reasons: Mapping[str, str]) -> Iterator[str]:
+    """Yield what the metrics beside a score say, without which it misleads."""
+    for name in score.beside:
+        other = scores.get(name)
+        if other is None:
+            yield f"read it with {name}, which has no score here: {reasons.get(name, 'it was not computed')}."
+        else:
+            error = "" if other.error is None else f" ± {other.error:.2g}"
+            verdict = f"flagged: {' '.join(other.notes)}" if other.notes else "nothing was flagged."
+            yield f"read it with {name}, {other.value:.3g}{error}: {verdict}"
 
 
 def _score(metric: Metric, given: MetricInput) -> Score:
@@ -361,7 +184,7 @@ def _reason(metric: Metric, fitted: TrainedModel, reference: Reference) -> str |
     """Return why a metric does not apply to the model, or `None`; nothing is sampled yet."""
     if not metric.takes(fitted.data.modality):
         return f"it is for {' and '.join(plurals(metric.modalities))}"
-    if "likelihood" in metric.needs:
+    if metric.needs & _LIKELIHOOD:
         if kind_of(fitted) == "none":
             return "the model has no likelihood"
         if not len(reference.rows):
@@ -373,7 +196,22 @@ def _reason(metric: Metric, fitted: TrainedModel, reference: Reference) -> str |
         return f"every {reference.split} row has missing values" if some else f"there are no {reference.split} rows"
     if metric.needs - _LIKELIHOOD and reference.weights is not None and not metric.weighted:
         return "it cannot use weights, and the rows have weights that are not whole numbers"
-    if "training" in metric.needs and reference.train_features is None:
+    return _lack_of_training(metric, reference)
+
+
+def _lack_of_training(metric: Metric, reference: Reference) -> str | None:
+    """Return which training rows or target a metric lacks; `None` if it has what it needs."""
+    if "target" in metric.needs:
+        if reference.target is None:
+            return f"no column to predict is named with {argument('target')}"
+        if reference.task is not None and not len(reference.task.train):
+            return "every training row has missing values"
+    lacks = {
+        "training": reference.train_features,
+        "target": reference.task,
+        "training-likelihood": reference.members,
+    }
+    if any(need in metric.needs and found is None for need, found in lacks.items()):
         return "the model's training data are not known here"
     return None
 
@@ -389,7 +227,13 @@ def _metric_input(
         if reference.extractor is not None:
             with blame("The extractor of features"), np.errstate(invalid="ignore"):
                 features = reference.extractor(drawn)
-    if "likelihood" in needs:
+    known = synthetic = None
+    task = reference.task if "target" in needs else None
+    if task is not None:
+        synthetic = fitted.sample(len(task.train), seed=seed, output="array", condition=task.conditions)
+    if "training-likelihood" in needs and reference.members is not None:
+        known = log_likelihoods(fitted, reference.members[0], reference.members[1], seed, draws)
+    if needs & _LIKELIHOOD:
         values = log_likelihoods(fitted, reference.dataset, reference.rows, seed, draws)
         weights = reference.dataset.weights
         weights = None if weights is None else weights[reference.rows]
@@ -406,6 +250,13 @@ def _metric_input(
         kind_of(fitted, draws),
         seed,
         reference.weights,
+        target=None if task is None else task.target,
+        train=None if task is None else task.train,
+        synthetic=synthetic,
+        conditions=reference.conditions,
+        train_conditions=None if task is None else task.conditions,
+        train_weights=None if task is None else task.weights,
+        train_log_likelihoods=known,
     )
 
 
@@ -444,6 +295,10 @@ def _protocol(
     if "training" in metric.needs:
         assert given.train_features is not None
         about["train"] = len(given.train_features)
-    if "likelihood" in metric.needs:
+    if metric.needs & _LIKELIHOOD:
         about |= {"events": len(reference.rows), "likelihood": given.kind, "measure": given.measure}
+    if "training-likelihood" in metric.needs and given.train_log_likelihoods is not None:
+        about["train"] = len(given.train_log_likelihoods)
+    if "target" in metric.needs and given.train is not None:
+        about |= {"target": given.target, "train": len(given.train)}
     return {**about, "average": average, "seed": given.seed}

@@ -57,7 +57,7 @@ _METRICS = (
     ),
     (
         "memorization",
-        "probability that a sample is nearer to the training set than a held-out row is; flags copies",
+        "share of samples nearer to training rows than to as many held-out rows; flags copies",
         "memorization:memorization",
     ),
     ("wasserstein", "mean Wasserstein distance of columns, in standard deviations", "tables.marginals:wasserstein"),
@@ -68,6 +68,16 @@ _METRICS = (
         "tables.correlations:correlation_difference",
     ),
     ("column-shapes", "mean similarity of columns, by SDMetrics' definitions", "tables.marginals:column_shapes"),
+    (
+        "tstr",
+        "train on samples, test on real rows: ratio to training on real rows, for a named target",
+        "tables.tstr:tstr",
+    ),
+    (
+        "membership-auc",
+        "probability that a training row is likelier than a held-out row; 0.5 means no leak",
+        "membership:membership_auc",
+    ),
     ("pair-trends", "mean similarity of pairs of columns, by SDMetrics' definitions", "tables.pair_trends:pair_trends"),
 )
 

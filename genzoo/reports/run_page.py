@@ -14,9 +14,9 @@ from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ConfigError, DataError, GenzooError
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.evaluate import Evaluation, evaluate
-from genzoo.metrics.evaluator import Chosen
 from genzoo.metrics.held_out import HeldOutScores
 from genzoo.metrics.metric import Metric
+from genzoo.metrics.reference import Chosen
 from genzoo.persistence.checkpoint import checkpoints
 from genzoo.persistence.run import Run
 from genzoo.plugins.manager import get_registry
@@ -53,6 +53,7 @@ class EvaluationTerms:
         samples: number of samples, and largest number of real rows, as for `evaluate`.
         draws: number of draws for a bound of the likelihood.
         seed: seed of samples and metrics.
+        target: name of the column that `tstr` predicts, or `None`.
     """
 
     metrics: Sequence[Metric]
@@ -60,6 +61,7 @@ class EvaluationTerms:
     samples: int | None = None
     draws: int = BOUND_DRAWS
     seed: int = 0
+    target: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +235,7 @@ def _evaluated(fitted: TrainedModel, held: EvaluationEvents, terms: EvaluationTe
         samples=terms.samples,
         draws=terms.draws,
         average=config.ema,
+        target=terms.target,
     )
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from genzoo.config.settings import GradientTraining, RunConfig, Training
 from genzoo.data.dataset import Dataset, Split
 from genzoo.errors import ConfigError
-from genzoo.metrics.evaluator import Chosen, find_extractor, find_metrics
+from genzoo.metrics.evaluator import find_metrics
 from genzoo.metrics.metric import Direction, Metric
+from genzoo.metrics.reference import Chosen, find_extractor
 from genzoo.models.objective import Objective
 from genzoo.plugins.registry import Registry
 from genzoo.spec.modality import plurals
@@ -104,8 +105,13 @@ def _check_metric(metric: Metric, zoo: Registry, config: RunConfig, dataset: Dat
     if not metric.takes(modality):
         kinds = " and ".join(plurals(metric.modalities))
         raise ConfigError(f"Metric {metric.name!r} is for {kinds}, and these data are of modality {modality!r}.")
+    if "target" in metric.needs:
+        raise ConfigError(
+            f"Metric {metric.name!r} needs a column to predict, which a training does not know. Compute it afterwards, "
+            f"with {argument('target')} of evaluate."
+        )
     capable = zoo.models.get(config.model).spec.capabilities & {"likelihood", "likelihood-bound"}
-    if "likelihood" in metric.needs and not capable:
+    if metric.needs & {"likelihood", "training-likelihood"} and not capable:
         raise ConfigError(f"Metric {metric.name!r} needs a likelihood, and model {config.model!r} has none.")
 
 

@@ -7,7 +7,8 @@ import pytest
 
 import genzoo
 from genzoo.errors import ConfigError
-from genzoo.metrics.evaluator import compute_metrics, find_extractor, find_metrics, make_reference
+from genzoo.metrics.evaluator import compute_metrics, find_metrics
+from genzoo.metrics.reference import find_extractor, make_reference
 from genzoo.persistence.checkpoint import checkpoints, load_checkpoint
 from genzoo.plugins.manager import get_registry
 
