@@ -112,25 +112,18 @@ def compare(
     Raises:
         GenzooError: see `genzoo.errors`.
     """
-    keywords = sort_keywords(settings)
-    if keywords.options:
-        name = next(iter(keywords.options))
-        raise ConfigError(
-            f"{name!r} is no setting that all candidates share. Options of a model belong to its candidate, such as "
-            f"'gmm:{name}=VALUE'. {did_you_mean(name, PLACES)}"
-        )
-    division, groups = given_split(split, split_by)
-    division |= keywords.split
-    checked = validate(SplitSettings, division, "The run", "split")
-    given = given_data(keywords.read(data), weights, checked, groups)
-    common = {
-        "split": division,
-        "training": keywords.trained(training),
-        "sampling": sampling or {},
-        "seed": seed,
-        "device": device,
-        "precision": precision,
-    }
+    given, common = settings_of_call(
+        data,
+        settings,
+        seed=seed,
+        split=split,
+        split_by=split_by,
+        training=training,
+        weights=weights,
+        sampling=sampling,
+        device=device,
+        precision=precision,
+    )
     with show_progress(progress):
         comparison = prepare_comparison(
             candidates,
@@ -151,6 +144,48 @@ def compare(
             return comparison.keep_best(report)
         finally:
             comparison.write_page()
+
+
+def settings_of_call(
+    data: Any,
+    settings: Mapping[str, Any],
+    *,
+    seed: int,
+    split: str | Mapping[str, Any] | None = None,
+    split_by: str | Sequence[str] | Array | None = None,
+    training: Mapping[str, Any] | None = None,
+    weights: Array | None = None,
+    sampling: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+) -> tuple[tuple[Dataset | None, Mapping[str, Any]], dict[str, Any]]:
+    """Return the data and the settings that all candidates share, as `prepare_comparison` takes them.
+
+    The arguments are arguments of `compare`.
+
+    Raises:
+        ConfigError: a setting belongs to a single candidate, or has a wrong value.
+        DataError: the data cannot be used.
+    """
+    keywords = sort_keywords(settings)
+    if keywords.options:
+        name = next(iter(keywords.options))
+        raise ConfigError(
+            f"{name!r} is no setting that all candidates share. Options of a model belong to its candidate, such as "
+            f"'gmm:{name}=VALUE'. {did_you_mean(name, PLACES)}"
+        )
+    division, groups = given_split(split, split_by)
+    division |= keywords.split
+    checked = validate(SplitSettings, division, "The run", "split")
+    given = given_data(keywords.read(data), weights, checked, groups)
+    return given, {
+        "split": division,
+        "training": keywords.trained(training),
+        "sampling": sampling or {},
+        "seed": seed,
+        "device": device,
+        "precision": precision,
+    }
 
 
 @in_phase("preparing")

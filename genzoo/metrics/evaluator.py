@@ -296,7 +296,9 @@ def _protocol(
         assert given.train_features is not None
         about["train"] = len(given.train_features)
     if metric.needs & _LIKELIHOOD:
-        about |= {"events": len(reference.rows), "likelihood": given.kind, "measure": given.measure}
+        about |= {"events": len(reference.rows), "likelihood": given.kind}
+    if "likelihood" in metric.needs:
+        about["measure"] = given.measure
     if "training-likelihood" in metric.needs and given.train_log_likelihoods is not None:
         about["train"] = len(given.train_log_likelihoods)
     if "target" in metric.needs and given.train is not None:

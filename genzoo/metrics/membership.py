@@ -46,7 +46,7 @@ class MembershipAUC(Metric):
             if len(values) < _LEAST:
                 raise DataError(f"This metric needs at least {_LEAST} {name}, and there are {len(values)}.")
             if np.isnan(values).any():
-                raise DataError(f"Every row needs a log-likelihood, and those of the {name} hold NaN.")
+                raise DataError(f"Every row needs a log-likelihood, and some {name} have NaN.")
         found = Area.of(train, held_out)
         low, high = found.interval
         return Score(
@@ -76,7 +76,7 @@ def _held_out(given: MetricInput) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """The area under a receiver operating characteristic curve.
+    """The area under the curve of an attack (AUC).
 
     Arguments:
         value: the probability that one of `m` values is higher than one of `n` others; ties count as a half.

@@ -86,8 +86,8 @@ class MetricInput:
         target: name of the column of a table to predict from the others; it may be a column of the conditions.
         train, synthetic: events that the model was trained on, and as many samples, `(T, *event)`; none has missing
             values.
-        conditions, train_conditions: what the `real` events, and those of `train` and `synthetic`, are conditional on,
-            `(N, K)` and `(T, K)`. Default to `None`: nothing.
+        conditions: what the `real` events are conditional on, `(N, K)`. Defaults to `None`: nothing.
+        train_conditions: what `train` and `synthetic` are conditional on, `(T, K)`. Defaults to `None`: nothing.
         log_likelihoods: log-likelihoods of all real events with any value, nats in data units, `(L,)`; minus infinity
             for events at which the model has no density.
         weights: weights of those events, `(L,)`. Defaults to `None`: equal weights.

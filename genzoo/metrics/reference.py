@@ -132,7 +132,7 @@ def check_target(target: str, dataset: Dataset) -> None:
         return
     if dataset.labels is not None or target in dataset.ignored:
         raise ConfigError(
-            f"{asked}: the model learns no such column, only {', '.join(names)}. Samples have neither labels nor "
+            f"{asked}: the model learns no such column. {did_you_mean(target, names)} Samples have neither labels nor "
             f"columns that were left out. Train a model that learns it, as a column or as a condition."
         )
     raise ConfigError(f"{asked}: the data have no such column. {did_you_mean(target, names)}")
@@ -154,8 +154,8 @@ class Reference:
         weights: weights of `real`, as in `MetricInput.real_weights`; `None` if all count once.
         complete, incomplete: numbers of evaluated rows without and with missing values; `real` has only the former.
         conditions: what the real events are conditional on, `(N, K)`; `None` if nothing. Samples are drawn given these.
-        members: dataset and training rows whose log-likelihoods are compared with those of evaluated rows, as often as
-            their weights count them. `None` if they are unknown or no metric needs them.
+        members: dataset and training rows whose log-likelihoods are compared with evaluated rows, as often as their
+            weights count them. `None` if they are unknown or no metric needs them.
         target: name of the column to predict; `None` if none is named.
         task: what is trained on to predict it; `None` if training rows are unknown or no metric needs them.
     """

@@ -84,5 +84,5 @@ def test_few_rows_and_nan_are_refused():
         score(np.zeros(9), np.zeros(30))
     with pytest.raises(DataError, match="at least 10 held-out rows, and there are 0"):
         score(np.zeros(30), np.zeros(0))
-    with pytest.raises(DataError, match="those of the held-out rows hold NaN"):
+    with pytest.raises(DataError, match="some held-out rows have NaN"):
         score(np.zeros(30), np.full(30, np.nan))

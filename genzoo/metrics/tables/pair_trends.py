@@ -106,7 +106,7 @@ class _Side:
 
 @dataclass(frozen=True, slots=True)
 class _Pairs:
-    """The pairs of columns of a table: first those of numbers, then the others.
+    """The pairs of columns of a table: first two columns of numbers each, then the others.
 
     Arguments:
         columns: the columns of each pair, `(P, 2)`.
@@ -182,7 +182,7 @@ class _Group:
     """Tables of one column with some others.
 
     Arguments:
-        cells: the cell of each event in each table, `(Q, N + M)`; the cells of a table follow those of the one before.
+        cells: the cell of each event in each table, `(Q, N + M)`; each table has its own cells, after all earlier ones.
         ends: the number of cells up to the end of each table, `(Q,)`.
     """
 
@@ -193,7 +193,7 @@ class _Group:
         """Return the sum of the absolute differences between each table of `x` and of `y`, `(Q,)`.
 
         Arguments:
-            signed: shares of the events of `x`, and of those of `y` times -1, `(N + M,)`.
+            signed: shares of the events of `x`, then shares of the events of `y` times -1, `(N + M,)`.
         """
         shares = np.bincount(self.cells.ravel(), np.tile(signed, len(self.cells)), self.ends[-1])
         found: Array = np.add.reduceat(np.abs(shares), np.concatenate([[0], self.ends[:-1]]))

@@ -94,7 +94,7 @@ class Target:
     """The column to predict.
 
     Arguments:
-        place: its number among the columns, with those of the conditions at the end.
+        place: its number among the columns, with the conditions at the end.
         features: all of these columns.
     """
 
