@@ -9,20 +9,25 @@ from typing import Any, get_args
 
 from genzoo.comparison.candidate import Candidate, candidates, distinct
 from genzoo.comparison.comparison import Comparison, FitCallback, Tie
-from genzoo.comparison.fit import prepare_features, sample_metrics
+from genzoo.comparison.fits.sample_metrics import prepare_features, sample_metrics
 from genzoo.comparison.splits import SplitPlan
 from genzoo.comparison.store import ResultStore, StoreHeader
 from genzoo.comparison.workers import available_cores
 from genzoo.config.counts import check_count
+from genzoo.config.data import SplitSettings
 from genzoo.config.keywords import PLACES, sort_keywords
 from genzoo.config.resolve import options_class
-from genzoo.config.settings import EMTraining, GradientTraining, RunConfig, Settings, SplitSettings, validate
+from genzoo.config.run_config import RunConfig
+from genzoo.config.settings import Settings, validate
+from genzoo.config.training import EMTraining, GradientTraining
 from genzoo.data.dataset import Dataset, usable
-from genzoo.data.loading import anchor, given_data, open_dataset
+from genzoo.data.loading import anchor, open_dataset
+from genzoo.data.opening.given import given_data
 from genzoo.data.splits.given import given_split
 from genzoo.errors import ConfigError, did_you_mean
+from genzoo.metrics.evaluation.choice import find_extractor
+from genzoo.metrics.evaluation.reference import check_target
 from genzoo.metrics.information_criteria import CRITERIA
-from genzoo.metrics.reference import check_target, find_extractor
 from genzoo.persistence.format1 import current_metric
 from genzoo.plugins.api1 import former_keywords
 from genzoo.plugins.manager import get_registry
@@ -203,6 +208,7 @@ def prepare_comparison(
     out: str | Path | None,
     features: str | None = None,
     target: str | None = None,
+    tables_only: bool = False,
 ) -> Comparison:
     """Check everything that can be wrong, before anything is fitted.
 
@@ -210,6 +216,7 @@ def prepare_comparison(
         wanted: candidates, as for `compare`.
         data: as `given_data` returns it.
         common: settings that all candidates share.
+        tables_only: whether other data are an error. Defaults to false.
 
     Raises:
         ConfigError: an unknown name or option, or a value out of range.
@@ -244,6 +251,11 @@ def prepare_comparison(
     division = SplitPlan.of(dataset, shared.split, shared.seed, folds)
     if target is not None:
         check_target(target, dataset)
+    if tables_only and not dataset.spec.form.columns:
+        raise ConfigError(
+            f"Rows of a table are needed, and these data have modality {dataset.spec.modality!r}. Train a model of "
+            f"them, and sample from it."
+        )
 
     # 4. The feature extractor, whose weights may have to be downloaded or trained.
     protocol = prepare_features(find_extractor(zoo, features, dataset.spec), dataset, shared.device)

@@ -19,7 +19,7 @@ from scipy.stats import rankdata
 from genzoo.comparison.api import prepare_comparison, settings_of_call
 from genzoo.comparison.comparison import Comparison
 from genzoo.config.counts import check_count
-from genzoo.data.loading import AnyData
+from genzoo.data.opening.given import AnyData
 from genzoo.errors import ConfigError, DataError, GenzooError
 from genzoo.inference.export import check_suffix, save_events
 from genzoo.metrics.memorization import PARTLY
@@ -31,7 +31,6 @@ from genzoo.runtime.display import show_progress
 from genzoo.runtime.progress import Phase
 from genzoo.spec.modality import MODALITIES
 from genzoo.storage.paths import user_path
-from genzoo.wording import argument
 
 FOLDS = 5
 
@@ -138,15 +137,16 @@ def synthesize(
 
 
 def check_file(out: str | Path, n: int) -> Path:
-    """Return the path of the file of rows, after checking what can be checked before anything is fitted.
+    """Return the path of the file of rows, after checking what can be checked before data are read.
 
     Raises:
-        ConfigError: `n` is no number of rows, or the file has no suffix.
+        ConfigError: `n` is no number of rows, or the suffix of the file names no format of tables.
     """
     check_count("n", n)
     file = user_path(str(out))
-    if not file.suffix:
-        raise ConfigError(f"{argument('out', str(out))} needs a suffix that names a format, such as .csv or .parquet.")
+    known = [suffix for form in MODALITIES.values() if form.columns for suffix in form.suffixes if suffix]
+    if file.suffix.lower() not in known:
+        raise ConfigError(f"Rows of a table cannot be written as {file.name!r}. Known: {', '.join(known)}.")
     return file
 
 
@@ -169,13 +169,7 @@ def prepare_synthesis(
         DataError: the data cannot be used.
     """
     wanted = models or table_models(get_registry())
-    comparison = prepare_comparison(wanted, given, common, by="cv", seeds=1, out=folder, **terms)
-    if not comparison.dataset.spec.form.columns:
-        raise ConfigError(
-            f"synthesize writes rows of a table, and these data have modality {comparison.dataset.spec.modality!r}. "
-            f"Train a model and sample from it."
-        )
-    return comparison
+    return prepare_comparison(wanted, given, common, by="cv", seeds=1, out=folder, tables_only=True, **terms)
 
 
 def table_models(zoo: Registry) -> list[str]:
@@ -191,7 +185,6 @@ def write_synthesis(comparison: Comparison, file: Path, n: int, seed: int) -> Sy
     """Run a comparison, train the model that it picks on all rows, and write rows of it.
 
     Raises:
-        ConfigError: the suffix of the file names no format of tables.
         DataError: no candidate could be fitted.
         GenzooError: training failed, or the disk is full.
     """

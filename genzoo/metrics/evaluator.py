@@ -1,93 +1,28 @@
-"""Compute metrics on real rows and samples."""
+"""Compute the metrics of a model, given real data."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from genzoo.config.settings import BOUND_DRAWS
+from genzoo.config.training import BOUND_DRAWS
 from genzoo.errors import DataError, PluginError, explain_out_of_memory
 from genzoo.inference.row_likelihoods import kind_of, log_likelihoods, measure_of
 from genzoo.inference.trained_model import TrainedModel
+from genzoo.metrics.evaluation.reference import Reference
 from genzoo.metrics.metric import Metric, MetricInput, Need, Score
-from genzoo.metrics.reference import Reference
-from genzoo.plugins.registry import Entry, Registry, blame, resolve
+from genzoo.plugins.registry import blame
 from genzoo.runtime.progress import Phase
-from genzoo.spec.entries import MetricSpec
 from genzoo.spec.modality import plurals
 from genzoo.wording import argument
 
 _LIKELIHOOD: frozenset[Need] = frozenset({"likelihood", "training-likelihood"})
 """Needs that need no samples."""
-
-
-def find_metrics(registry: Registry, names: Iterable[str] | None = None) -> tuple[Metric, ...]:
-    """Return the metrics of these names and those that belong beside them, or all registered metrics.
-
-    If no names are given, a metric that cannot be loaded has a reason instead of a score.
-
-    Raises:
-        ConfigError: a name is not registered.
-        PluginError: a named metric cannot be loaded, or is not a `Metric`.
-    """
-    if names is not None:
-        asked = tuple(_metric(registry.metrics.get(name)) for name in names)
-        known = {metric.name for metric in asked}
-        others = dict.fromkeys(name for metric in asked for name in metric.beside if name not in known)
-        return (*asked, *(_metric(registry.metrics.get(name)) for name in others))
-    shown = zip(registry.metrics.names(), registry.metrics, strict=True)
-    return tuple(_any_metric(name, entry) for name, entry in shown)
-
-
-def _metric(entry: Entry[MetricSpec]) -> Metric:
-    metric = resolve(entry.spec.metric, entry.spec)
-    if not isinstance(metric, Metric):
-        raise PluginError(f"Metric {entry.id!r} is a {type(metric).__name__} and not a Metric.")
-    return metric
-
-
-def _any_metric(name: str, entry: Entry[MetricSpec]) -> Metric:
-    """Return a metric under its unique name, or a placeholder if it cannot be loaded."""
-    try:
-        metric = _metric(entry)
-    except PluginError as error:
-        return _Missing(name, str(error))
-    return metric if metric.name == name else _Named(name, metric)
-
-
-class _Missing(Metric):
-    """Placeholder for a plugin's metric that cannot be loaded."""
-
-    direction = "higher"
-    needs = frozenset()
-
-    def __init__(self, name: str, reason: str) -> None:
-        self.name = name
-        self.reason = reason
-
-    def score(self, given: MetricInput) -> Score:
-        raise PluginError(self.reason)
-
-
-class _Named(Metric):
-    """A metric under a different name."""
-
-    def __init__(self, name: str, metric: Metric) -> None:
-        self.name = name
-        self.weighted = metric.weighted
-        self.direction = metric.direction
-        self.needs = metric.needs
-        self.modalities = metric.modalities
-        self.beside = metric.beside
-        self._metric = metric
-
-    def score(self, given: MetricInput) -> Score:
-        return self._metric.score(given)
 
 
 @dataclass(frozen=True, slots=True)

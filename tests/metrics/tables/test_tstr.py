@@ -10,9 +10,10 @@ import genzoo
 from genzoo.data.dataset import Dataset
 from genzoo.data.transforms import AffineTransform
 from genzoo.errors import ConfigError, DataError
-from genzoo.metrics.evaluator import compute_metrics, find_metrics
+from genzoo.metrics.evaluation.choice import find_extractor, find_metrics
+from genzoo.metrics.evaluation.reference import make_reference
+from genzoo.metrics.evaluator import compute_metrics
 from genzoo.metrics.metric import MetricInput
-from genzoo.metrics.reference import find_extractor, make_reference
 from genzoo.metrics.tables.tstr import Target, _Levels, _Numbers, tstr
 from genzoo.plugins.manager import get_registry
 from genzoo.spec.events import DataSpec, Feature

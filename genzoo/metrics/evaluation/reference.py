@@ -1,30 +1,25 @@
-"""Select the real rows that samples are compared with, and compute their features.
-
-One reference serves any number of models.
-"""
+"""The real data that models are compared with."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from genzoo.data.dataset import BLOCK, Dataset, Rows
-from genzoo.errors import ConfigError, PluginError, did_you_mean
-from genzoo.features.extractor import Extractor, Features, Material
+from genzoo.errors import ConfigError, did_you_mean
+from genzoo.features.extractor import Extractor, Features
 from genzoo.inference.row_likelihoods import observed_rows
+from genzoo.metrics.evaluation.choice import Chosen
 from genzoo.metrics.metric import Metric, Need
 from genzoo.metrics.weighting import fractional, repeated
-from genzoo.plugins.registry import Entry, Registry, blame, resolve
+from genzoo.plugins.registry import blame
 from genzoo.runtime.progress import Phase
-from genzoo.spec.entries import ExtractorSpec
 from genzoo.spec.events import DataSpec
-from genzoo.spec.modality import plurals
 from genzoo.typing import Array
 from genzoo.wording import argument
 
@@ -34,55 +29,6 @@ MOST_EVENTS = 10_000
 
 MOST_TRAINING = 100_000
 """Largest number of training events that are searched for copies."""
-
-
-def _suits(spec: ExtractorSpec, data: DataSpec) -> bool:
-    return data.modality in spec.modalities or spec.name == data.form.extractor
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """An extractor that the user chose as `NAME` or `NAME=FILE`."""
-
-    entry: Entry[ExtractorSpec]
-    file: Path | None = None
-
-    def build(self, dataset: Dataset, real: Array, device: str = "auto") -> Extractor:
-        """Build the extractor.
-
-        Arguments:
-            real, device: as for `Material`.
-
-        Raises:
-            GenzooError: its weights cannot be found, or it cannot be built for these data.
-        """
-        spec = self.entry.spec
-        with blame(f"Extractor {spec.name!r}"):
-            extractor = resolve(spec.builder, spec)(Material(dataset.spec, real, dataset, self.file, device))
-        if not isinstance(extractor, Extractor):
-            raise PluginError(f"Extractor {self.entry.id!r} built a {type(extractor).__name__} and not an Extractor.")
-        return extractor
-
-
-def find_extractor(registry: Registry, text: str | None, data: DataSpec) -> Chosen:
-    """Find an extractor by `NAME` or `NAME=FILE`; if `text` is `None`, use plain pixels or columns.
-
-    Raises:
-        ConfigError: the name is unknown, the extractor is for other data, or it takes no file.
-    """
-    name, named, file = (text or data.form.extractor).partition("=")
-    entry = registry.extractors.get(name)
-    if not _suits(entry.spec, data):
-        fitting = [e.spec.name for e in registry.extractors if _suits(e.spec, data)]
-        kinds = " and ".join(plurals(entry.spec.modalities))
-        raise ConfigError(
-            f"Features {name!r} are for {kinds}, and these data have modality {data.modality!r}. "
-            f"{did_you_mean('', fitting)}"
-        )
-    if named and not (file and entry.spec.file):
-        problem = "need the name of a file after the =" if entry.spec.file else "take no file"
-        raise ConfigError(f"{argument('features', text)}: features {name!r} {problem}.")
-    return Chosen(entry, Path(file).expanduser() if file else None)
 
 
 @dataclass(frozen=True, slots=True)
