@@ -27,6 +27,7 @@ from genzoo.data.table import (
     take_columns,
 )
 from genzoo.data.table_source import TableSource, numbered
+from genzoo.data.texts.symbols import as_texts
 from genzoo.data.value_range import Values, check_inside
 from genzoo.errors import ConfigError, DataError, did_you_mean
 from genzoo.spec.events import DataSpec, Feature
@@ -120,6 +121,10 @@ def match_dataset(dataset: Dataset, spec: DataSpec) -> Dataset:
             model, or off its grid.
     """
     dataset = _as_one_feature(dataset, spec)
+    if spec.form.ended and dataset.spec.form.ended:
+        texts = as_texts(dataset.events, spec, dataset.name)
+        same = dataclasses.replace(dataset.spec, event_shape=spec.event_shape)
+        dataset = dataclasses.replace(dataset, spec=same, events=texts.as_array())
     if dataset.spec.modality != spec.modality or (
         not spec.form.columns and dataset.spec.event_shape != spec.event_shape
     ):

@@ -1,7 +1,8 @@
-"""Built-in datasets: tables that come with scikit-learn, and synthetic points."""
+"""Built-in datasets: tables that come with scikit-learn, synthetic points, and texts."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ from sklearn import datasets
 
 from genzoo.data.dataset import Dataset, category
 from genzoo.data.images import image_spec
+from genzoo.data.texts.lines import listed
+from genzoo.spec.composite import CompositeSpec
 from genzoo.spec.events import DataSpec, Feature
 from genzoo.typing import Array
 
@@ -18,6 +21,15 @@ def digits() -> Dataset:
     bunch = datasets.load_digits()
     events = bunch.images.astype(np.uint8)[:, None]
     return Dataset("digits", image_spec(events, (0.0, 16.0), 1.0), events, bunch.target)
+
+
+def labeled_digits() -> Dataset:
+    """The digits, each with its label: events of two parts."""
+    whole = digits()
+    label = DataSpec((1,), "table", (category("label", [str(digit) for digit in range(10)], "int64"),))
+    spec = CompositeSpec.of({"image": whole.spec, "label": label})
+    rows = np.concatenate([whole.events.reshape(len(whole), -1), np.asarray(whole.labels)[:, None]], 1)
+    return Dataset("labeled-digits", spec, rows.astype(spec.storage), whole.labels)
 
 
 def _table(name: str, bunch: Any, kind: str = "") -> Dataset:
@@ -100,3 +112,44 @@ def mixture() -> Dataset:
     labels = rng.choice(4, _ROWS, p=weights)
     noise = rng.normal(size=(_ROWS, 2, 1))
     return _plane("mixture", means[labels] + (roots[labels] @ noise)[:, :, 0], labels)
+
+
+_ONES = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+
+
+def numerals() -> Dataset:
+    """The numbers from 1 to 2,000 in English words, such as `one hundred and twenty-three`."""
+    return dataclasses.replace(listed([_in_words(number) for number in range(1, 2_001)]), name="numerals")
+
+
+def _in_words(number: int) -> str:
+    for size, name in ((1_000, "thousand"), (100, "hundred")):
+        if number >= size:
+            rest = number % size
+            joint = " and " if rest < 100 else " "
+            return f"{_in_words(number // size)} {name}" + (f"{joint}{_in_words(rest)}" if rest else "")
+    if number < len(_ONES):
+        return _ONES[number]
+    return _TENS[number // 10 - 2] + (f"-{_ONES[number % 10]}" if number % 10 else "")

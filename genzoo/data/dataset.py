@@ -15,8 +15,9 @@ from genzoo.config.data import SplitSettings
 from genzoo.data.splits.dividers import Divider, InOrder, RandomRows, WholeGroups
 from genzoo.data.splits.duplicates import same_rows
 from genzoo.data.splits.groups import joined
+from genzoo.data.texts.flat import Texts
 from genzoo.errors import DataError
-from genzoo.spec.events import ColumnType, DataSpec, Feature
+from genzoo.spec.events import ColumnType, DataSpec, Feature, Piece
 from genzoo.spec.modality import Modality
 from genzoo.typing import Array
 from genzoo.wording import argument
@@ -68,7 +69,7 @@ class Dataset:
         name: name of the dataset; images and run directories are named after it.
         spec: shape and kind of one event.
         events: `(N, *event)`; may be mapped from a file, or read from it when indexed. Missing values of a table are
-            NaN. Discrete columns hold codes: indices into their levels, or counts.
+            NaN. Discrete columns hold codes: indices into their levels, or counts. Texts become `Texts`.
         labels: `(N,)`, used only in reports. Defaults to `None`.
         test_rows: number of last rows that are the dataset's own test set. Defaults to 0.
         skipped: number of unreadable files that were left out. Defaults to 0.
@@ -108,6 +109,8 @@ class Dataset:
     label: Feature | None = None
 
     def __post_init__(self) -> None:
+        if self.spec.end is not None and not isinstance(self.events, Texts):
+            object.__setattr__(self, "events", Texts.of(self.events, self.spec.end, self.name))
         if tuple(self.events.shape[1:]) != tuple(self.spec.event_shape):
             raise DataError(f"{self.name}: events of shape {self.events.shape[1:]} are not {self.spec.describe()}.")
         for name, values in (("labels", self.labels), ("groups", self.groups), ("times", self.times)):
@@ -188,8 +191,8 @@ class Dataset:
     def digest(self) -> str:
         """Return the SHA-256 digest of the spec, events and weights, and of conditions, groups and times if any."""
         digest = hashlib.sha256(f"{self.spec}{self.events.dtype.str}{self.events.shape}".encode())
-        for start in range(0, len(self), BLOCK):
-            digest.update(np.ascontiguousarray(self.events[start : start + BLOCK]).data)
+        for block in _content(self.events):
+            digest.update(np.ascontiguousarray(block).data)
         if self.weights is not None:
             digest.update(self.weights.data)
         if self.conditions is not None:
@@ -200,6 +203,14 @@ class Dataset:
                 digest.update(f"{name}{values.dtype.str}".encode())
                 digest.update(np.ascontiguousarray(values).view(np.uint8).data)
         return digest.hexdigest()
+
+
+def _content(events: Array | Texts) -> Iterator[Array]:
+    """Yield arrays that hold all of the events and nothing else."""
+    if isinstance(events, Texts):
+        yield from (events.codes, events.offsets)
+    else:
+        yield from (events[start : start + BLOCK] for start in range(0, len(events), BLOCK))
 
 
 def category(name: str, levels: Sequence[str], stored: ColumnType | None = None) -> Feature:
@@ -281,15 +292,50 @@ def usable(dataset: Dataset, shown: str) -> Dataset:
     Raises:
         DataError: as `check_values`; or a column has no value at all, or a discrete column holds an invalid code.
     """
+    missing = dataset.spec.missing
+    parts = parts_of(dataset, np.arange(len(dataset)))
+    for (part, _), piece in zip(parts, dataset.spec.pieces, strict=True):
+        missing = _has_missing(part, f"{shown}, part {piece.name!r}" if piece.name else shown) or missing
+        missing = missing or len(part) < len(dataset)
+    if dataset.spec.missing or not missing:
+        return dataset
+    return dataclasses.replace(dataset, spec=dataclasses.replace(dataset.spec, missing=True))
+
+
+def _has_missing(dataset: Dataset, shown: str) -> bool:
+    """Check the values of whole events, or of a part of events, and return whether any are missing."""
     table = dataset.spec.form.columns
     names = [feature.name for feature in dataset.spec.features] if table else None
     missing = check_values(shown, dataset.events, names)
     if missing:
         refuse_empty_columns(dataset, shown)
     check_codes(shown, dataset.events, dataset.spec)
-    if dataset.spec.missing or not missing:
-        return dataset
-    return dataclasses.replace(dataset, spec=dataclasses.replace(dataset.spec, missing=True))
+    return missing
+
+
+def present(piece: Piece, events: Array) -> Array:
+    """Return a part of the events that have it, `(n, *part)`; all events if they are one whole.
+
+    A part that an event does not have is missing whole: all its values are NaN.
+    """
+    own: Array = piece.take(events)
+    if not piece.name or own.dtype.kind != "f":
+        return own
+    gone = np.isnan(own.reshape(len(own), -1)).all(axis=1)
+    return own[~gone] if gone.any() else own
+
+
+def parts_of(dataset: Dataset, rows: Rows) -> Iterator[tuple[Dataset, Rows]]:
+    """Yield the parts of the events of some rows, each as a dataset of the events that have it, and its rows.
+
+    A dataset whose events are one whole is its only part.
+    """
+    for piece in dataset.spec.pieces:
+        if not piece.name:
+            yield dataset, rows
+            continue
+        own = present(piece, np.asarray(dataset.events[rows]))
+        yield Dataset(dataset.name, piece.spec, own, range_from=dataset.range_from), np.arange(len(own))
 
 
 def refuse_empty_columns(dataset: Dataset, shown: str) -> None:
@@ -323,6 +369,8 @@ def check_codes(shown: str, events: Array, data: DataSpec, *, means: bool = Fals
     Raises:
         DataError: a value is neither.
     """
+    if data.form.ended:
+        return  # `Texts` hold nothing else
     columns: dict[int, Feature] = {place: data.features[place] for place in data.discrete}
     shared = not data.form.columns and data.features[0].discrete
     for place, feature in [(..., data.features[0])] if shared else columns.items():

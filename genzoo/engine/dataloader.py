@@ -19,10 +19,14 @@ from torch import Tensor
 from genzoo.data.condition_transform import ConditionTransform
 from genzoo.data.dataset import BLOCK, Dataset, Rows
 from genzoo.data.dequantize import Dequantizer
+from genzoo.data.texts.flat import Texts
 from genzoo.data.transforms import Transform, observed, to_model_space
-from genzoo.models.objective import Batch
+from genzoo.data.transforms.ended import lengths_in, shortened
+from genzoo.engine.buckets import Buckets, ResidentTexts
+from genzoo.models.objective import Batch, in_parts
 from genzoo.runtime.device import Runtime
 from genzoo.runtime.seeding import derive
+from genzoo.spec.events import DataSpec
 from genzoo.typing import Array
 
 ItemT = TypeVar("ItemT")
@@ -65,6 +69,7 @@ class Sampler:
         block: number of neighboring rows that stay close together in the shuffle, so that reads from disk are mostly
             sequential. Defaults to 1: a free shuffle.
         share: share of this process. Defaults to `None`: it sees all rows.
+        buckets: widths of batches of texts. Defaults to `None`: all events have the same shape.
     """
 
     rows: Rows
@@ -72,6 +77,7 @@ class Sampler:
     seed: int
     block: int = 1
     share: ProcessShare | None = None
+    buckets: Buckets | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -84,8 +90,25 @@ class Sampler:
 
     def positions(self, number: int) -> Rows:
         """Return the positions of these rows among all training rows."""
-        order = self._shuffled(number)
+        order = self._ordered(number)
         return order if self.share is None else self.share.of(order[: self.steps_per_epoch * self.events_per_step])
+
+    def widths(self, number: int) -> list[int] | None:
+        """Return the width of the texts of each step of epoch `number`, which all processes share.
+
+        Returns `None` if all events have one shape.
+        """
+        if self.buckets is None:
+            return None
+        return self.buckets.widths_of(self._ordered(number), self.events_per_step)
+
+    def _ordered(self, number: int) -> Rows:
+        """Return the positions of the rows of all processes in epoch `number`."""
+        order = self._shuffled(number)
+        if self.buckets is None:
+            return order
+        rng = np.random.default_rng(derive(self.seed, "buckets", number))
+        return self.buckets.grouped(order, self.events_per_step, rng)
 
     def _shuffled(self, number: int) -> Rows:
         rng = np.random.default_rng(derive(self.seed, "order", number))
@@ -98,9 +121,13 @@ class Sampler:
         windows = [np.concatenate(mixed[i : i + 16]) for i in range(0, len(mixed), 16)]
         return np.concatenate([rng.permutation(window) for window in windows])
 
+    def place(self, step: int) -> int:
+        """Return the number of `step` (from 1) within its epoch, from 0."""
+        return (step - 1) % self.steps_per_epoch
+
     def locate(self, step: int) -> tuple[int, slice]:
         """Return the epoch of `step` (from 1), and the slice of that epoch's rows that the step consumes."""
-        epoch, place = divmod(step - 1, self.steps_per_epoch)
+        epoch, place = (step - 1) // self.steps_per_epoch, self.place(step)
         events = self.events_per_step if self.share is None else self.events_per_step // self.share.count
         return epoch, slice(place * events, (place + 1) * events)
 
@@ -165,6 +192,7 @@ class BatchLoader(DataLoader[Batch]):
         missing: bool = False,
         dequantizer: Dequantizer | None = None,
         conditions: Conditions | None = None,
+        data: DataSpec | None = None,
     ) -> None:
         super().__init__(runtime.device, order.steps_per_epoch, order.share)
         self.order = order
@@ -174,6 +202,7 @@ class BatchLoader(DataLoader[Batch]):
         self._missing = missing
         self._dequantizer = dequantizer
         self._conditions = conditions
+        self._data = data
         self._keep(events)
 
     @abstractmethod
@@ -186,26 +215,40 @@ class BatchLoader(DataLoader[Batch]):
             events = self._dequantizer(events, index, epoch)
         x, missing = observed(to_model_space(self._transform, events, self._dtype), self._missing)
         condition = None if self._conditions is None else self._conditions.of(index)
-        return Batch(x.contiguous(memory_format=self._format), missing, index=index, condition=condition)
+        x = x.contiguous(memory_format=self._format)
+        if self._data is None:
+            return Batch(x, missing, index=index, condition=condition)
+        length = None if self._data.end is None else lengths_in(events, self._data.end)
+        return in_parts(Batch(x, missing, index=index, condition=condition, length=length), self._data)
 
 
 class ResidentLoader(BatchLoader):
     """A loader that keeps all events on the device; a batch is one gather there."""
 
+    _texts: ResidentTexts
+    _events: Tensor
+
     def _keep(self, events: Array) -> None:
         self._rows = torch.from_numpy(self.order.rows).to(self.device)
-        self._events = torch.as_tensor(events[self.order.rows]).to(self.device)
+        if isinstance(events, Texts):
+            self._texts = ResidentTexts(events.take(self.order.rows), self.device)
+        else:
+            self._events = torch.as_tensor(events[self.order.rows]).to(self.device)
 
     def items(self, first: int) -> Generator[Batch, None, None]:
-        current = -1
+        current, widths = -1, None
         for step in itertools.count(first):
             epoch, place = self.order.locate(step)
             if epoch != current:
-                shuffled = torch.from_numpy(self.order.positions(epoch)).to(self._events.device, non_blocking=True)
-                current = epoch
+                shuffled = torch.from_numpy(self.order.positions(epoch)).to(self._rows.device, non_blocking=True)
+                current, widths = epoch, self.order.widths(epoch)
             chosen = shuffled[place]
-            # `index_select` copies whole rows, and is several times faster than indexing with a tensor.
-            yield self._batch(self._events.index_select(0, chosen), self._rows.index_select(0, chosen), epoch)
+            if widths is not None:
+                events = self._texts.block(chosen, widths[self.order.place(step)])
+            else:
+                # `index_select` copies whole rows, and is several times faster than indexing with a tensor.
+                events = self._events.index_select(0, chosen)
+            yield self._batch(events, self._rows.index_select(0, chosen), epoch)
 
 
 class StreamingLoader(BatchLoader):
@@ -236,21 +279,28 @@ class StreamingLoader(BatchLoader):
 
     def _gather(self, first: int, ready: queue.Queue[Any], stop: threading.Event) -> None:
         """Read the rows of one step after the other, until `stop` is set."""
-        current, rows = -1, self.order.rows
+        current, rows, widths = -1, self.order.rows, None
         try:
             for step in itertools.count(first):
                 epoch, place = self.order.locate(step)
                 if epoch != current:
-                    rows, current = self.order.epoch(epoch), epoch
+                    rows, widths, current = self.order.epoch(epoch), self.order.widths(epoch), epoch
                 index = rows[place]
-                increasing = np.argsort(index)  # reading in order is faster from disk
-                events = np.empty((len(index), *self._events.shape[1:]), self._events.dtype)
-                events[increasing] = self._events[index[increasing]]
+                events = self._rows_of(index, None if widths is None else widths[self.order.place(step)])
                 item = (torch.from_numpy(events), torch.from_numpy(index))
                 if not _put(ready, tuple(t.pin_memory() for t in item) if self._pinned else item, stop):
                     return
         except BaseException as error:  # `_take` raises it in the main thread, which would otherwise wait forever
             _put(ready, error, stop)
+
+    def _rows_of(self, index: Rows, width: int | None) -> Array:
+        """Return the events of rows; texts as a block of some width."""
+        if isinstance(self._events, Texts):
+            return self._events.block(index, width)
+        increasing = np.argsort(index)  # reading in order is faster from disk
+        events = np.empty((len(index), *self._events.shape[1:]), self._events.dtype)
+        events[increasing] = self._events[index[increasing]]
+        return events
 
     def _hand_over(self, ready: queue.Queue[Any], first: int) -> Iterator[Batch]:
         for step in itertools.count(first):
@@ -317,13 +367,15 @@ def make_loader(
 ) -> BatchLoader:
     """Return the fastest loader for the data and the device: resident if the rows fit, else streaming."""
     # The order of rows must not depend on the loader: the same run gives the same bits, however much memory is free.
-    order = Sampler(rows, events_per_step, seed, BLOCK // 16 if _on_disk(dataset.events) else 1, share)
-    needed = len(rows) * dataset.events[:1].nbytes
+    texts = isinstance(dataset.events, Texts)
+    buckets = Buckets.of(dataset.events, rows) if isinstance(dataset.events, Texts) else None
+    order = Sampler(rows, events_per_step, seed, BLOCK // 16 if _on_disk(dataset.events) else 1, share, buckets)
+    needed = dataset.events.nbytes if texts else len(rows) * dataset.events[:1].nbytes
     fits = needed <= _RESIDENT_SHARE * _free_bytes(runtime.device)
     loader = ResidentLoader if fits else StreamingLoader
     conditions = Conditions.of_dataset(dataset, condition, runtime)
-    missing = dataset.spec.missing
-    return loader(order, dataset.events, transform, runtime, channels_last, missing, dequantizer, conditions)
+    missing, data = dataset.spec.missing, dataset.spec
+    return loader(order, dataset.events, transform, runtime, channels_last, missing, dequantizer, conditions, data)
 
 
 class BlockLoader:
@@ -363,12 +415,14 @@ class BlockLoader:
         for start in range(0, len(self._rows), self._size):
             rows = self._rows[start : start + self._size]
             index = torch.from_numpy(rows).to(device)
-            events = torch.from_numpy(read_rows(data.events, rows)).to(device)
+            events = shortened(torch.from_numpy(read_rows(data.events, rows)).to(device), data.spec.end)
             if self._dequantizer is not None:
                 events = self._dequantizer(events, index)
             x, missing = observed(to_model_space(self._transform, events, dtype), data.spec.missing)
             weight = None if data.weights is None else torch.from_numpy(data.weights[rows]).to(device, dtype)
-            yield Batch(x, missing, weight, index, None if self._conditions is None else self._conditions.of(index))
+            condition = None if self._conditions is None else self._conditions.of(index)
+            length = None if data.spec.end is None else lengths_in(events, data.spec.end)
+            yield in_parts(Batch(x, missing, weight, index, condition, length), data.spec)
 
 
 class ResidentBlockLoader:
@@ -418,7 +472,7 @@ def make_block_loader(
 
 
 def _on_disk(events: Array) -> bool:
-    return isinstance(events, np.memmap) or not isinstance(events, np.ndarray)
+    return isinstance(events, np.memmap) or not isinstance(events, np.ndarray | Texts)
 
 
 class PassLoader(DataLoader[Iterable[Batch]]):

@@ -6,10 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from genzoo.data.transforms.ended import is_block
 from genzoo.errors import ConfigError, PluginError
 from genzoo.inference.blame import blame_file
 from genzoo.inference.data_units import CHUNK, DataUnits, Events, ModelInput, padded, to_host
 from genzoo.models.base import Decoder
+from genzoo.models.events import EventTensors, map_events, shapes_for, shapes_of
 from genzoo.runtime.seeding import random_scope
 from genzoo.typing import Array
 from genzoo.wording import shown_given
@@ -61,12 +63,27 @@ def sample(units: DataUnits, n: int, seed: int, *, mean: bool = False, condition
                 y = units.generator.sample(group, **options)
             else:
                 y = units.generator.sample(group, condition=condition, **options)
-        if y.shape != (group, *units.data.event_shape):
-            wanted = (group, *units.data.event_shape)
-            raise PluginError(f"Model {units.model!r} draws samples of shape {tuple(y.shape)}, not {wanted}.")
-        return units.to_data(y[: n - start])
+        _check_drawn(units, y, group)
+        return units.to_data(map_events(lambda part: part[: n - start], y))
 
     return units.by_chunk("sampling", n, draw, group)
+
+
+def _check_drawn(units: DataUnits, y: EventTensors, group: int) -> None:
+    """Check the shape of drawn events, and the codes of texts.
+
+    Raises:
+        PluginError: the model draws something else.
+    """
+    if units.data.form.ended:
+        if not is_block(y, group, units.data):
+            raise PluginError(
+                f"Model {units.model!r} draws samples of shape {tuple(y.shape)} from {y.min():g} to {y.max():g}. "
+                f"Texts are codes from 0 to {units.data.end}, their end, of shape ({group}, L), L at most "
+                f"{units.data.event_shape[0]}."
+            )
+    elif shapes_of(y) != (wanted := shapes_for(group, units.data)):
+        raise PluginError(f"Model {units.model!r} draws samples of shape {shapes_of(y)}, not {wanted}.")
 
 
 def adds_noise(units: DataUnits) -> bool:

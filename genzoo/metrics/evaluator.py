@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from genzoo.config.training import BOUND_DRAWS
+from genzoo.data.texts.flat import Texts
 from genzoo.errors import DataError, PluginError, explain_out_of_memory
 from genzoo.inference.row_likelihoods import kind_of, log_likelihoods, measure_of
 from genzoo.inference.trained_model import TrainedModel
@@ -155,7 +156,7 @@ def _metric_input(
     fitted: TrainedModel, reference: Reference, metrics: Sequence[Metric], seed: int, samples: int | None, draws: int
 ) -> MetricInput:
     needs: frozenset[Need] = frozenset().union(*(metric.needs for metric in metrics))
-    drawn = features = values = weights = None
+    drawn = features = values = weights = lengths = None
     if needs - _LIKELIHOOD:
         count = samples or len(reference.real)
         drawn = fitted.sample(count, seed=seed, output="array", condition=reference.conditions_of(count))
@@ -172,6 +173,8 @@ def _metric_input(
         values = log_likelihoods(fitted, reference.dataset, reference.rows, seed, draws)
         weights = reference.dataset.weights
         weights = None if weights is None else weights[reference.rows]
+        events = reference.dataset.events
+        lengths = events.lengths[reference.rows] if isinstance(events, Texts) else None
     return MetricInput(
         fitted.data,
         reference.real,
@@ -185,6 +188,7 @@ def _metric_input(
         kind_of(fitted, draws),
         seed,
         reference.weights,
+        lengths=lengths,
         target=None if task is None else task.target,
         train=None if task is None else task.train,
         synthetic=synthetic,

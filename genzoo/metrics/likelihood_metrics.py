@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from genzoo.data.texts.symbols import of_bytes
 from genzoo.errors import DataError
 from genzoo.inference.row_likelihoods import bits_per_dim
 from genzoo.metrics.metric import Direction, Metric, MetricInput, Need, Score
@@ -97,6 +98,33 @@ class BitsPerDimension(Metric):
         return Score(self.name, value, self.direction, None if error is None else -bits_per_dim(error, given.data.size))
 
 
+class BitsPerByte(Metric):
+    """Bits per byte that a lossless code needs for texts; their ends cost bits, too, and are no bytes.
+
+    It is a ratio of means. Its standard error comes from a linear approximation.
+    """
+
+    name = "bits-per-byte"
+    direction: Direction = "lower"
+    needs: frozenset[Need] = frozenset({"likelihood"})
+    modalities: tuple[Modality, ...] = ("text",)
+
+    def score(self, given: MetricInput) -> Score:
+        assert given.data is not None
+        assert given.lengths is not None
+        if not of_bytes(given.data):
+            raise DataError("Bits per byte are for texts of bytes, and the symbols of these are none.")
+        nats, lengths = mean_log_likelihood(given), given.lengths.astype(np.float64)
+        mean = estimate(lengths[None], given.weights).mean
+        if not mean:
+            raise DataError("All texts are empty, so there are no bytes.")
+        assert given.log_likelihoods is not None
+        rate = -nats.mean / mean
+        gaps = estimate((-given.log_likelihoods - rate * lengths)[None], given.weights)
+        error = _finite(gaps.se / (mean * math.log(2.0)))
+        return Score(self.name, rate / math.log(2.0), self.direction, error)
+
+
 def _finite(error: float) -> float | None:
     return error if math.isfinite(error) else None
 
@@ -105,3 +133,6 @@ log_likelihood = LogLikelihoodMetric()
 
 
 bits_per_dim_metric = BitsPerDimension()
+
+
+bits_per_byte = BitsPerByte()

@@ -100,6 +100,7 @@ class MetricInput:
         measure: what the log-likelihoods measure: `density`, `mass`, or both, by column.
         kind: kind of the log-likelihoods: `exact` or `lower bound (N draws)`.
         seed: seed for all random numbers of a metric. Defaults to 0.
+        lengths: number of symbols of each text with a log-likelihood, `(L,)`. Defaults to `None`: events have none.
         shared: results that metrics share through `once`.
     """
 
@@ -115,6 +116,7 @@ class MetricInput:
     kind: str | None = None
     seed: int = 0
     real_weights: Array | None = None
+    lengths: Array | None = None
     shared: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
     target: str | None = None
     train: Array | None = None

@@ -25,6 +25,7 @@ from genzoo.models.objective import Objective
 from genzoo.plugins.manager import check_input, get_registry
 from genzoo.spec.entries import ClassName, ModelSpec, ObjectiveKind, ObjectiveSpec
 from genzoo.spec.events import DataSpec
+from genzoo.spec.modality import MODALITIES
 
 _STATED = (
     "input",
@@ -88,7 +89,7 @@ def entries_of(cls: type[Generator], file: str) -> tuple[ModelSpec, tuple[Object
             capabilities=frozenset(capability_name(one) for one in CAPABILITIES if issubclass(cls, one)),
             training=_training_of(cls),
             sampling="" if sampler is None else f"{home.__name__}:Sampling",
-            **{"data": "iris", **{name: value for name, value in stated.items() if value is not None}},
+            **{**_usual_data(stated), **{name: value for name, value in stated.items() if value is not None}},
         )
         check_input(spec, get_registry().transforms.names())
     except (PluginError, TypeError, ValueError) as error:
@@ -99,6 +100,13 @@ def entries_of(cls: type[Generator], file: str) -> tuple[ModelSpec, tuple[Object
 def _stated(cls: type[Generator], name: str) -> Any:
     value = getattr(cls, name, None) if name in _STATED else None
     return None if inspect.isroutine(value) or isinstance(value, property) else value
+
+
+def _usual_data(stated: Mapping[str, Any]) -> dict[str, str]:
+    """Return the data of a class that names none: a table if it takes tables, or else what its modalities have."""
+    tables = {name: form.data for name, form in MODALITIES.items() if form.columns}
+    taken = stated["modalities"]
+    return {"data": data for name, data in tables.items() if taken is None or name in taken}
 
 
 def _summary(cls: type[Generator], file: str) -> str:

@@ -13,6 +13,7 @@ GENZOO_API = API_VERSION
 
 _DATASETS: tuple[tuple[str, str, Modality, str], ...] = (
     ("digits", "1,797 handwritten digits, 8×8, values 0..16 (scikit-learn)", "image", "builtin:digits"),
+    ("labeled-digits", "the 1,797 digits, each with its label: events of two parts", "parts", "builtin:labeled_digits"),
     ("iris", "150 flowers, 4 measurements (scikit-learn)", "table", "builtin:iris"),
     ("wine", "178 wines, 13 chemical measurements (scikit-learn)", "table", "builtin:wine"),
     ("breast-cancer", "569 tumours, 30 measurements (scikit-learn)", "table", "builtin:breast_cancer"),
@@ -21,6 +22,7 @@ _DATASETS: tuple[tuple[str, str, Modality, str], ...] = (
     ("rings", "2,000 points on three concentric rings", "table", "builtin:rings"),
     ("pinwheel", "2,000 points on five curved arms", "table", "builtin:pinwheel"),
     ("mixture", "2,000 points of a mixture of four Gaussians", "table", "builtin:mixture"),
+    ("numerals", "the numbers from 1 to 2,000 in English words", "text", "builtin:numerals"),
     ("mnist", "70,000 handwritten digits, 28×28 (fetched once)", "image", "download:mnist"),
     ("fashion-mnist", "70,000 articles of clothing, 28×28 (fetched once)", "image", "download:fashion_mnist"),
 )
@@ -38,6 +40,11 @@ _METRICS = (
         "bits-per-dim",
         "bits per pixel and channel that a lossless code needs for an image",
         "likelihood_metrics:bits_per_dim_metric",
+    ),
+    (
+        "bits-per-byte",
+        "bits per byte that a lossless code needs for texts and their ends",
+        "likelihood_metrics:bits_per_byte",
     ),
     (
         "frechet-distance",
@@ -89,6 +96,13 @@ _EXTRACTORS: tuple[tuple[str, str, str, tuple[Modality, ...], bool], ...] = (
         "columns of a table standardized by the real rows, categories as one column per level",
         "identity:build_columns",
         ("table",),
+        False,
+    ),
+    (
+        "symbols",
+        "length of texts, and counts of symbols and pairs of symbols, standardized by the real texts",
+        "symbols:build_symbols",
+        ("text",),
         False,
     ),
     (

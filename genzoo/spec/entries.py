@@ -268,7 +268,7 @@ class DatasetSpec:
         name: name of the dataset, as users type it.
         summary: one line.
         loader: `"package.module:attribute"` of `loader() -> Dataset`.
-        modality: `image | table`.
+        modality: `image | table | text`.
     """
 
     name: str

@@ -7,7 +7,7 @@ its fields when it is created, and raises `ValueError` if one is invalid.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -21,10 +21,17 @@ MOST_NAMES = 100_000
 """Largest number of columns and categories of a table together; a model's file lists all their names."""
 
 
+MOST_SYMBOLS = 2**14
+"""Largest number of symbols of a text. Blocks of texts are as wide as the longest."""
+
+
 Kind = Literal["continuous", "binary", "categorical", "count"]
 
 
 StorageType = Literal["uint8", "int16", "int32", "int64", "float32", "float64"]
+
+
+_MOST_CODES: Mapping[str, int] = {"uint8": 2**8 - 1, "int16": 2**15 - 1, "int32": 2**31 - 1, "int64": 2**63 - 1}
 
 
 Library = Literal["pandas", "polars", "pyarrow"]
@@ -142,13 +149,33 @@ class FrameForm:
 
 
 @dataclass(frozen=True, slots=True)
-class DataSpec:
-    """The shape, kind and range of one event: an image, or a row of a table.
+class Piece:
+    """A part of an event, and its place among all values of the event.
 
     Arguments:
-        event_shape: `(C, H, W)` for an image, `(C,)` for a table of `C` columns.
-        modality: what an event is, `image | table`.
-        features: one feature for each column of a table, or a single one for all pixels.
+        name: name of the part; empty if it is the whole event.
+        spec: describes the part.
+        places: where its values stand in a row of all values of an event.
+    """
+
+    name: str
+    spec: DataSpec
+    places: slice
+
+    def take(self, events: Any) -> Any:
+        """Return the part of an array or a tensor of events `(N, *event)`, `(N, *part)`."""
+        return events[:, self.places].reshape(len(events), *self.spec.event_shape) if self.name else events
+
+
+@dataclass(frozen=True, slots=True)
+class DataSpec:
+    """The shape, kind and range of one event: an image, a row of a table, or a text.
+
+    Arguments:
+        event_shape: `(C, H, W)` for an image, `(C,)` for a table of `C` columns, `(T,)` for texts of at most `T`
+            symbols.
+        modality: what an event is, `image | table | text`.
+        features: one feature for each column of a table, or a single one for all pixels or symbols.
         bounds: smallest and largest possible value, in data units. Defaults to `None`: not declared.
         quantum: step of the grid that values lie on, in data units (1 for 8-bit pixels). Defaults to `None`: no grid.
         storage: number type of events and samples. Defaults to `float32`.
@@ -185,6 +212,8 @@ class DataSpec:
         if len(self.features) != self.form.feature_count(self.event_shape):
             raise ValueError(f"{len(self.features)} features do not describe an event of shape {self.event_shape}.")
         _check_condition(self)
+        if self.form.ended:
+            _check_ended(self)
         if self.bounds is not None and not _increasing(self.bounds):
             raise ValueError(f"The bounds {self.bounds} are not two increasing finite numbers.")
         if self.quantum is not None and not (math.isfinite(self.quantum) and self.quantum > 0):
@@ -203,6 +232,11 @@ class DataSpec:
         return math.prod(self.event_shape)
 
     @property
+    def end(self) -> int | None:
+        """The code at all places after the end of a text: the number of symbols. `None` if events have no end."""
+        return len(self.features[0].levels or ()) if self.form.ended else None
+
+    @property
     def condition_size(self) -> int:
         """Number of values of a condition as models see it: one for each level of a category, and one for a number."""
         return sum(1 if feature.levels is None else len(feature.levels) for feature in self.condition)
@@ -217,6 +251,26 @@ class DataSpec:
         """The feature of each value of a flattened event: the columns of a table, or one feature many times."""
         return self.features if self.form.columns else self.features * self.size
 
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """The parts of an event. An event that is one whole is its only part, and has no name."""
+        return (Piece("", self, slice(None)),)
+
+    @property
+    def repeats(self) -> tuple[int, ...]:
+        """Number of values that each feature describes."""
+        return (1,) * len(self.features) if self.form.columns else (self.size,)
+
+    @property
+    def grids(self) -> tuple[float | None, ...]:
+        """Step of the grid that the values of each feature lie on; `None` for no grid."""
+        return (self.quantum,) * len(self.features)
+
+    def of_parts(self, specs: Sequence[DataSpec]) -> DataSpec:
+        """Return the spec of events whose parts, in their order, are such; of one whole, its own."""
+        (own,) = specs
+        return own
+
     def value_name(self, place: int) -> str:
         """Return what messages call a value of a flattened event: `column 'age'` or `pixel 3`."""
         return f"{self.form.value} {repr(self.features[place].name) if self.form.columns else place}"
@@ -228,7 +282,9 @@ class DataSpec:
     def describe(self) -> str:
         """Describe one event in words, such as `image 1×28×28, uint8 in 0..255, step 1`."""
         text = f"{self.modality} {'×'.join(map(str, self.event_shape))}, {self.storage}"
-        if not self.form.columns and self.features[0].discrete:
+        if self.end is not None:
+            text = f"{self.modality} of at most {self.event_shape[0]} symbols, {self.end} different ones"
+        elif not self.form.columns and self.features[0].discrete:
             text = f"{self.features[0].kind} {text}"
         if self.bounds is not None:
             text += f" in {self.bounds[0]:g}..{self.bounds[1]:g}"
@@ -244,6 +300,19 @@ def _check_condition(data: DataSpec) -> None:
     taken = {feature.name for feature in data.features} if data.form.columns else set()
     if len(set(names)) < len(names) or not taken.isdisjoint(names):
         raise ValueError("A column of conditions has the name of another column.")
+
+
+def _check_ended(data: DataSpec) -> None:
+    """Check that events are sequences of codes of one categorical feature, with room for the code of the end."""
+    if data.features[0].kind != "categorical" or not data.features[0].levels:
+        raise ValueError(f"The symbols of {data.form.plural} are levels of a categorical feature.")
+    if data.event_shape[0] > MOST_SYMBOLS:
+        raise ValueError(f"A {data.form.event} has at most {MOST_SYMBOLS} symbols.")
+    if data.bounds is not None or data.quantum is not None or data.missing or data.condition:
+        what = data.form.plural.capitalize()
+        raise ValueError(f"{what} have neither bounds nor a grid, missing values or conditions.")
+    if data.storage in ("float32", "float64") or len(data.features[0].levels) > _MOST_CODES[data.storage]:
+        raise ValueError(f"{data.storage} cannot store {len(data.features[0].levels)} symbols and the end.")
 
 
 def _check_placing(feature: Feature) -> None:

@@ -94,6 +94,8 @@ class ModalitySpec:
         ranged: whether values share a range and a grid, which are stated or found in the data, and which events must
             fit. Defaults to false.
         missing: whether values can be missing. Defaults to false.
+        ended: whether events have different lengths: each is a sequence of codes with the code of the end after
+            it, and its shape is the longest. Its values share one categorical feature, the symbols. Defaults to false.
         data: name of the dataset that models are trained on by default. Defaults to none: each model names its own.
         suffix: suffix of files of samples. Defaults to `.npy`.
         suffixes: suffixes of files that events can be written to; the empty one is a folder. Defaults to `.npy` and
@@ -120,6 +122,7 @@ class ModalitySpec:
     columns: bool = False
     ranged: bool = False
     missing: bool = False
+    ended: bool = False
     data: str = ""
     suffix: str = ".npy"
     suffixes: tuple[str, ...] = ARRAY_SUFFIXES
@@ -253,6 +256,39 @@ MODALITIES: dict[str, ModalitySpec] = {
         suffixes=(*TABLE_SUFFIXES, *ARRAY_SUFFIXES),
         report="genzoo.reports.modalities.tables:TABLES",
     ),
+    "parts": ModalitySpec(
+        name="parts",
+        plural="events of several parts",
+        dataset="holds events of several parts",
+        event="event",
+        value="value",
+        axes=("values",),
+        settings=("parts",),
+        missing=True,
+        suffix=".npz",
+        suffixes=(".npz",),
+        shown=Shown(4, 36, 100_000),
+        report="genzoo.reports.modalities.parts:PARTS",
+    ),
+    "text": ModalitySpec(
+        name="text",
+        plural="texts",
+        dataset="holds texts",
+        event="text",
+        value="symbol",
+        axes=("symbols",),
+        sources=(
+            SourceSpec(name=".txt files", reader="genzoo.data.texts.lines:read_texts", endings=(".txt", ".txt.gz")),
+        ),
+        ended=True,
+        data="numerals",
+        suffix=".txt",
+        suffixes=(".txt", *ARRAY_SUFFIXES),
+        extractor="symbols",
+        rates=("bits-per-byte",),
+        shown=Shown(10, 40, 20_000),
+        report="genzoo.reports.modalities.texts:TEXTS",
+    ),
 }
 
 
@@ -269,6 +305,12 @@ def default_data(modalities: Iterable[Modality]) -> str:
 def unknown(modalities: Iterable[Modality]) -> list[str]:
     """Return the names that are no modalities, sorted."""
     return sorted(set(modalities).difference(MODALITIES))
+
+
+def endings() -> tuple[str, ...]:
+    """Return the ends of the names of all files that events are read from, in lower case."""
+    sources = (source for form in MODALITIES.values() for source in form.sources)
+    return (*(ending for source in sources for ending in source.endings), *ARRAY_SUFFIXES)
 
 
 def layouts() -> str:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from genzoo.data.dataset import Dataset
+from genzoo.data.texts.lines import listed
+from genzoo.spec.composite import CompositeSpec
 from genzoo.spec.events import DataSpec, Feature
 from genzoo.typing import Array
 
@@ -245,6 +247,55 @@ def _two_pixels() -> Dataset:
     return _image("two-pixels", events, Feature("pixel"), None, None)
 
 
+def _parts(name: str, parts: dict[str, Dataset], *, gaps: bool = False) -> Dataset:
+    """Return events of several parts; with gaps, every third event lacks its first part and the next one its second."""
+    spec = CompositeSpec.of({part: dataset.spec for part, dataset in parts.items()}, missing=gaps)
+    rows = np.empty((len(next(iter(parts.values()))), spec.size), spec.storage)
+    for number, piece in enumerate(spec.pieces):
+        rows[:, piece.places] = parts[piece.name].events.reshape(len(rows), -1)
+        if gaps:
+            rows[number::3, piece.places] = np.nan
+    return Dataset(name, spec, rows)
+
+
+def _picture_and_row() -> Dataset:
+    """Small images of gray levels, each with a row of a number and a category."""
+    light = _shapes("picture-and-row", (1, 3, 4))
+    picture = _image("picture", np.round(15 * light).astype(np.uint8), Feature("pixel"), (0.0, 15.0), 1.0)
+    bright = light.mean((1, 2, 3))
+    size = 10 * bright + _rng("size").normal(size=_IMAGES)
+    row = _table("row", (Feature("size"), _KINDS[2]), np.stack([size, np.digitize(bright, [0.25, 0.4])], 1))
+    return _parts("picture-and-row", {"picture": picture, "row": row})
+
+
+def _pixels_and_code() -> Dataset:
+    """Two pixels off a grid with a category; some events lack the pixels, others the category."""
+    rng = _rng("pixels-and-code")
+    code = np.arange(_IMAGES) % 3
+    events = (code[:, None, None, None] / 2 + 0.3 * rng.normal(size=(_IMAGES, 1, 1, 2))).astype(np.float32)
+    pixels = _image("pixels", events, Feature("pixel"), None, None)
+    return _parts("pixels-and-code", {"code": _table("code", _KINDS[2:3], code[:, None]), "pixels": pixels}, gaps=True)
+
+
+def _two_symbols() -> Dataset:
+    """Texts of at most three symbols, `a` or `b`; some are empty."""
+    rng = _rng("two-symbols")
+    events = np.where(rng.random((_ROWS, 3)) < 0.7, 0, 1)
+    events[:, 1:] = np.where(rng.random((_ROWS, 2)) < 0.5, events[:, :1], events[:, 1:])
+    lengths = np.minimum(rng.geometric(0.4, _ROWS) - 1, 3)
+    events[np.arange(3) >= lengths[:, None]] = 2
+    spec = DataSpec((3,), "text", (Feature("symbol", "categorical", ("a", "b")),), storage="uint8")
+    return Dataset("two-symbols", spec, events.astype(np.uint8))
+
+
+def _syllables() -> Dataset:
+    """Texts of one to three syllables, as bytes."""
+    rng = _rng("syllables")
+    syllables = np.array(["ba", "li", "no", "tém"])
+    words = ["".join(syllables[rng.integers(0, 4, count)]) for count in rng.integers(1, 4, _ROWS)]
+    return dataclasses.replace(listed(words), name="syllables")
+
+
 _MAKERS = (
     _two_columns,
     _one_column,
@@ -268,6 +319,10 @@ _MAKERS = (
     _given_side,
     _given_several,
     _given_half,
+    _picture_and_row,
+    _pixels_and_code,
+    _two_symbols,
+    _syllables,
 )
 
 

@@ -168,7 +168,7 @@ def train(
 @former_keywords(watchers="callbacks", path="run")
 def resume(
     run: str | Path | Run,
-    data: Array | Frame | Dataset | None = None,
+    data: Array | Sequence[str] | Frame | Dataset | None = None,
     *,
     split_by: Array | None = None,
     epochs: float | None = None,
@@ -221,7 +221,9 @@ def resume(
     return resumed
 
 
-def _data_of_run(config: RunConfig, data: Array | Frame | Dataset, groups: Array | None) -> Dataset | None:
+def _data_of_run(
+    config: RunConfig, data: Array | Sequence[str] | Frame | Dataset, groups: Array | None
+) -> Dataset | None:
     """Return data in memory as a run read them: with its conditions, and the columns that divide its rows."""
     given = {name: value for name in ("condition", "joint") if (value := getattr(config.data, name))}
     has_them = isinstance(data, Dataset) and bool(data.spec.condition)

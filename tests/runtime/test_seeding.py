@@ -127,6 +127,7 @@ PURPOSES = {
     "block",
     "bound",
     "build",
+    "buckets",
     "classifier",
     "condition",
     "dequantise",

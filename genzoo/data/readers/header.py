@@ -26,9 +26,9 @@ def is_header(
     kinds = ["gap" if name in marks else kind_of(name, known) for name in names]
     types = [type_of(column, known) for column in columns]
     pairs = zip(kinds, types, strict=True)
-    if any(kind not in ("gap", "number") and type_ not in ("text", "gap", kind) for kind, type_ in pairs):
+    if any(kind not in ("gap", "number") and type_ not in ("word", "gap", kind) for kind, type_ in pairs):
         return True, None
-    texts = [place for place, kind in enumerate(kinds) if kind == "text"]
+    texts = [place for place, kind in enumerate(kinds) if kind == "word"]
     rare = all(names[place] not in columns[place] for place in texts)
     if "number" not in kinds:
         inner = names[1:] if not names[0] else names  # R and pandas leave the first empty
@@ -62,7 +62,7 @@ def type_of(column: Sequence[str], known: Sequence[Numbers]) -> str:
     if not column:
         return "gap"
     kind, count = Counter(kind_of(text, known) for text in column).most_common(1)[0]
-    return kind if count * 2 > len(column) else "text"
+    return kind if count * 2 > len(column) else "word"
 
 
 def _counts(names: Sequence[str], columns: Sequence[Sequence[str]]) -> bool:

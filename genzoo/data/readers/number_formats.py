@@ -88,14 +88,14 @@ def forms(settings: DataSettings, decimal: str = ".") -> list[Numbers]:
 
 
 def kind_of(text: str, known: Sequence[Numbers]) -> str:
-    """Return `number`, `date`, `truth` or `text`."""
+    """Return `number`, `date`, `truth` or `word`."""
     if text[:1] in _NUMBER_BEGINS and (
         (_PLAIN.fullmatch(text) and known[0].decimal == ".") or any(form.matches(text) for form in known)
     ):
         return "number"
     if _DATE.fullmatch(text):
         return "date"
-    return "truth" if text.lower() in _TRUTHS else "text"
+    return "truth" if text.lower() in _TRUTHS else "word"
 
 
 def looks_numeric(text: str) -> bool:

@@ -142,13 +142,13 @@ class DividedLines:
         if self.width < 2 or self.share <= 0.5:
             return 0.0
         cells = self.cells
-        typed = sum(1 for text in cells if kind_of(text, FORMS) != "text") / max(1, len(cells))
+        typed = sum(1 for text in cells if kind_of(text, FORMS) != "word") / max(1, len(cells))
         mixed = sum(1 for text in cells if any(mark in text for mark in ";\t|")) / max(1, len(cells))
         if self.separator == " " and (typed == 0 or {len(row) for row in self.rows[1:]} - {self.width}):
             return 0.0
         if self.separator == " " and len(self.rows[0]) not in (self.width, self.width - 1):
             return 0.0
-        if self.separator == " " and len(self.rows[0]) == 1 and any(kind_of(t, FORMS) != "text" for t in self.rows[1]):
+        if self.separator == " " and len(self.rows[0]) == 1 and any(kind_of(t, FORMS) != "word" for t in self.rows[1]):
             return 0.0  # one name above 5 kg or 2024-01-31 10:00 stands above one column
         return self.share + typed - mixed
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from genzoo.data.texts.flat import Texts
 from genzoo.typing import Array
 
 _BLOCK_BYTES = 2**23
@@ -29,6 +30,9 @@ def same_rows(events: Array) -> np.ndarray[Any, np.dtype[np.int64]]:
     Returns:
         Numbers from 0, `(N,)`.
     """
+    if isinstance(events, Texts):
+        known: dict[bytes, int] = {}
+        return np.array([known.setdefault(text, len(known)) for text in events.one_by_one()], np.int64)
     hashes = np.empty(len(events), np.uint64)
     size = max(1, int(np.prod(events.shape[1:])) * events.dtype.itemsize)
     step = max(1, _BLOCK_BYTES // size)

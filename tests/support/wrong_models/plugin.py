@@ -71,7 +71,17 @@ GIVEN_DENSITY = dataclasses.replace(
     builder="wrong_models.builders:given_RightDensity",
     capabilities={"likelihood", "decoder"},
 )
-RIGHT = (NORMAL, IMPLICIT, ANOMALY, OUTLIERS, FACTOR, HEATED, DIRECT, KERNELS, WEIGHTED, GIVEN, GIVEN_DENSITY)
+WORDS = dataclasses.replace(
+    NORMAL,
+    name="right-words",
+    builder="wrong_models.builders:words_Right",
+    capabilities={"likelihood"},
+    modalities=("text",),
+    kinds=("categorical",),
+    data="numerals",
+    input="raw",
+)
+RIGHT = (NORMAL, IMPLICIT, ANOMALY, OUTLIERS, FACTOR, HEATED, DIRECT, KERNELS, WEIGHTED, GIVEN, GIVEN_DENSITY, WORDS)
 
 WRONG = {
     "recipe-holds": (NORMAL, {"presets": {"quick": {"training": {"batch_sizes": 3}}}}),
@@ -139,6 +149,8 @@ WRONG = {
     "bound-tightens": (FACTOR, "OneDraw"),
     "transforms-keep-mass": (NORMAL, "Massive"),
     "rounding-does-not-pay": (KERNELS, {"objectives": ("pointing-objective",)}),
+    "width-changes-nothing": (WORDS, "Widthwise"),
+    "texts-have-their-masses": (WORDS, "Endless"),
     "decode-shape": (IMPLICIT, "LongPrior"),
     "encode-shape": (NORMAL, "LongCode"),
     "reconstruct-shape": (NORMAL, "Standing"),

@@ -1,0 +1,1 @@
+"""Texts: events of different lengths, as flat codes and offsets."""

@@ -1,0 +1,118 @@
+"""Symbols of texts: their codes, and texts as users have them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, TypeGuard
+
+import numpy as np
+
+from genzoo.data.texts.flat import Texts, storage_of
+from genzoo.errors import DataError
+from genzoo.spec.events import MOST_SYMBOLS, DataSpec, Feature
+from genzoo.typing import Array
+
+BYTES = tuple(chr(code) if 32 <= code < 127 and code != 92 else f"\\x{code:02x}" for code in range(256))
+"""Names of the 256 bytes, the symbols of texts from files and lists."""
+
+
+_ONE_LINE = bytes.maketrans(b"\n\r", b"  ")
+
+
+def byte_spec(longest: int) -> DataSpec:
+    """Return the spec of texts of at most `longest` bytes."""
+    return DataSpec((longest,), "text", (Feature("byte", "categorical", BYTES),), storage=storage_of(len(BYTES)))
+
+
+def is_texts(data: object) -> TypeGuard[Sequence[str]]:
+    """Return whether data are a list or tuple of `str`."""
+    return isinstance(data, list | tuple) and bool(data) and all(isinstance(text, str) for text in data)
+
+
+def of_bytes(data: DataSpec) -> bool:
+    """Return whether the symbols of texts are bytes."""
+    return data.features[0].levels == BYTES
+
+
+def encoded(texts: Sequence[str], shown: str, data: DataSpec | None = None) -> Texts:
+    """Return texts as codes: their UTF-8 bytes, or symbols that a model was trained on.
+
+    Arguments:
+        shown: name of the texts, for messages.
+        data: describes the events that a model was trained on. Defaults to `None`: bytes, as long as the longest text.
+
+    Raises:
+        DataError: a text is too long, or holds what is no symbol.
+    """
+    levels = BYTES if data is None else data.features[0].levels or ()
+    codes = [_codes(text, row, levels, shown) for row, text in enumerate(texts)]
+    longest = max(1, *map(len, codes)) if codes else 1
+    if data is not None:
+        return Texts.joined(codes, longest, len(levels)).as_long_as(data.event_shape[0], shown)
+    if longest > MOST_SYMBOLS:
+        row = next(row for row, text in enumerate(codes) if len(text) > MOST_SYMBOLS)
+        raise too_long(shown, f"event {row}", len(codes[row]))
+    return Texts.joined(codes, longest, len(levels))
+
+
+def too_long(shown: str, where: str, size: int) -> DataError:
+    """Return the error for a text with too many bytes."""
+    return DataError(
+        f"{shown}: {where} has {size} bytes, and a text has at most {MOST_SYMBOLS}. Divide it into shorter texts, such "
+        f"as one sentence a line."
+    )
+
+
+def _codes(text: str, row: int, levels: tuple[str, ...], shown: str) -> Array:
+    if levels == BYTES:
+        try:
+            return np.frombuffer(text.encode("utf-8"), np.uint8)
+        except UnicodeEncodeError as error:
+            raise DataError(f"{shown}: event {row} is no valid text: {error.reason}.") from error
+    known = {level: code for code, level in enumerate(levels)}
+    if strange := [letter for letter in text if letter not in known]:
+        raise DataError(
+            f"{shown}: event {row} holds {strange[0]!r}, which is none of the {len(levels)} symbols of training."
+        )
+    return np.array([known[letter] for letter in text], storage_of(len(levels)))
+
+
+def decoded(events: Any, data: DataSpec) -> list[str]:
+    """Return texts as `str`. Bytes that are no valid UTF-8 become `�`, so that only the codes hold them exactly."""
+    return [text.decode("utf-8", "replace") for text in as_bytes(events, data)]
+
+
+def as_bytes(events: Any, data: DataSpec) -> list[bytes]:
+    """Return texts as bytes, exactly as they are; the names of symbols that are no bytes are joined."""
+    texts = as_texts(events, data, "The array")
+    if of_bytes(data):
+        return texts.one_by_one()
+    names = [name.encode("utf-8") for name in data.features[0].levels or ()]
+    ends = texts.offsets.tolist()
+    pieces = [names[code] for code in texts.codes.tolist()]
+    return [b"".join(pieces[start:end]) for start, end in itertools.pairwise(ends)]
+
+
+def as_lines(events: Any, data: DataSpec) -> bytes:
+    """Return texts as lines of a file, each exactly as it is but for ends of lines within it, which become spaces."""
+    return b"".join(text.translate(_ONE_LINE) + b"\n" for text in as_bytes(events, data))
+
+
+def as_texts(x: Any, data: DataSpec, shown: str) -> Texts:
+    """Return events as texts of at most as many symbols as in training.
+
+    Arguments:
+        x: a list of `str`, texts, or a block of codes `(n, L)`.
+        shown: name of the events, for messages.
+
+    Raises:
+        DataError: they are none of these, or do not fit the data.
+    """
+    if is_texts(x):
+        return encoded(x, shown, data)
+    assert data.end is not None
+    texts = x if isinstance(x, Texts) else Texts.of(x, data.end, shown)
+    if texts.end != data.end:
+        raise DataError(f"{shown} holds texts of {texts.end} symbols, and the model was trained on {data.end}.")
+    return texts if texts.shape[1] == data.event_shape[0] else texts.as_long_as(data.event_shape[0], shown)

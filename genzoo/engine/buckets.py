@@ -1,0 +1,79 @@
+"""Batches of texts of similar length: padding is little, and there are few different widths."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genzoo.data.dataset import Rows
+from genzoo.data.texts.flat import Texts
+from genzoo.typing import Array
+
+MOST_WIDTHS = 8
+"""Largest number of widths of batches. Compiled code is compiled once for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """The widths of batches, and the one that each training text needs.
+
+    A batch has room for the end of its longest text, unless that is as long as an event can be.
+
+    Arguments:
+        widths: different widths, increasing, `(W,)`.
+        needed: position in `widths` of the smallest width that holds each training text, `(N,)`.
+    """
+
+    widths: Array
+    needed: Array
+
+    @staticmethod
+    def of(events: Texts, rows: Rows) -> Buckets:
+        """Return widths that divide the training texts into groups of about the same number."""
+        room = np.minimum(events.lengths[rows] + 1, events.shape[1])
+        shares = np.arange(1, MOST_WIDTHS + 1) / MOST_WIDTHS
+        widths = np.unique(np.quantile(room, shares, method="inverted_cdf"))
+        return Buckets(widths, np.searchsorted(widths, room))
+
+    def grouped(self, order: Rows, step: int, rng: np.random.Generator) -> Rows:
+        """Return an order of texts in whole steps, in which the texts of a step need about the same width.
+
+        Every text keeps its place among texts of its width, and steps are shuffled.
+
+        Arguments:
+            order: positions of training texts, shuffled.
+            step: number of texts in a step. Texts of an incomplete last step are left out, before lengths are known.
+        """
+        whole = order[: len(order) // step * step]
+        steps = whole[np.argsort(self.needed[whole], kind="stable")].reshape(-1, step)
+        return np.asarray(steps[rng.permutation(len(steps))].reshape(-1))
+
+    def widths_of(self, order: Rows, step: int) -> list[int]:
+        """Return the width of each step of an order of whole steps."""
+        widest = self.needed[order].reshape(-1, step).max(axis=1)
+        return [int(width) for width in self.widths[widest]]
+
+
+class ResidentTexts:
+    """Texts on the device, no larger than their symbols.
+
+    Arguments:
+        texts: the texts, on the host.
+        device: where batches are needed.
+    """
+
+    def __init__(self, texts: Texts, device: torch.device) -> None:
+        self._end = texts.end
+        self._starts = torch.from_numpy(texts.offsets[:-1]).to(device)
+        self._lengths = torch.from_numpy(texts.lengths).to(device)
+        self._codes = torch.from_numpy(np.append(texts.codes, texts.codes.dtype.type(0))).to(device)
+
+    def block(self, index: Tensor, width: int) -> Tensor:
+        """Return texts as a block `(n, width)`."""
+        places = torch.arange(width, device=index.device)
+        inside = places < self._lengths.index_select(0, index)[:, None]
+        own = torch.where(inside, self._starts.index_select(0, index)[:, None] + places, 0)
+        return torch.where(inside, self._codes[own].long(), self._end)

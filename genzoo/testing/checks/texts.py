@@ -1,0 +1,87 @@
+"""Promises about texts: their width changes nothing, and they are drawn with the probabilities that are declared."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import torch
+
+from genzoo.data.texts.symbols import decoded
+from genzoo.data.transforms.ended import shortened
+from genzoo.models.base import Likelihood
+from genzoo.testing.checks.capabilities import answer, material, questions
+from genzoo.testing.checks.likelihood import log_prob
+from genzoo.testing.event_values import impossible
+from genzoo.testing.promise import DoesNotApply, Promise, expect
+from genzoo.testing.quadrature import grid_of
+from genzoo.testing.subject import Case, Subject, scoped
+
+_MOST, _DRAWN = 10_000, 20_000
+"""Largest number of possible texts that are enumerated, and number of samples that are counted."""
+
+
+_FAR = 6.0
+"""How many standard errors a count may be from its expectation: among 10,000 texts, one in 50,000 tests errs."""
+
+
+def width_changes_nothing(subject: Subject) -> None:
+    """The results for a text are the same at any width of its batch that leaves room for the end."""
+    for case in _of_texts(subject):
+        for question in questions(case.wide):
+            if question.chance or question.latent:
+                continue
+            given = material(case, question, 37)
+            wide = answer(question, case.wide, given)
+            for row in range(len(given.x)):
+                x = shortened(given.x[row : row + 1], case.data.end)
+                narrow = answer(question, case.wide, dataclasses.replace(given, x=x))
+                if narrow.shape[1:] != wide.shape[1:]:  # such as a reconstruction, which is as wide as its text
+                    break
+                expect(
+                    torch.allclose(narrow[0], wide[row], rtol=1e-6, atol=1e-8),
+                    f"On {case.name}, {question.name} of a text differs between a batch of {x.shape[1]} places and one "
+                    f"of {given.x.shape[1]}. Leave out what stands after the first end.",
+                )
+
+
+def texts_have_their_masses(subject: Subject) -> None:
+    """Every possible text is drawn as often as its probability says."""
+    checked = 0
+    for case in _of_texts(subject):
+        grid = grid_of(case, _MOST, 1, 1) if isinstance(case.wide, Likelihood) else None
+        if grid is None:
+            continue
+        checked += 1
+        texts = grid.events[~impossible(grid.events, case.data)]
+        mass = log_prob(case, case.under_one(texts)).exp()
+        drawn = scoped(lambda case=case: case.sample(_DRAWN)).double()  # type: ignore[misc]
+        found, counts = torch.unique(torch.cat([texts, drawn]), dim=0, return_counts=True)
+        expect(len(found) == len(texts), f"On {case.name}, samples hold codes that are none of its symbols.")
+        order = torch.unique(texts, dim=0, return_inverse=True)[1]
+        share = (counts[order] - 1) / _DRAWN
+        error = (mass * (1 - mass).clamp(min=0) / _DRAWN).sqrt() + 1 / _DRAWN
+        worst = int(((share - mass).abs() / error).argmax())
+        text = decoded(texts[worst : worst + 1].numpy(), case.data)[0]
+        expect(
+            abs(share[worst] - mass[worst]) < _FAR * error[worst],
+            f"On {case.name}, the probability of {text!r} is {mass[worst]:.4g}, and {share[worst]:.4g} of the samples "
+            f"are this text.",
+        )
+    if not checked:
+        raise DoesNotApply("it has no exact likelihood, or too many possible texts to enumerate")
+
+
+def _of_texts(subject: Subject) -> Iterator[Case]:
+    """Yield the cases of texts.
+
+    Raises:
+        DoesNotApply: there are none.
+    """
+    cases = [case for case in subject.cases.values() if case.data.form.ended]
+    if not cases:
+        raise DoesNotApply("it does not take texts")
+    yield from cases
+
+
+PROMISES = (Promise.of(width_changes_nothing), Promise.of(texts_have_their_masses, "likelihood"))

@@ -1,0 +1,50 @@
+"""A language model of letters: each symbol of a text is drawn given the symbols before it."""
+
+from typing import Annotated, ClassVar
+
+import torch
+from pydantic import Field
+from torch import nn
+from torch.nn.functional import pad
+
+from genzoo import Generator, Likelihood
+
+Width = Annotated[int, Field(ge=1, le=4096, description="channels of the layers")]
+Depth = Annotated[int, Field(ge=1, le=12, description="layers; each doubles the number of symbols that are seen")]
+
+
+class Letters(Generator, Likelihood):
+    """Causal dilated convolutions (van den Oord and others, 2016) over the symbols of texts."""
+
+    degrees_of_freedom = None
+    input = "raw"
+    modalities, kinds = ("text",), ("categorical",)
+    training: ClassVar = {"epochs": 10, "batch_size": 64, "optimizer": {"lr": 0.003}, "schedule": {"name": "cosine"}}
+
+    def __init__(self, data, width: Width = 32, depth: Depth = 3):
+        super().__init__()
+        self.longest, self.end = data.event_shape[0], data.end
+        self.symbols = nn.Embedding(self.end + 1, width)  # the code of the end also stands before the first symbol
+        self.layers = nn.ModuleList(nn.Conv1d(width, width, 2, dilation=2**level) for level in range(depth))
+        self.head = nn.Linear(width, self.end + 1)
+
+    def log_shares(self, codes):
+        """Return the log-probabilities of every symbol and of the end, at each place of texts, (N, L, symbols + 1)."""
+        h = self.symbols(pad(codes[:, :-1], (1, 0), value=self.end)).mT  # (N, width, L)
+        for layer in self.layers:
+            h = h + layer(pad(h, (layer.dilation[0], 0))).relu()
+        return self.head(h.mT).log_softmax(2)
+
+    def log_prob(self, x):
+        codes = x.long()  # (N, L)
+        logs = self.log_shares(codes).gather(2, codes[..., None])[..., 0]
+        ends = (codes == self.end).long()
+        return logs.masked_fill(ends.cumsum(1) > ends, 0).sum(1)  # whatever follows the first end does not count
+
+    def sample(self, n, *, condition=None):
+        weight = self.head.weight
+        codes = torch.full((n, self.longest), self.end, device=weight.device)
+        for place in range(self.longest):
+            shares = self.log_shares(codes[:, : place + 1])[:, -1].exp()
+            codes[:, place] = torch.multinomial(shares, 1)[:, 0]  # what follows an end is ignored
+        return codes.to(weight.dtype)
