@@ -83,7 +83,7 @@ class MetricSubject:
             measure,
             "exact",
             seed,
-            target=dataset.spec.features[(*dataset.spec.discrete, -1)[0]].name,
+            target=dataset.spec.features[0].name,
             train=seen,
             synthetic=samples,
             train_log_likelihoods=-20.0 - np.random.default_rng(7).random(len(seen)),
