@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "genzoo.comparison.api": ("compare",),
+    "genzoo.comparison.synthesize": ("Synthesis", "synthesize"),
     "genzoo.config.settings": ("Settings",),
     "genzoo.data.dataset": ("Dataset",),
     "genzoo.errors": (

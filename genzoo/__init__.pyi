@@ -1,6 +1,8 @@
 """The names of the facade, for type checkers."""
 
 from genzoo.comparison.api import compare as compare
+from genzoo.comparison.synthesize import Synthesis as Synthesis
+from genzoo.comparison.synthesize import synthesize as synthesize
 from genzoo.config.settings import Settings as Settings
 from genzoo.data.dataset import Dataset as Dataset
 from genzoo.data.transforms.transform import Transform as Transform

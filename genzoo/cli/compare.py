@@ -20,6 +20,7 @@ from genzoo.cli.options import (
     run_layer,
     seed_option,
     split_layer,
+    target_option,
     with_data_options,
     with_split_options,
 )
@@ -98,6 +99,7 @@ _COMMON = frozenset({"options", "split", "training", "sampling"})
     help="Also draw the differences from the best, and BIC by number of components, in the terminal.",
 )
 @features_option
+@target_option
 @seed_option("splits, fits and metrics")
 @device_option
 @precision_option
@@ -132,7 +134,8 @@ def compare_command(
     from genzoo.data.degenerate.remarks import degenerate_remarks
     from genzoo.data.value_range import reading_notes
 
-    settings = {name: given[name] for name in ("by", "tie", "folds", "seeds", "jobs", "threads", "out", "features")}
+    shared = ("by", "tie", "folds", "seeds", "jobs", "threads", "out", "features", "target")
+    settings = {name: given[name] for name in shared}
     comparison = prepare_comparison(models, (None, _data(given)), common, **settings)
     with Phase("looking at the data"):
         notes = [*reading_notes(comparison.dataset), *degenerate_remarks(comparison.dataset)]

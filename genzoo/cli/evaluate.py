@@ -18,6 +18,7 @@ from genzoo.cli.options import (
     sampling_layer,
     sampling_option,
     seed_option,
+    target_option,
     with_data_options,
 )
 from genzoo.cli.output import print_json, print_line, terminal_width
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 @features_option
 @samples_option
 @draws_option
+@target_option
 @sampling_option
 @seed_option("sampling")
 @device_option
@@ -45,6 +47,7 @@ def evaluate_command(
     features: str | None,
     samples: int | None,
     draws: int | None,
+    target: str | None,
     options: tuple[str, ...],
     seed: int,
     device: str,
@@ -68,12 +71,12 @@ def evaluate_command(
     sampling = sampling_layer(options)
     opened, fitted = open_asked(run, device)
     fitted = fitted.with_sampling(sampling)
-    terms = find_terms(fitted, metrics, features, samples, draws, seed)
+    terms = find_terms(fitted, metrics, features, samples, draws, seed, target)
     evaluation = None
     if given["data"] is None:
         check_data_given(given)
-        terms_given = {"features": features, "samples": samples, "draws": draws, "sampling": sampling or None}
-        evaluation = kept_scores(opened, metrics, **terms_given)
+        choices = {"features": features, "samples": samples, "draws": draws, "target": target}
+        evaluation = kept_scores(opened, metrics, **choices, sampling=sampling or None)
     if evaluation is None:
         dataset = None if given["data"] is None else open_data(fitted, settings_of(given))
         evaluation = evaluate_rows(opened, fitted, dataset, terms, given["data"])

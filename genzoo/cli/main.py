@@ -42,6 +42,7 @@ _COMMANDS = {
     "reconstruct": "Encode and decode every row with a trained model.",
     "impute": "Fill in missing values with a trained model.",
     "compare": "Fit several models to the same data and rank them.",
+    "synthesize": "Write synthetic rows of a table, from the model that explains it best.",
     "describe": "Describe what a trained model says about its data.",
     "report": "Write one HTML page about a run or a comparison.",
     "runs": "List, show, compare and remove runs.",

@@ -191,6 +191,13 @@ features_option = click.option(
 )
 
 
+target_option = click.option(
+    "--target",
+    metavar="COL",
+    help="Column that tstr predicts: train on samples, test on real rows.  [default: none; tstr has no score]",
+)
+
+
 samples_option = click.option(
     "--samples",
     type=click.IntRange(1),

@@ -20,6 +20,7 @@ from genzoo.cli.options import (
     sampling_layer,
     sampling_option,
     seed_option,
+    target_option,
     with_data_options,
 )
 from genzoo.cli.output import print_json, print_line, show_table, show_unfinished, terminal_width
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 @features_option
 @samples_option
 @draws_option
+@target_option
 @sampling_option
 @seed_option("sampling and metrics")
 @device_option
@@ -90,7 +92,7 @@ def _check_no_choices(given: dict[str, Any]) -> None:
     chosen = ["--data"] if data_layer(given["data"], given) else []
     chosen += ["--metric"] if given["metrics"] else []
     chosen += ["-o"] if given["options"] else []
-    chosen += [f"--{name}" for name in ("features", "samples", "draws") if given[name] is not None]
+    chosen += [f"--{name}" for name in ("features", "samples", "draws", "target") if given[name] is not None]
     if chosen:
         raise ConfigError(
             f"{chosen[0]} is for the report of a run. The report of a comparison shows stored results. Leave it out."
@@ -111,7 +113,8 @@ def _run_page(path: str, seed: int, given: dict[str, Any]) -> tuple[Path, Page]:
 
     run = find_run(path)
     fitted = open_asked(run, given["device"])[1].with_sampling(sampling_layer(given["options"]))
-    terms = find_terms(fitted, given["metrics"], given["features"], given["samples"], given["draws"], seed)
+    metrics, features, samples, draws = (given[name] for name in ("metrics", "features", "samples", "draws"))
+    terms = find_terms(fitted, metrics, features, samples, draws, seed, given["target"])
     check_data_given(given)
     dataset = None if given["data"] is None else open_data(fitted, settings_of(given))
     return run.path, run_page(run, fitted, terms, dataset)

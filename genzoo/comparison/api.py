@@ -26,6 +26,7 @@ from genzoo.data.opening.given import given_data
 from genzoo.data.splits.given import given_split
 from genzoo.errors import ConfigError, did_you_mean
 from genzoo.metrics.evaluation.choice import find_extractor
+from genzoo.metrics.evaluation.reference import check_target
 from genzoo.metrics.information_criteria import CRITERIA
 from genzoo.persistence.format1 import current_metric
 from genzoo.plugins.api1 import former_keywords
@@ -72,6 +73,7 @@ def compare(
     threads: int = 1,
     out: str | Path | None = None,
     features: str | None = None,
+    target: str | None = None,
     callback: FitCallback | None = None,
     progress: bool | None = None,
     **settings: Any,
@@ -103,6 +105,7 @@ def compare(
         threads: CPU threads of each fit. Defaults to 1.
         out: folder for the report and for finished candidates. The same call resumes from there.
         features: feature extractor of sample metrics, `NAME` or `NAME=FILE`. Defaults to the rows themselves.
+        target: name of the column that `tstr` predicts. Defaults to none: no candidate has this figure.
         callback: called after every fit.
         settings: settings of the training, the data and the split, each a keyword under its own name, as for `train`:
             `max_iter`, `drop`, `validation` ... Options of a model belong to its candidate.
@@ -114,25 +117,18 @@ def compare(
     Raises:
         GenzooError: see `genzoo.errors`.
     """
-    keywords = sort_keywords(settings)
-    if keywords.options:
-        name = next(iter(keywords.options))
-        raise ConfigError(
-            f"{name!r} is no setting that all candidates share. Options of a model belong to its candidate, such as "
-            f"'gmm:{name}=VALUE'. {did_you_mean(name, PLACES)}"
-        )
-    division, groups = given_split(split, split_by)
-    division |= keywords.split
-    checked = validate(SplitSettings, division, "The run", "split")
-    given = given_data(keywords.read(data), weights, checked, groups)
-    common = {
-        "split": division,
-        "training": keywords.trained(training),
-        "sampling": sampling or {},
-        "seed": seed,
-        "device": device,
-        "precision": precision,
-    }
+    given, common = settings_of_call(
+        data,
+        settings,
+        seed=seed,
+        split=split,
+        split_by=split_by,
+        training=training,
+        weights=weights,
+        sampling=sampling,
+        device=device,
+        precision=precision,
+    )
     with show_progress(progress):
         comparison = prepare_comparison(
             candidates,
@@ -146,12 +142,55 @@ def compare(
             threads=threads,
             out=out,
             features=features,
+            target=target,
         )
         report = comparison.run(callback)
         try:
             return comparison.keep_best(report)
         finally:
             comparison.write_page()
+
+
+def settings_of_call(
+    data: Any,
+    settings: Mapping[str, Any],
+    *,
+    seed: int,
+    split: str | Mapping[str, Any] | None = None,
+    split_by: str | Sequence[str] | Array | None = None,
+    training: Mapping[str, Any] | None = None,
+    weights: Array | None = None,
+    sampling: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+) -> tuple[tuple[Dataset | None, Mapping[str, Any]], dict[str, Any]]:
+    """Return the data and the settings that all candidates share, as `prepare_comparison` takes them.
+
+    The arguments are arguments of `compare`.
+
+    Raises:
+        ConfigError: a setting belongs to a single candidate, or has a wrong value.
+        DataError: the data cannot be used.
+    """
+    keywords = sort_keywords(settings)
+    if keywords.options:
+        name = next(iter(keywords.options))
+        raise ConfigError(
+            f"{name!r} is no setting that all candidates share. Options of a model belong to its candidate, such as "
+            f"'gmm:{name}=VALUE'. {did_you_mean(name, PLACES)}"
+        )
+    division, groups = given_split(split, split_by)
+    division |= keywords.split
+    checked = validate(SplitSettings, division, "The run", "split")
+    given = given_data(keywords.read(data), weights, checked, groups)
+    return given, {
+        "split": division,
+        "training": keywords.trained(training),
+        "sampling": sampling or {},
+        "seed": seed,
+        "device": device,
+        "precision": precision,
+    }
 
 
 @in_phase("preparing")
@@ -168,6 +207,8 @@ def prepare_comparison(
     threads: int,
     out: str | Path | None,
     features: str | None = None,
+    target: str | None = None,
+    tables_only: bool = False,
 ) -> Comparison:
     """Check everything that can be wrong, before anything is fitted.
 
@@ -175,6 +216,7 @@ def prepare_comparison(
         wanted: candidates, as for `compare`.
         data: as `given_data` returns it.
         common: settings that all candidates share.
+        tables_only: whether other data are an error. Defaults to false.
 
     Raises:
         ConfigError: an unknown name or option, or a value out of range.
@@ -187,7 +229,7 @@ def prepare_comparison(
     zoo = get_registry()
     by = None if by is None else current_metric(by)
     _check_numbers(folds, seeds, jobs, threads)
-    _check_figure(zoo, by, folds)
+    _check_figure(zoo, by, folds, target)
     if tie not in get_args(Tie):
         raise ConfigError(f"A tie cannot go to {tie!r}. {did_you_mean(tie, get_args(Tie))}")
 
@@ -207,16 +249,23 @@ def prepare_comparison(
     if dataset.conditions is not None and dataset.spec.form.columns:
         found = tuple(_learning_jointly(zoo, one) for one in found)
     division = SplitPlan.of(dataset, shared.split, shared.seed, folds)
+    if target is not None:
+        check_target(target, dataset)
+    if tables_only and not dataset.spec.form.columns:
+        raise ConfigError(
+            f"Rows of a table are needed, and these data have modality {dataset.spec.modality!r}. Train a model of "
+            f"them, and sample from it."
+        )
 
     # 4. The feature extractor, whose weights may have to be downloaded or trained.
     protocol = prepare_features(find_extractor(zoo, features, dataset.spec), dataset, shared.device)
 
     # 5. The folder that earlier results may be in.
-    kept = None if out is None else _open_store(user_path(out), dataset, shared, seeds, folds, protocol)
+    kept = None if out is None else _open_store(user_path(out), dataset, shared, seeds, folds, protocol, target)
 
     # 6. EM's defaults. Candidates that are equal now are fitted once.
     found = distinct(map(_tuned, found), _settings_of_fits)
-    return Comparison(found, dataset, settings, division, by, tie, seeds, jobs, threads, kept, features)
+    return Comparison(found, dataset, settings, division, by, tie, seeds, jobs, threads, kept, features, target)
 
 
 def _checked_candidates(
@@ -281,7 +330,13 @@ def _with_config(candidate: Candidate, **changed: Any) -> Candidate:
 
 
 def _open_store(
-    path: Path, dataset: Dataset, shared: RunConfig, seeds: int, folds: int, protocol: dict[str, Any]
+    path: Path,
+    dataset: Dataset,
+    shared: RunConfig,
+    seeds: int,
+    folds: int,
+    protocol: dict[str, Any],
+    target: str | None,
 ) -> ResultStore:
     """Open the folder of results, if it belongs to this comparison."""
     header = StoreHeader(
@@ -296,6 +351,7 @@ def _open_store(
         device=shared.device,
         precision=shared.precision,
         features=protocol,
+        target=target,
     )
     return ResultStore.open(path, header)
 
@@ -310,7 +366,7 @@ def _check_numbers(folds: int, seeds: int, jobs: int, threads: int) -> None:
         )
 
 
-def _check_figure(zoo: Registry, by: str | None, folds: int) -> None:
+def _check_figure(zoo: Registry, by: str | None, folds: int, target: str | None) -> None:
     if by is None:
         return
     known = [*CRITERIA, "test", "cv", *(metric.name for metric in sample_metrics(zoo))]
@@ -320,4 +376,8 @@ def _check_figure(zoo: Registry, by: str | None, folds: int) -> None:
         raise ConfigError(
             f"{argument('by', 'cv')} ranks by cross-validation; give the number of folds, such as "
             f"{argument('folds', 10)}."
+        )
+    if target is None and any("target" in metric.needs for metric in sample_metrics(zoo) if metric.name == by):
+        raise ConfigError(
+            f"{argument('by', by)} needs the name of a column to predict. Name it with {argument('target')}."
         )

@@ -130,6 +130,7 @@ class Comparison:
         threads: CPU threads of each fit.
         kept: folder of finished candidates, or `None`.
         features: feature extractor of sample metrics, `NAME` or `NAME=FILE`.
+        target: name of the column that metrics predict, or `None`.
     """
 
     candidates: tuple[Candidate, ...]
@@ -143,6 +144,7 @@ class Comparison:
     threads: int
     kept: ResultStore | None
     features: str | None = None
+    target: str | None = None
 
     def candidate(self, name: str | None) -> Candidate | None:
         """Return the candidate with this id, or `None`."""
@@ -301,7 +303,9 @@ class Comparison:
         config, name = candidate.config, candidate.id
         trials = [FitJob(number, self._for_criteria(candidate), "criteria", name=name)]
         for repeat in range(self.seeds):
-            trials.append(FitJob(number, config, "held-out", repeat=repeat, features=self.features, name=name))
+            trials.append(
+                FitJob(number, config, "held-out", repeat=repeat, features=self.features, name=name, target=self.target)
+            )
             trials += [FitJob(number, config, "fold", place, repeat, name=name) for place in range(folds)]
         return trials
 

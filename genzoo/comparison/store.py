@@ -59,6 +59,7 @@ class StoreHeader(Settings):
     device: str
     precision: Precision
     features: dict[str, Any] = Field(description="protocol of the feature extractor: name, digest, resizer ...")
+    target: str | None = Field(None, description="column that metrics predict, or none; not in format 1")
 
 
 class RowFile(Settings):

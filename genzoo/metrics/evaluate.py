@@ -173,6 +173,7 @@ def evaluate(
     samples: int | None = None,
     draws: int = BOUND_DRAWS,
     average: float | None = None,
+    target: str | None = None,
 ) -> Evaluation:
     """Compute metrics of a model on rows of a dataset.
 
@@ -187,16 +188,25 @@ def evaluate(
             real rows, at most `MOST_EVENTS`.
         draws: number of draws for a likelihood bound. Defaults to `BOUND_DRAWS`.
         average: as for `compute_metrics`.
+        target: name of the column that `tstr` predicts. Defaults to none.
 
     Raises:
-        ConfigError: there are no such rows.
+        ConfigError: there are no such rows, or no such column.
         DataError: the rows do not match the model's training data.
         GenzooError: the extractor cannot be built.
     """
     chosen = features or find_extractor(get_registry(), None, dataset.spec)
     most = samples or MOST_EVENTS
     reference = make_reference(
-        dataset, rows, metrics, chosen, trained_on=trained_on, split=split, most=most, device=fitted.device
+        dataset,
+        rows,
+        metrics,
+        chosen,
+        trained_on=trained_on,
+        split=split,
+        most=most,
+        device=fitted.device,
+        target=target,
     )
     observed = reference.rows
     if not len(observed):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +20,10 @@ from genzoo.metrics.metric import Metric, MetricInput, Need, Score
 from genzoo.plugins.registry import blame
 from genzoo.runtime.progress import Phase
 from genzoo.spec.modality import plurals
+from genzoo.wording import argument
 
-_LIKELIHOOD: frozenset[Need] = frozenset({"likelihood"})
+_LIKELIHOOD: frozenset[Need] = frozenset({"likelihood", "training-likelihood"})
+"""Needs that need no samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +80,29 @@ def compute_metrics(
                 continue
             if math.isfinite(score.value):
                 about = _protocol(metric, given, reference, average, fitted.sampling.stored)
-                notes = (*score.notes, *_notes(metric, reference))
-                scores[metric.name] = dataclasses.replace(score, protocol={**about, **score.protocol}, notes=notes)
+                scores[metric.name] = dataclasses.replace(
+                    score, protocol={**about, **score.protocol}, beside=metric.beside
+                )
             else:
                 reasons[metric.name] = f"its value is {score.value}"
-    return MetricResults(scores, reasons)
+    about_rows = {metric.name: _notes(metric, reference) for metric in metrics}
+    noted = {
+        name: dataclasses.replace(score, notes=(*_verdicts(score, scores, reasons), *score.notes, *about_rows[name]))
+        for name, score in scores.items()
+    }
+    return MetricResults(noted, reasons)
+
+
+def _verdicts(score: Score, scores: Mapping[str, Score], reasons: Mapping[str, str]) -> Iterator[str]:
+    """Yield what the metrics beside a score say, without which it misleads."""
+    for name in score.beside:
+        other = scores.get(name)
+        if other is None:
+            yield f"read it with {name}, which has no score here: {reasons.get(name, 'it was not computed')}."
+        else:
+            error = "" if other.error is None else f" ± {other.error:.2g}"
+            verdict = f"flagged: {' '.join(other.notes)}" if other.notes else "nothing was flagged."
+            yield f"read it with {name}, {other.value:.3g}{error}: {verdict}"
 
 
 def _score(metric: Metric, given: MetricInput) -> Score:
@@ -100,7 +120,7 @@ def _reason(metric: Metric, fitted: TrainedModel, reference: Reference) -> str |
     """Return why a metric does not apply to the model, or `None`; nothing is sampled yet."""
     if not metric.takes(fitted.data.modality):
         return f"it is for {' and '.join(plurals(metric.modalities))}"
-    if "likelihood" in metric.needs:
+    if metric.needs & _LIKELIHOOD:
         if kind_of(fitted) == "none":
             return "the model has no likelihood"
         if not len(reference.rows):
@@ -112,7 +132,22 @@ def _reason(metric: Metric, fitted: TrainedModel, reference: Reference) -> str |
         return f"every {reference.split} row has missing values" if some else f"there are no {reference.split} rows"
     if metric.needs - _LIKELIHOOD and reference.weights is not None and not metric.weighted:
         return "it cannot use weights, and the rows have weights that are not whole numbers"
-    if "training" in metric.needs and reference.train_features is None:
+    return _lack_of_training(metric, reference)
+
+
+def _lack_of_training(metric: Metric, reference: Reference) -> str | None:
+    """Return which training rows or target a metric lacks; `None` if it has what it needs."""
+    if "target" in metric.needs:
+        if reference.target is None:
+            return f"no column to predict is named with {argument('target')}"
+        if reference.task is not None and not len(reference.task.train):
+            return "every training row has missing values"
+    lacks = {
+        "training": reference.train_features,
+        "target": reference.task,
+        "training-likelihood": reference.members,
+    }
+    if any(need in metric.needs and found is None for need, found in lacks.items()):
         return "the model's training data are not known here"
     return None
 
@@ -128,7 +163,13 @@ def _metric_input(
         if reference.extractor is not None:
             with blame("The extractor of features"), np.errstate(invalid="ignore"):
                 features = reference.extractor(drawn)
-    if "likelihood" in needs:
+    known = synthetic = None
+    task = reference.task if "target" in needs else None
+    if task is not None:
+        synthetic = fitted.sample(len(task.train), seed=seed, output="array", condition=task.conditions)
+    if "training-likelihood" in needs and reference.members is not None:
+        known = log_likelihoods(fitted, reference.members[0], reference.members[1], seed, draws)
+    if needs & _LIKELIHOOD:
         values = log_likelihoods(fitted, reference.dataset, reference.rows, seed, draws)
         weights = reference.dataset.weights
         weights = None if weights is None else weights[reference.rows]
@@ -147,7 +188,14 @@ def _metric_input(
         kind_of(fitted, draws),
         seed,
         reference.weights,
-        lengths,
+        lengths=lengths,
+        target=None if task is None else task.target,
+        train=None if task is None else task.train,
+        synthetic=synthetic,
+        conditions=reference.conditions,
+        train_conditions=None if task is None else task.conditions,
+        train_weights=None if task is None else task.weights,
+        train_log_likelihoods=known,
     )
 
 
@@ -186,6 +234,12 @@ def _protocol(
     if "training" in metric.needs:
         assert given.train_features is not None
         about["train"] = len(given.train_features)
+    if metric.needs & _LIKELIHOOD:
+        about |= {"events": len(reference.rows), "likelihood": given.kind}
     if "likelihood" in metric.needs:
-        about |= {"events": len(reference.rows), "likelihood": given.kind, "measure": given.measure}
+        about["measure"] = given.measure
+    if "training-likelihood" in metric.needs and given.train_log_likelihoods is not None:
+        about["train"] = len(given.train_log_likelihoods)
+    if "target" in metric.needs and given.train is not None:
+        about |= {"target": given.target, "train": len(given.train)}
     return {**about, "average": average, "seed": given.seed}

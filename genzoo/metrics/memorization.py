@@ -7,6 +7,8 @@ Three tests, each at a level of 1 %, look for copies: among all samples; among s
 than to any other; and among samples that equal a training event.
 
 References:
+    `DCROverfittingProtection` of the package SDMetrics (MIT Data To AI Lab, 2020) has the score `min(2 - 2 s, 1)` for
+    this share `s`, with distances that are sums over columns scaled by their ranges;
     "A Non-Parametric Test to Detect Data-Copying in Generative Models" (Meehan et al., 2020);
     "Multivariate Two-Sample Tests Based on Nearest Neighbors" (Schilling, 1986).
 """
@@ -52,7 +54,8 @@ _AT_ONE = 1 / 3
 class Memorization(Metric):
     """Share of samples whose nearest event is a training event, among equally many training and held-out events.
 
-    0.5 means no memorization.
+    0.5 means no memorization. The parts are the shares of samples and of held-out events that equal a training event,
+    and the p-value of the score against 0.5. Elsewhere the score is called the DCR share.
     """
 
     name = "memorization"
@@ -76,7 +79,11 @@ class Memorization(Metric):
         trained = np.bincount(nearest.inverse, np.arange(2 * count) < count) / np.bincount(nearest.inverse)
         value, error = share(trained, nearest.inverse, nearest.place)
         notes = _equal_note(copied, seen) + _near_notes(value, error, trained, nearest)
-        parts = {"copies": float(copied.mean()), "real_copies": float(seen.mean())}
+        parts = {
+            "copies": float(copied.mean()),
+            "real_copies": float(seen.mean()),
+            "p_value": float(norm.sf((value - 0.5) / error)) if error > 0 else 1.0,
+        }
         return Score(self.name, value, self.direction, error, {"pool": 2 * count}, notes=notes, parts=parts)
 
 

@@ -19,7 +19,7 @@ from genzoo.typing import Array
 Direction = Literal["higher", "lower"]
 
 
-Need = Literal["samples", "features", "training", "likelihood"]
+Need = Literal["samples", "features", "training", "likelihood", "training-likelihood", "target"]
 
 
 FoundT = TypeVar("FoundT")
@@ -35,13 +35,14 @@ class Score:
         direction: whether `higher` or `lower` is better.
         error: standard error. Defaults to `None`: unknown.
         protocol: everything that must be equal for two scores to be comparable, and facts about the model.
-        low, high: 95 % interval, for metrics that have one instead of a standard error.
+        low, high: 95 % interval, for metrics that have one instead of a standard error, or beside it.
         notes: sentences on findings, or on the limits of the value.
         parts: values that the score is composed of, by name, such as one for each column of a table.
         real_halves: the value between two random halves of the real events, for metrics that are biased at these
             numbers of events. A perfect model does not reach 0 either.
         shared: the part of the error that scores on the same real events and of the same seed share, as numbers whose
             squares add up to a variance. `error_of_difference` pairs them.
+        beside: names of the metrics without which it misleads; reports show them next to it.
     """
 
     metric: str
@@ -55,6 +56,7 @@ class Score:
     parts: Mapping[str, float] = field(default_factory=dict)
     real_halves: float | None = None
     shared: tuple[float, ...] = ()
+    beside: tuple[str, ...] = ()
 
 
 def error_of_difference(one: Score, other: Score) -> float | None:
@@ -81,12 +83,20 @@ class MetricInput:
         real, samples: events in data units, `(N, *event)` and `(M, *event)`; real events have no missing values.
         real_features, sample_features: their features, `(N, F)` and `(M, F)`.
         train_features: features of events that the model was trained on, `(T, F)`.
+        target: name of the column of a table to predict from the others; it may be a column of the conditions.
+        train, synthetic: events that the model was trained on, and as many samples, `(T, *event)`; none has missing
+            values.
+        conditions: what the `real` events are conditional on, `(N, K)`. Defaults to `None`: nothing.
+        train_conditions: what `train` and `synthetic` are conditional on, `(T, K)`. Defaults to `None`: nothing.
         log_likelihoods: log-likelihoods of all real events with any value, nats in data units, `(L,)`; minus infinity
             for events at which the model has no density.
         weights: weights of those events, `(L,)`. Defaults to `None`: equal weights.
         real_weights: weights of the `real` events, `(N,)`, all above 0, scaled so that their squares have the same sum:
             the effective number of events. Defaults to `None`: equal weights. Weights that
             are whole numbers are repeated events instead.
+        train_weights: weights of the `train` events, `(T,)`. Defaults to `None`: equal weights.
+        train_log_likelihoods: the same of events that the model was trained on, as often as their weights count them,
+            `(T,)`.
         measure: what the log-likelihoods measure: `density`, `mass`, or both, by column.
         kind: kind of the log-likelihoods: `exact` or `lower bound (N draws)`.
         seed: seed for all random numbers of a metric. Defaults to 0.
@@ -108,6 +118,13 @@ class MetricInput:
     real_weights: Array | None = None
     lengths: Array | None = None
     shared: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    target: str | None = None
+    train: Array | None = None
+    synthetic: Array | None = None
+    conditions: Array | None = None
+    train_conditions: Array | None = None
+    train_weights: Array | None = None
+    train_log_likelihoods: Array | None = None
 
     @property
     def weights_of_real(self) -> Array:
@@ -131,10 +148,12 @@ class Metric(ABC):
     Arguments:
         name: name of the metric, as users type it.
         direction: whether `higher` or `lower` is better.
-        needs: the parts of `MetricInput` it uses; `features` and `training` imply samples. Defaults to `features`.
+        needs: the parts of `MetricInput` it uses; `features`, `training` and `target` imply samples. Defaults to
+            `features`.
         modalities: the kinds of data it supports. Defaults to none: it supports all.
         weighted: whether it uses `real_weights`. If not, it has no score for events with fractional weights. Defaults
             to false.
+        beside: names of the metrics without which its score misleads. They are computed with it. Defaults to none.
     """
 
     name: str
@@ -142,6 +161,7 @@ class Metric(ABC):
     needs: frozenset[Need] = frozenset({"features"})
     modalities: tuple[Modality, ...] = ()
     weighted: bool = False
+    beside: tuple[str, ...] = ()
 
     def takes(self, modality: Modality) -> bool:
         """Return whether the metric supports data of a modality."""

@@ -64,16 +64,28 @@ _METRICS = (
     ),
     (
         "memorization",
-        "probability that a sample is nearer to the training set than a held-out row is; flags copies",
+        "share of samples nearer to training rows than to as many held-out rows; flags copies",
         "memorization:memorization",
     ),
-    ("wasserstein", "mean Wasserstein distance of columns, in standard deviations", "tabular:wasserstein"),
-    ("total-variation", "mean total variation distance of columns with levels", "tabular:total_variation"),
+    ("wasserstein", "mean Wasserstein distance of columns, in standard deviations", "tables.marginals:wasserstein"),
+    ("total-variation", "mean total variation distance of columns with levels", "tables.marginals:total_variation"),
     (
         "correlation-difference",
         "mean absolute difference of correlations between columns",
-        "correlations:correlation_difference",
+        "tables.correlations:correlation_difference",
     ),
+    ("column-shapes", "mean similarity of columns, by SDMetrics' definitions", "tables.marginals:column_shapes"),
+    (
+        "tstr",
+        "train on samples, test on real rows: ratio to training on real rows, for a named target",
+        "tables.tstr:tstr",
+    ),
+    (
+        "membership-auc",
+        "probability that a training row is likelier than a held-out row; 0.5 means no leak",
+        "membership:membership_auc",
+    ),
+    ("pair-trends", "mean similarity of pairs of columns, by SDMetrics' definitions", "tables.pair_trends:pair_trends"),
 )
 
 

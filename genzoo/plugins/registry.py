@@ -42,12 +42,14 @@ SpecT = TypeVar("SpecT", ModelSpec, ObjectiveSpec, DatasetSpec, MetricSpec, Extr
 _OTHER_NAMES = {
     "bpd": "bits-per-dim",
     "c2st": "classifier-two-sample",
+    "dcr": "memorization",
     "emd": "wasserstein",
     "fd": "frechet-distance",
     "fid": "frechet-distance",
     "kd": "kernel-distance",
     "kid": "kernel-distance",
     "loglik": "log-likelihood",
+    "mia": "membership-auc",
     "nll": "log-likelihood",
     "tv": "total-variation",
 }

@@ -57,6 +57,8 @@ def report_columns(report: Report) -> list[ReportColumn]:
     first = next((column for column in shown if column.name == report.by), None)
     if first is not None:
         shown.remove(first)
+        beside = {name for row in report.rows if report.by in row.metrics for name in row.metrics[report.by].beside}
+        shown = [dataclasses.replace(column, rank=0) if column.name in beside else column for column in shown]
         shown.insert(1, ReportColumn(first.name, first.title, first.text, 0))
     return shown
 

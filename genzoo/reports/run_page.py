@@ -46,6 +46,7 @@ class EvaluationTerms:
         samples: number of samples, and largest number of real rows, as for `evaluate`.
         draws: number of draws for a bound of the likelihood.
         seed: seed of samples and metrics.
+        target: name of the column that `tstr` predicts, or `None`.
     """
 
     metrics: Sequence[Metric]
@@ -53,6 +54,7 @@ class EvaluationTerms:
     samples: int | None = None
     draws: int = BOUND_DRAWS
     seed: int = 0
+    target: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +230,7 @@ def _evaluated(fitted: TrainedModel, held: EvaluationEvents, terms: EvaluationTe
         samples=terms.samples,
         draws=terms.draws,
         average=config.ema,
+        target=terms.target,
     )
 
 

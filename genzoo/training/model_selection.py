@@ -105,8 +105,13 @@ def _check_metric(metric: Metric, zoo: Registry, config: RunConfig, dataset: Dat
     if not metric.takes(modality):
         kinds = " and ".join(plurals(metric.modalities))
         raise ConfigError(f"Metric {metric.name!r} is for {kinds}, and these data are of modality {modality!r}.")
+    if "target" in metric.needs:
+        raise ConfigError(
+            f"Metric {metric.name!r} needs a column to predict, which a training does not know. Compute it afterwards, "
+            f"with {argument('target')} of evaluate."
+        )
     capable = zoo.models.get(config.model).spec.capabilities & {"likelihood", "likelihood-bound"}
-    if "likelihood" in metric.needs and not capable:
+    if metric.needs & {"likelihood", "training-likelihood"} and not capable:
         raise ConfigError(f"Metric {metric.name!r} needs a likelihood, and model {config.model!r} has none.")
 
 

@@ -31,6 +31,7 @@ def evaluate(
     features: str | None = None,
     samples: int | None = None,
     draws: int | None = None,
+    target: str | None = None,
     seed: int = 0,
     sampling: Mapping[str, Any] | None = None,
     device: str | None = None,
@@ -46,6 +47,7 @@ def evaluate(
         samples: number of samples, and largest number of real rows to compare with. Defaults to one per row, at most
             10,000.
         draws: number of draws for the likelihood bound. Defaults to the model's own, `training.bound_draws`.
+        target: name of the column that `tstr` predicts. Defaults to none: it has no score.
         seed: seed of the samples.
         sampling: values of the model's sampling options, such as `{"steps": 20}`. Defaults to the run's own.
         device: where the model computes. Defaults to the host.
@@ -60,9 +62,10 @@ def evaluate(
     """
     run, fitted = open_asked(asked, device)
     fitted = fitted.with_sampling(sampling)
-    terms = find_terms(fitted, metrics, features, samples, draws, seed)
+    terms = find_terms(fitted, metrics, features, samples, draws, seed, target)
     if data is None:
-        kept = kept_scores(run, metrics, features=features, samples=samples, draws=draws, sampling=sampling)
+        choices = {"features": features, "samples": samples, "draws": draws, "target": target, "sampling": sampling}
+        kept = kept_scores(run, metrics, **choices)
         return evaluate_rows(run, fitted, None, terms) if kept is None else kept
     return evaluate_rows(run, fitted, matching_data(data, fitted.data, get_registry()), terms)
 
@@ -97,6 +100,7 @@ def find_terms(
     samples: int | None,
     draws: int | None,
     seed: int,
+    target: str | None = None,
 ) -> EvaluationTerms:
     """Find metrics and features by their names, which are arguments of `evaluate`.
 
@@ -109,7 +113,7 @@ def find_terms(
     zoo = get_registry()
     chosen = find_metrics(zoo, ([metrics] if isinstance(metrics, str) else metrics) or None)
     extractor = find_extractor(zoo, features, fitted.data)
-    return EvaluationTerms(chosen, extractor, samples, draws or fitted.bound_draws, seed)
+    return EvaluationTerms(chosen, extractor, samples, draws or fitted.bound_draws, seed, target)
 
 
 def evaluate_rows(
@@ -145,4 +149,5 @@ def evaluate_rows(
         samples=terms.samples,
         draws=terms.draws,
         average=None if run is None else run.config.ema,
+        target=terms.target,
     )

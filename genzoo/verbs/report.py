@@ -80,6 +80,7 @@ def report(
     features: str | None = None,
     samples: int | None = None,
     draws: int | None = None,
+    target: str | None = None,
     seed: int = 0,
     sampling: Mapping[str, Any] | None = None,
     device: str | None = None,
@@ -89,7 +90,7 @@ def report(
     Arguments:
         asked: a run, or the path of a run or of the folder of a comparison.
         out: file to write. Defaults to none; `RunReport.save` writes one.
-        data, metrics, features, samples, draws, seed, sampling, device: as for `evaluate`; only `seed` is for
+        data, metrics, features, samples, draws, target, seed, sampling, device: as for `evaluate`; only `seed` is for
             comparisons, too.
 
     Raises:
@@ -108,7 +109,7 @@ def report(
     else:
         run = asked if isinstance(asked, Run) else find_run(str(asked))
         fitted = open_asked(run, device)[1].with_sampling(sampling)
-        terms = find_terms(fitted, metrics, features, samples, draws, seed)
+        terms = find_terms(fitted, metrics, features, samples, draws, seed, target)
         dataset = None if data is None else matching_data(data, fitted.data, get_registry())
         page = run_page(run, fitted, terms, dataset)
     return RunReport(page) if out is None else RunReport(page).save(out)

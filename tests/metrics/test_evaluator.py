@@ -79,6 +79,7 @@ def test_every_score_of_a_table_has_a_full_protocol_and_an_error():
     assert set(found.scores) == {
         *("log-likelihood", "frechet-distance", "kernel-distance", "precision", "recall", "density", "coverage"),
         *("mmd", "classifier-two-sample", "memorization", "wasserstein", "correlation-difference"),
+        *("membership-auc", "column-shapes", "pair-trends"),
     }
     assert "images" in found.reasons["bits-per-dim"]
     assert "no binary or categorical column" in found.reasons["total-variation"]
@@ -87,12 +88,12 @@ def test_every_score_of_a_table_has_a_full_protocol_and_an_error():
         assert math.isfinite(score.value)
         assert score.error > 0
         expected = {"split": "test", "average": 0.99, "seed": 3}
-        if name != "log-likelihood":
+        if name not in ("log-likelihood", "membership-auc"):
             expected |= {"real": 75, "samples": 75}
         if name in ("coverage", "mmd", "memorization"):
             expected["features"] = "columns"
         assert expected.items() <= score.protocol.items()
-    assert found.scores["memorization"].protocol["train"] == 75
+    assert found.scores["memorization"].protocol["train"] == found.scores["membership-auc"].protocol["train"] == 75
     assert found.scores["log-likelihood"].protocol["likelihood"] == "exact"
     assert found.scores["log-likelihood"].protocol["measure"] == "density"
 

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from genzoo.metrics.correlations import correlation_difference
 from genzoo.metrics.frechet import frechet
 from genzoo.metrics.halves.half_neighborhoods import HalfNeighborhoods
 from genzoo.metrics.halves.half_samples import between_halves, half_sample_spread, in_groups, random_halves
 from genzoo.metrics.metric import MetricInput, Score, error_of_difference
 from genzoo.metrics.mmd import mmd
 from genzoo.metrics.precision_recall import coverage, density, precision, recall
-from genzoo.metrics.tabular import total_variation, wasserstein
+from genzoo.metrics.tables.correlations import correlation_difference
+from genzoo.metrics.tables.marginals import total_variation, wasserstein
 from genzoo.spec.events import DataSpec, Feature
 
 NEIGHBORS = (precision, recall, density, coverage)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
+from scipy.stats import norm
 
 from genzoo.errors import DataError
 from genzoo.metrics.memorization import _nearer, memorization
@@ -38,6 +39,29 @@ def test_the_share_of_training_neighbors_matches_permuted_labels():
     assert found.value == pytest.approx(of(label), abs=0.03)
     anew = [of(rng.permutation(label)) for _ in range(400)]
     assert found.error == pytest.approx(np.std(anew), rel=0.15)
+
+
+def test_one_column_has_the_share_of_sdmetrics():
+    """Both sets have the same range: SDMetrics scales the distances to each by the range of that set."""
+    pd = pytest.importorskip("pandas")
+    sdmetrics = pytest.importorskip("sdmetrics.single_table")
+    rng = np.random.default_rng(11)
+    samples, real, train = (np.concatenate([[0.0, 1.0], rng.random(n)])[:, None] for n in (80, 60, 60))
+    samples[:30] = train[20:50] + 1e-4
+    x, y, z = (pd.DataFrame({"a": events[:, 0]}) for events in (train, samples[2:], real))
+    metadata = {"tables": {"t": {"columns": {"a": {"sdtype": "numerical"}}}}}
+    theirs = sdmetrics.DCROverfittingProtection.compute_breakdown(x, y, z, metadata, "t")
+    found = score(samples[2:], real, train)
+    assert found.value == pytest.approx(theirs["synthetic_data_percentages"]["closer_to_training"])
+    assert min(2 - 2 * found.value, 1) == pytest.approx(theirs["score"])
+
+
+def test_the_p_value_is_of_a_share_above_a_half():
+    rng = np.random.default_rng(12)
+    train = draw(rng, 200)
+    copied, fresh = (score(samples, draw(rng, 200), train) for samples in (train + 1e-3, draw(rng, 200)))
+    assert copied.parts["p_value"] < 1e-6
+    assert fresh.parts["p_value"] == pytest.approx(norm.sf((fresh.value - 0.5) / fresh.error))
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.1, 0.5, 2.0])

@@ -10,7 +10,6 @@ import genzoo
 from genzoo.data.dataset import Dataset
 from genzoo.data.transforms import AffineTransform
 from genzoo.inference.scoring import ScoreResult
-from genzoo.metrics.correlations import correlation_difference
 from genzoo.metrics.evaluation.choice import find_extractor, find_metrics
 from genzoo.metrics.evaluation.reference import make_reference
 from genzoo.metrics.evaluator import compute_metrics
@@ -18,7 +17,8 @@ from genzoo.metrics.frechet import frechet, frechet_distance
 from genzoo.metrics.metric import Metric, MetricInput, Score
 from genzoo.metrics.mmd import kernel_distance, mmd
 from genzoo.metrics.precision_recall import coverage, density, precision, recall
-from genzoo.metrics.tabular import total_variation, wasserstein
+from genzoo.metrics.tables.correlations import correlation_difference
+from genzoo.metrics.tables.marginals import total_variation, wasserstein
 from genzoo.metrics.two_sample import classifier_two_sample
 from genzoo.metrics.weighting import counted_values, repeated, same_squares, spread_evenly
 from genzoo.plugins.manager import get_registry

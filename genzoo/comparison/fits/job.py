@@ -28,6 +28,7 @@ class FitJob:
         repeat: number of the repetition, from 0. Each uses the next seed.
         features: feature extractor of sample metrics, `NAME` or `NAME=FILE`. Defaults to rows as they are.
         name: id of the candidate, for the display of progress. Defaults to none.
+        target: name of the column that metrics predict. Defaults to none.
     """
 
     candidate: int
@@ -37,6 +38,7 @@ class FitJob:
     repeat: int = 0
     features: str | None = None
     name: str = ""
+    target: str | None = None
 
     @property
     def label(self) -> str:

@@ -42,6 +42,7 @@ def compare_samples(
         trained_on=(dataset, common.train),
         most=MOST_EVENTS,
         device=fitted.device,
+        target=trial.target,
     )
     found = compute_metrics(fitted, reference, metrics, seed=config.seed, average=config.ema)
     return found.scores, found.reasons

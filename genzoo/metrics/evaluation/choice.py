@@ -19,7 +19,7 @@ from genzoo.wording import argument
 
 
 def find_metrics(registry: Registry, names: Iterable[str] | None = None) -> tuple[Metric, ...]:
-    """Return the metrics of these names, or all registered metrics.
+    """Return the metrics of these names and those that belong beside them, or all registered metrics.
 
     If no names are given, a metric that cannot be loaded has a reason instead of a score.
 
@@ -28,7 +28,10 @@ def find_metrics(registry: Registry, names: Iterable[str] | None = None) -> tupl
         PluginError: a named metric cannot be loaded, or is not a `Metric`.
     """
     if names is not None:
-        return tuple(_metric(registry.metrics.get(name)) for name in names)
+        asked = tuple(_metric(registry.metrics.get(name)) for name in names)
+        known = {metric.name for metric in asked}
+        others = dict.fromkeys(name for metric in asked for name in metric.beside if name not in known)
+        return (*asked, *(_metric(registry.metrics.get(name)) for name in others))
     shown = zip(registry.metrics.names(), registry.metrics, strict=True)
     return tuple(_any_metric(name, entry) for name, entry in shown)
 
@@ -72,6 +75,7 @@ class _Named(Metric):
         self.direction = metric.direction
         self.needs = metric.needs
         self.modalities = metric.modalities
+        self.beside = metric.beside
         self._metric = metric
 
     def score(self, given: MetricInput) -> Score:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from genzoo.data.dataset import BLOCK, Dataset, Rows
+from genzoo.errors import ConfigError, did_you_mean
 from genzoo.features.extractor import Extractor, Features
 from genzoo.inference.row_likelihoods import observed_rows
 from genzoo.metrics.evaluation.choice import Chosen
@@ -20,6 +21,7 @@ from genzoo.plugins.registry import blame
 from genzoo.runtime.progress import Phase
 from genzoo.spec.events import DataSpec
 from genzoo.typing import Array
+from genzoo.wording import argument
 
 MOST_EVENTS = 10_000
 """Largest number of real events that samples are compared with; the time for distances is quadratic in it."""
@@ -27,6 +29,59 @@ MOST_EVENTS = 10_000
 
 MOST_TRAINING = 100_000
 """Largest number of training events that are searched for copies."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetTask:
+    """Training rows from which a column is predicted.
+
+    Arguments:
+        target: name of the column.
+        train: training events without missing values, `(T, *event)`.
+        conditions, weights: their conditions, `(T, K)`, and weights, `(T,)`; `None` if there are none.
+    """
+
+    target: str
+    train: Array
+    conditions: Array | None
+    weights: Array | None
+
+    @staticmethod
+    def of(target: str, dataset: Dataset, rows: Rows) -> TargetTask:
+        """Return the task of a column for training rows without missing values.
+
+        Raises:
+            ConfigError: no column has that name.
+        """
+        check_target(target, dataset)
+        return TargetTask(
+            target,
+            _events(dataset, rows),
+            None if dataset.conditions is None else dataset.conditions[rows],
+            fractional(dataset, rows),
+        )
+
+
+def check_target(target: str, dataset: Dataset) -> None:
+    """Check that a column to predict is one that models learn: a column of a table, or of its conditions.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    data, asked = dataset.spec, argument("target", target)
+    if not data.form.columns:
+        raise ConfigError(
+            f"{asked} names a column of a table, and {dataset.name} holds {data.form.plural}. Leave it out."
+        )
+    names = [feature.name for feature in (*data.features, *data.condition)]
+    if target in names:
+        return
+    if dataset.labels is not None or target in dataset.ignored:
+        raise ConfigError(
+            f"{asked}: the model learns no such column. {did_you_mean(target, names)} Samples have neither labels nor "
+            f"columns that were left out. Train a model that learns it, as a column or as a condition."
+        )
+    raise ConfigError(f"{asked}: the data have no such column. {did_you_mean(target, names)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +100,10 @@ class Reference:
         weights: weights of `real`, as in `MetricInput.real_weights`; `None` if all count once.
         complete, incomplete: numbers of evaluated rows without and with missing values; `real` has only the former.
         conditions: what the real events are conditional on, `(N, K)`; `None` if nothing. Samples are drawn given these.
+        members: dataset and training rows whose log-likelihoods are compared with evaluated rows, as often as their
+            weights count them. `None` if they are unknown or no metric needs them.
+        target: name of the column to predict; `None` if none is named.
+        task: what is trained on to predict it; `None` if training rows are unknown or no metric needs them.
     """
 
     dataset: Dataset
@@ -61,6 +120,9 @@ class Reference:
     complete: int = 0
     incomplete: int = 0
     conditions: Array | None = None
+    members: tuple[Dataset, Rows] | None = None
+    target: str | None = None
+    task: TargetTask | None = None
 
     def conditions_of(self, count: int) -> Array | None:
         """Return the conditions of real events for `count` samples, repeated if there are fewer; `None` for none."""
@@ -77,6 +139,7 @@ def make_reference(
     split: str = "test",
     most: int = MOST_EVENTS,
     device: torch.device | str = "auto",
+    target: str | None = None,
 ) -> Reference:
     """Select the real events, and compute their features if a metric needs them.
 
@@ -90,15 +153,25 @@ def make_reference(
         most: largest number of rows that samples are compared with. Defaults to `MOST_EVENTS`. If there are more,
             evenly spaced ones are used.
         device: the device on which the extractor's networks run. Defaults to "auto".
+        target: name of a column to predict from the others, for metrics that need one. Defaults to none.
 
     Raises:
+        ConfigError: the target is not a column.
         GenzooError: the extractor cannot be built.
     """
+    if target is not None:
+        check_target(target, dataset)
     whole = _whole(dataset, rows)
     chosen = _thinned(repeated(dataset, whole), most)
     real = _events(dataset, chosen)
     needs: frozenset[Need] = frozenset().union(*(metric.needs for metric in metrics))
-    built = real_features = train_features = looked_at = None
+    built = real_features = train_features = looked_at = members = task = None
+    if trained_on is not None and len(real) and target is not None and "target" in needs:
+        searched = _thinned(repeated(trained_on[0], _whole(*trained_on)), MOST_TRAINING)
+        task = TargetTask.of(target, trained_on[0], searched)
+    if trained_on is not None and "training-likelihood" in needs:
+        observed = observed_rows(*trained_on)
+        members = trained_on[0], _thinned(repeated(trained_on[0], observed), most)
     if len(real) and needs & {"features", "training"}:
         built = extractor.build(dataset, real, str(device))
         real_features = _features(built, extractor, real)
@@ -126,6 +199,9 @@ def make_reference(
         len(whole),
         len(rows) - len(whole),
         None if dataset.conditions is None else dataset.conditions[chosen],
+        members,
+        target,
+        task,
     )
 
 

@@ -72,7 +72,21 @@ class MetricSubject:
         likelihoods = -20.0 - badness - np.random.default_rng(6).random(len(real))
         measure = "density" if dataset.spec.quantum is None else "mass"
         return MetricInput(
-            dataset.spec, real, samples, flat[0], flat[1], flat[2], likelihoods, None, measure, "exact", seed
+            dataset.spec,
+            real,
+            samples,
+            flat[0],
+            flat[1],
+            flat[2],
+            likelihoods,
+            None,
+            measure,
+            "exact",
+            seed,
+            target=dataset.spec.features[0].name,
+            train=seen,
+            synthetic=samples,
+            train_log_likelihoods=-20.0 - np.random.default_rng(7).random(len(seen)),
         )
 
 

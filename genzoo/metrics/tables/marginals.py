@@ -1,8 +1,12 @@
-"""Distances between the columns of real and sampled tables."""
+"""Distances and similarities between the columns of real and sampled tables.
+
+References:
+    `KSComplement`, `TVComplement` and "Column Shapes" of the package SDMetrics (MIT Data To AI Lab, 2020).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +39,7 @@ def table_pair(given: MetricInput) -> tuple[Array, Array]:
 
 @dataclass(frozen=True, slots=True)
 class Distance:
-    """A distance between the values of one column.
+    """A distance, or a similarity, between the values of one column.
 
     Arguments:
         value: takes real values `(N,)`, their weights or `None`, and samples `(M,)`; returns the distance.
@@ -47,7 +51,7 @@ class Distance:
 
 
 class Marginal(Metric):
-    """Mean over columns of a distance between real and sampled values; each distance is a part of the score.
+    """Mean over columns of a distance between real and sampled values; each distance is a part, the worst first.
 
     Even between samples of the same distribution it is above 0, so `real_halves` is the value between two halves of
     the real events.
@@ -58,9 +62,9 @@ class Marginal(Metric):
         of: returns the distance of a column for its real values and their weights, or `None` if the column has none.
         unit: unit of the distance.
         excuse: reason that a column has no distance, for messages.
+        direction: `higher` if it is a similarity. Defaults to `lower`: a distance.
     """
 
-    direction: Direction = "lower"
     needs: frozenset[Need] = frozenset({"samples"})
     modalities: tuple[Modality, ...] = ("table",)
     weighted = True
@@ -72,8 +76,10 @@ class Marginal(Metric):
         of: Callable[[Array, Array | None, Feature], Distance | None],
         unit: str,
         excuse: str,
+        direction: Direction = "lower",
     ) -> None:
         self.name = name
+        self.direction = direction
         self._kinds = kinds
         self._of = of
         self._unit = unit
@@ -104,10 +110,15 @@ class Marginal(Metric):
             spread.error,
             protocol,
             notes=notes,
-            parts=parts,
+            parts=worst_first(parts, self.direction),
             real_halves=floor,
             shared=spread.shared,
         )
+
+
+def worst_first(parts: Mapping[str, float], direction: Direction) -> dict[str, float]:
+    """Return the parts of a score in a new order, so that a report that shows only some shows the worst."""
+    return dict(sorted(parts.items(), key=lambda part: part[1], reverse=direction == "lower"))
 
 
 def _spread(known: dict[int, Distance], real: Array, samples: Array, given: MetricInput) -> tuple[HalfSpread, float]:
@@ -158,6 +169,34 @@ def _total_variation(_: Array, __: Array | None, feature: Feature) -> Distance:
     return Distance(lambda x, w, y: float(np.abs(shares(x, w) - shares(y)).sum() / 2), between)
 
 
+def _kolmogorov(*_: object) -> Distance:
+    """Return the Kolmogorov-Smirnov distance: the largest difference of the distribution functions."""
+
+    def between(x: Array, y: Array) -> Callable[[Array, Array], float]:
+        both = np.concatenate([x, y])
+        order = both.argsort()
+        last = np.flatnonzero(np.diff(both[order], append=np.inf) > 0)  # of equal values
+
+        def of(u: Array, v: Array) -> float:
+            gaps = np.cumsum(np.concatenate([u / u.sum(), -v / v.sum()])[order])[last]
+            return float(np.abs(gaps).max())
+
+        return of
+
+    return Distance(lambda x, w, y: between(x, y)(np.ones(len(x)) if w is None else w, np.ones(len(y))), between)
+
+
+def _similar_shape(real: Array, weights: Array | None, feature: Feature) -> Distance:
+    """Return 1 minus the distance that suits a column: `KSComplement` or `TVComplement` of SDMetrics."""
+    own = (_kolmogorov if feature.levels is None else _total_variation)(real, weights, feature)
+
+    def between(x: Array, y: Array) -> Callable[[Array, Array], float]:
+        apart = own.between(x, y)
+        return lambda u, v: 1 - apart(u, v)
+
+    return Distance(lambda x, w, y: 1 - own.value(x, w, y), between)
+
+
 wasserstein = Marginal(
     "wasserstein", ("continuous", "count"), _wasserstein, "standard deviations of the real events", "never change"
 )
@@ -165,4 +204,14 @@ wasserstein = Marginal(
 
 total_variation = Marginal(
     "total-variation", ("binary", "categorical"), _total_variation, "probability", "have no levels"
+)
+
+
+column_shapes = Marginal(
+    "column-shapes",
+    ("continuous", "count", "binary", "categorical"),
+    _similar_shape,
+    "1 - Kolmogorov-Smirnov or total variation distance",
+    "have no values",
+    "higher",
 )

@@ -5,10 +5,10 @@ import pytest
 from scipy.stats import wasserstein_distance
 
 from genzoo.errors import DataError
-from genzoo.metrics.correlations import correlation_difference
 from genzoo.metrics.metric import MetricInput
 from genzoo.metrics.statistics import standard_error
-from genzoo.metrics.tabular import total_variation, wasserstein
+from genzoo.metrics.tables.correlations import correlation_difference
+from genzoo.metrics.tables.marginals import total_variation, wasserstein
 from genzoo.spec.events import DataSpec, Feature
 
 COLUMNS = (

@@ -9,7 +9,7 @@ import numpy as np
 from genzoo.errors import DataError
 from genzoo.metrics.halves.half_samples import HalfSpread, between_halves
 from genzoo.metrics.metric import Direction, Metric, MetricInput, Need, Score
-from genzoo.metrics.tabular import table_pair
+from genzoo.metrics.tables.marginals import table_pair
 from genzoo.runtime.seeding import derive
 from genzoo.spec.events import DataSpec
 from genzoo.spec.modality import Modality
@@ -43,12 +43,12 @@ class CorrelationDifference(Metric):
         pairs = owners[:, None] != owners
         if not pairs.any():
             raise DataError("Correlations need two columns that change in the real events.")
-        gaps = np.abs(_correlations(x, given.real_weights) - _correlations(y))
+        gaps = np.abs(correlations(x, given.real_weights) - correlations(y))
         names = [feature.name for feature in given.data.features]
         parts = {names[c]: float(gaps[(owners == c)[:, None] & pairs].mean()) for c in dict.fromkeys(owners.tolist())}
 
         def among(u: Array, v: Array) -> float:
-            return float(np.abs(_correlations(x, u) - _correlations(x, v))[pairs].mean())
+            return float(np.abs(correlations(x, u) - correlations(x, v))[pairs].mean())
 
         left_out = [name for name in names if name not in parts]
         notes = (f"left out: {', '.join(left_out)} never change in the real events.",) if left_out else ()
@@ -83,7 +83,7 @@ def _indicators(data: DataSpec, events: Array) -> tuple[Array, Array]:
     return np.concatenate(parts, axis=1), np.array(owners)
 
 
-def _correlations(events: Array, weights: Array | None = None) -> Array:
+def correlations(events: Array, weights: Array | None = None) -> Array:
     """Return the correlations of the columns of `events (N, C)` under `weights (N,)`."""
     if weights is None:
         centered = events - events.mean(axis=0)
@@ -94,8 +94,8 @@ def _correlations(events: Array, weights: Array | None = None) -> Array:
         centered[:, np.ptp(events, axis=0) == 0] = 0.0  # the mean of equal values may be off by rounding
     length = np.sqrt((centered**2).sum(axis=0))
     scaled = centered / np.where(length > 0, length, 1.0)
-    correlations: Array = scaled.T @ scaled
-    return correlations
+    found: Array = scaled.T @ scaled
+    return found
 
 
 def _spread(x: Array, y: Array, pairs: Array, weights: Array, seed: int) -> HalfSpread:
@@ -116,7 +116,7 @@ def _spread(x: Array, y: Array, pairs: Array, weights: Array, seed: int) -> Half
         (Chernozhukov et al., 2013).
     """
     pairs = np.triu(pairs)
-    gaps = (_correlations(x, weights) - _correlations(y))[pairs]
+    gaps = (correlations(x, weights) - correlations(y))[pairs]
     noise = _noise(x, weights, pairs, derive(seed, "multipliers", 0))
     noise -= _noise(y, np.ones(len(y)), pairs, derive(seed, "multipliers", 1))
     # All pairs shrink alike: to shrink small ones more would lose the sign that errors of large ones share.
@@ -132,14 +132,14 @@ def _noise(events: Array, weights: Array, pairs: Array, seed: int) -> Array:
     z = events - w @ events
     length = np.sqrt(w @ z**2)
     z = np.where(length > 1e-12 * np.abs(events).max(axis=0), z / np.where(length > 0, length, 1.0), 0.0)
-    correlations = (z * w[:, None]).T @ z
+    measured = (z * w[:, None]).T @ z
     rng = np.random.default_rng(seed)
     found = np.empty((_DRAWS, int(pairs.sum())))
     for draw in found:
         # The influence of an event on a correlation r is ab - r (a² + b²) / 2, for standardized values a and b.
         products = (z * (w * rng.normal(size=len(w)))[:, None]).T @ z
         own = np.diag(products)
-        draw[:] = (products - correlations * (own[:, None] + own) / 2)[pairs]
+        draw[:] = (products - measured * (own[:, None] + own) / 2)[pairs]
     return found
 
 

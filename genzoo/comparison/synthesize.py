@@ -1,0 +1,286 @@
+"""Make synthetic rows of a table: compare models, pick one, train it on all rows and draw from it.
+
+Cross-validated log-likelihoods pick the best of models whose likelihoods measure the same. Models with another measure,
+or with none, cannot be ranked by it. So the best of each measure, and all models without a likelihood, are compared by
+their samples: the smallest mean rank wins. A model that copies training rows is never picked if there is another.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import rankdata
+
+from genzoo.comparison.api import prepare_comparison, settings_of_call
+from genzoo.comparison.comparison import Comparison
+from genzoo.config.counts import check_count
+from genzoo.data.opening.given import AnyData
+from genzoo.errors import ConfigError, DataError, GenzooError
+from genzoo.inference.export import check_suffix, save_events
+from genzoo.metrics.memorization import PARTLY
+from genzoo.persistence.run import Run
+from genzoo.plugins.manager import get_registry
+from genzoo.plugins.registry import Registry
+from genzoo.reports.result import Report, Row
+from genzoo.runtime.display import show_progress
+from genzoo.runtime.progress import Phase
+from genzoo.spec.modality import MODALITIES
+from genzoo.storage.paths import user_path
+
+FOLDS = 5
+
+_OF_SAMPLES = ("column-shapes", "pair-trends", "classifier-two-sample", "tstr")
+"""Metrics that decide between models whose likelihoods cannot be compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """The candidate that a comparison picks for synthetic rows.
+
+    Arguments:
+        id: its id.
+        reason: why, as a sentence.
+        ranks: mean rank by samples of each candidate that was compared by them. Empty if likelihoods decided.
+        left_out: why other candidates could not be picked, by id.
+    """
+
+    id: str
+    reason: str
+    ranks: Mapping[str, float] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Synthesis:
+    """Synthetic rows, and how they came about.
+
+    Arguments:
+        out: file of the rows.
+        count: number of rows.
+        seed: seed of the comparison and of the rows.
+        pick: the model that drew them.
+        report: the comparison.
+        run: the run of the model, trained on all rows.
+    """
+
+    out: Path
+    count: int
+    seed: int
+    pick: Pick
+    report: Report
+    run: Run
+
+    def __repr__(self) -> str:
+        return f"{self.count} synthetic rows in {self.out}\n{self.pick.reason}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `genzoo synthesize --json` prints."""
+        return {
+            "out": str(self.out),
+            "count": self.count,
+            "seed": self.seed,
+            "best": self.pick.id,
+            "reason": self.pick.reason,
+            "ranks": dict(self.pick.ranks),
+            "left_out": dict(self.pick.left_out),
+            "run": str(self.run.path),
+            "report": str(self.run.path.parent / "report.html"),
+        }
+
+
+def synthesize(
+    data: AnyData,
+    n: int,
+    out: str | Path,
+    *,
+    models: Sequence[str] | None = None,
+    folds: int = FOLDS,
+    target: str | None = None,
+    seed: int = 0,
+    jobs: int = 1,
+    threads: int = 1,
+    weights: Any = None,
+    device: str = "auto",
+    progress: bool | None = None,
+    **settings: Any,
+) -> Synthesis:
+    """Write synthetic rows of a table, drawn from the model that explains it best.
+
+    Arguments:
+        data: as for `train`.
+        n: number of rows to write.
+        out: file of the rows. The comparison, its report and the model are kept in a folder of the same name without
+            the suffix; the same call continues there.
+        models: candidates, as for `compare`. Defaults to all installed models of tables that need no extra package.
+        folds: number of folds of cross-validation. Defaults to 5.
+        target: name of a column to predict: `tstr` then counts, too. Defaults to none.
+        seed: seed of the comparison and of the rows. Defaults to 0.
+        jobs, threads, weights, device, progress, settings: as for `compare`.
+
+    Raises:
+        ConfigError: the data are no table, or a setting is wrong.
+        DataError: no model could be fitted.
+        GenzooError: see `genzoo.errors`.
+    """
+    given, common = settings_of_call(data, settings, seed=seed, weights=weights, device=device)
+    with show_progress(progress):
+        file = check_file(out, n)
+        comparison = prepare_synthesis(
+            models, given, common, folder=file.with_suffix(""), folds=folds, target=target, jobs=jobs, threads=threads
+        )
+        return write_synthesis(comparison, file, n, seed)
+
+
+def check_file(out: str | Path, n: int) -> Path:
+    """Return the path of the file of rows, after checking what can be checked before data are read.
+
+    Raises:
+        ConfigError: `n` is no number of rows, or the suffix of the file names no format of tables.
+    """
+    check_count("n", n)
+    file = user_path(str(out))
+    known = [suffix for form in MODALITIES.values() if form.columns for suffix in form.suffixes if suffix]
+    if file.suffix.lower() not in known:
+        raise ConfigError(f"Rows of a table cannot be written as {file.name!r}. Known: {', '.join(known)}.")
+    return file
+
+
+def prepare_synthesis(
+    models: Sequence[str] | None,
+    given: tuple[Any, Mapping[str, Any]],
+    common: Mapping[str, Any],
+    *,
+    folder: Path,
+    **terms: Any,
+) -> Comparison:
+    """Prepare the comparison of the candidates.
+
+    Arguments:
+        folder: the folder that keeps it.
+        given, common, terms: as for `prepare_comparison`.
+
+    Raises:
+        ConfigError: the data are no table, or a setting is wrong.
+        DataError: the data cannot be used.
+    """
+    wanted = models or table_models(get_registry())
+    return prepare_comparison(wanted, given, common, by="cv", seeds=1, out=folder, tables_only=True, **terms)
+
+
+def table_models(zoo: Registry) -> list[str]:
+    """Return the models of tables that need no extra package."""
+    return [
+        name
+        for name, entry in zip(zoo.models.names(), zoo.models, strict=True)
+        if any(MODALITIES[modality].columns for modality in entry.spec.modalities) and not entry.spec.extra
+    ]
+
+
+def write_synthesis(comparison: Comparison, file: Path, n: int, seed: int) -> Synthesis:
+    """Run a comparison, train the model that it picks on all rows, and write rows of it.
+
+    Raises:
+        DataError: no candidate could be fitted.
+        GenzooError: training failed, or the disk is full.
+    """
+    check_suffix(file, n, comparison.dataset.spec)
+    found = comparison.run()
+    pick = pick_of(found)
+    marked = tuple(_marked(row, pick.id) for row in found.rows)
+    report = dataclasses.replace(found, best=pick.id, rows=marked, notes=(pick.reason, *found.notes))
+    try:
+        report = comparison.keep_best(report)
+    finally:
+        comparison.write_page()
+    run = report.best_run
+    with Phase("drawing rows", n, "rows"):
+        fitted = run.load()
+        events, conditions = fitted.sample_given(n, seed=seed)
+        if not np.isfinite(events).all():
+            raise GenzooError(f"{pick.id} drew values that are not finite. Leave it out, and pick among the others.")
+        save_events(file, events, fitted.data, conditions=conditions)
+    return Synthesis(file, n, seed, pick, report, run)
+
+
+def _marked(row: Row, picked: str) -> Row:
+    """Return a row with a verdict that fits the pick."""
+    if row.id == picked:
+        return dataclasses.replace(row, verdict="best")
+    return dataclasses.replace(row, verdict="best by cv") if row.verdict.startswith("best") else row
+
+
+def pick_of(report: Report) -> Pick:
+    """Pick the candidate to draw synthetic rows from.
+
+    Raises:
+        DataError: no candidate could be fitted, or none has any score.
+    """
+    fitted = [row for row in report.rows if row.status == "ok"]
+    if not fitted:
+        raise DataError(f"Every candidate failed. {report.rows[0].id}: {report.rows[0].reasons['status']}")
+    copies = {row.id: reason for row in fitted if (reason := _copies(row)) is not None}
+    usable = [row for row in fitted if row.id not in copies] or fitted
+    finalists = _best_of_each_measure(usable)
+    if len(finalists) == 1:
+        only = finalists[0]
+        if only.cv.mean is None:
+            return Pick(only.id, f"{only.id} is picked: it is the only candidate.", left_out=copies)
+        return Pick(
+            only.id,
+            f"{only.id} is picked: it has the highest cross-validated log-likelihood, {only.cv.mean:.4g} nats per row.",
+            left_out=copies,
+        )
+    ranks = _mean_ranks(finalists)
+    if not ranks:
+        raise DataError("No candidate has a score of samples, so none can be picked. Name one, and train it.")
+    best = min(ranks, key=lambda name: ranks[name])
+    others = ", ".join(f"{name} {rank:.3g}" for name, rank in ranks.items() if name != best)
+    reason = (
+        f"{best} is picked by its samples, because not all candidates can be ranked by likelihood: its mean rank is "
+        f"{ranks[best]:.3g} ({others})."
+    )
+    return Pick(best, reason, ranks, copies)
+
+
+def _copies(row: Row) -> str | None:
+    """Return why a candidate copies training rows; `None` if it does not, or if nothing is known."""
+    score = row.metrics.get("memorization")
+    if score is None or score.error is None:
+        return None
+    low = 2 * (score.value - 1.96 * score.error) - 1
+    equal = score.parts.get("copies", 0.0) - score.parts.get("real_copies", 0.0)
+    if max(low, equal) < PARTLY:
+        return None
+    return f"it copies training rows: memorization is {score.value:.2f}, and {equal:.0%} of its samples equal one"
+
+
+def _best_of_each_measure(rows: Sequence[Row]) -> list[Row]:
+    """Return the row with the best cross-validated likelihood of each measure, and all rows that have none."""
+    best: dict[str | None, Row] = {}
+    others = []
+    for row in rows:
+        value, measure = row.ranked_by("cv"), row.log_likelihood.measure
+        if value is None:
+            others.append(row)
+        elif measure not in best or value > (best[measure].cv.mean or 0.0):
+            best[measure] = row
+    return [*best.values(), *others]
+
+
+def _mean_ranks(rows: Sequence[Row]) -> dict[str, float]:
+    """Return the mean rank of each candidate over the metrics that all of them have, by id."""
+    ranks = []
+    for name in _OF_SAMPLES:
+        scores = [row.metrics.get(name) for row in rows]
+        known = [score for score in scores if score is not None]
+        if len(known) == len(rows):
+            sign = -1 if known[0].direction == "higher" else 1
+            ranks.append(rankdata([sign * score.value for score in known]))
+    if not ranks:
+        return {}
+    return dict(zip((row.id for row in rows), np.mean(ranks, axis=0).tolist(), strict=True))

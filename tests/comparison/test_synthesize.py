@@ -1,0 +1,121 @@
+"""Synthetic rows by one call: which model is picked, what is written, and what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+import genzoo
+from genzoo.comparison.synthesize import pick_of, table_models
+from genzoo.errors import ConfigError, DataError
+from genzoo.metrics.metric import Score
+from genzoo.plugins.manager import get_registry
+from genzoo.reports.result import CrossValidation, LogLikelihood, Report, Row
+
+
+def row(name, cv=None, measure="density", memorization=0.5, **metrics):
+    scores = {
+        key: Score(key, value, "lower" if key == "classifier-two-sample" else "higher")
+        for key, value in ((key.replace("_", "-"), value) for key, value in metrics.items())
+    }
+    scores["memorization"] = Score("memorization", memorization, "lower", 0.01)
+    likelihood = LogLikelihood(kind="none" if cv is None else "exact", measure=None if cv is None else measure)
+    return Row(name, name, log_likelihood=likelihood, cv=CrossValidation(mean=cv), metrics=scores)
+
+
+def report(*rows):
+    return Report({}, "cv", None, None, rows)
+
+
+def test_likelihoods_that_measure_the_same_decide_alone():
+    pick = pick_of(report(row("a", -5.0, column_shapes=0.99), row("b", -4.0, column_shapes=0.5)))
+    assert pick.id == "b"
+    assert "highest cross-validated log-likelihood, -4 nats per row" in pick.reason
+    assert not pick.ranks
+
+
+def test_finalists_of_different_measures_are_compared_by_samples():
+    pick = pick_of(
+        report(
+            row("a", -5.0, column_shapes=1.0, pair_trends=1.0, classifier_two_sample=0.5),
+            row("b", -4.0, column_shapes=0.9, pair_trends=0.8, classifier_two_sample=0.7),
+            row("c", 9.0, "mass", column_shapes=0.8, pair_trends=0.9, classifier_two_sample=0.6),
+            row("d", None, column_shapes=0.7, pair_trends=0.7, classifier_two_sample=0.9),
+        )
+    )
+    assert pick.ranks == pytest.approx({"b": 5 / 3, "c": 4 / 3, "d": 3.0})  # a is worse than b by the same measure
+    assert pick.id == "c"
+    assert "mean rank is 1.33 (b 1.67, d 3)" in pick.reason
+
+
+def test_a_metric_that_a_finalist_lacks_does_not_count():
+    pick = pick_of(report(row("a", 1.0, column_shapes=0.5), row("b", column_shapes=0.6, pair_trends=0.1)))
+    assert pick.ranks == {"a": 2.0, "b": 1.0}
+
+
+def test_a_model_that_copies_is_left_out_unless_it_is_alone():
+    copier, other = row("copier", -1.0, memorization=0.9), row("other", -2.0)
+    pick = pick_of(report(copier, other))
+    assert pick.id == "other"
+    assert "copies training rows: memorization is 0.90" in pick.left_out["copier"]
+    assert pick_of(report(copier)).id == "copier"
+
+
+def test_nothing_can_be_picked_if_all_failed():
+    failed = Row("a", "a", status="failed", reasons={"status": "The data are no good."})
+    with pytest.raises(DataError, match=r"Every candidate failed. a: The data are no good"):
+        pick_of(report(failed))
+    with pytest.raises(DataError, match="No candidate has a score of samples"):
+        pick_of(report(row("a"), row("b")))
+
+
+@pytest.fixture
+def table(tmp_path):
+    rng = np.random.default_rng(0)
+    height, sport = rng.normal(170, 10, 120), rng.choice(["run", "swim"], 120)
+    lines = [f"{h:.2f},{s},{h / 3 + rng.normal():.2f}" for h, s in zip(height, sport, strict=True)]
+    path = tmp_path / "people.csv"
+    path.write_text("\n".join(["height,sport,weight", *lines]) + "\n")
+    return path
+
+
+def test_rows_report_and_model_are_written(table, tmp_path):
+    found = genzoo.synthesize(
+        table, 50, tmp_path / "new.csv", models=["copula", "naive-bayes"], folds=2, target="sport", progress=False
+    )
+    lines = found.out.read_text().splitlines()
+    assert lines[0] == "height,sport,weight"
+    assert len(lines) == 51
+    assert found.pick.id in {"copula", "naive-bayes"}
+    assert found.report.best == found.pick.id
+    assert found.report.notes[0] == found.pick.reason
+    assert (tmp_path / "new" / "report.html").is_file()
+    assert found.run.path == tmp_path / "new" / "best"
+    assert {"out", "count", "seed", "best", "reason", "ranks", "left_out", "run", "report"} == set(found.as_dict())
+    assert found.pick.reason in repr(found)
+    again = genzoo.synthesize(
+        table, 50, tmp_path / "new.csv", models=["copula", "naive-bayes"], folds=2, target="sport", progress=False
+    )
+    assert again.out.read_text().splitlines() == lines  # the comparison is continued, and rows follow the seed
+
+
+def test_the_command_prints_the_same(cli, table):
+    words = ("synthesize", "people.csv", "-n", 20, "--model", "copula", "--folds", 2, "--out", "rows.csv")
+    found = json.loads(cli(*words, "--json")[1])
+    assert found["best"] == "copula"
+    assert found["count"] == 20
+
+
+def test_images_and_files_without_a_suffix_are_refused(table, tmp_path):
+    for name in ("rows", "rows.png"):
+        with pytest.raises(ConfigError, match=f"cannot be written as '{name}'"):
+            genzoo.synthesize(table, 5, tmp_path / name, progress=False)
+    with pytest.raises(ConfigError, match="Rows of a table are needed, and these data have modality 'image'"):
+        genzoo.synthesize("digits", 5, tmp_path / "rows.csv", models=["gaussian"], folds=2, progress=False)
+    assert not (tmp_path / "rows").exists()
+
+
+def test_candidates_are_all_models_of_tables():
+    found = table_models(get_registry())
+    assert {"copula", "gmm", "naive-bayes"} <= set(found)
+    assert "dcgan" not in found
