@@ -24,10 +24,44 @@ _COPULA = genzoo.ModelSpec(
     reference="An Introduction to Copulas (Nelsen, 2006)",
 )
 
+_ARF = genzoo.ModelSpec(
+    name="arf",
+    family="forest",
+    summary="Adversarial random forest: independent columns in each leaf, for mixed tables (Watson et al., 2023)",
+    builder="genzoo_tabular.arf.build:build",
+    config="genzoo_tabular.arf.options:ForestOptions",
+    objectives=("adversarial-forest",),
+    capabilities=frozenset({"likelihood", "imputation"}),
+    input="standardized",
+    modalities=("table",),
+    missing=True,
+    data="iris",
+    sampling_group=1024,
+    reference="Adversarial Random Forests for Density Estimation and Generative Modeling (Watson et al., 2023)",
+)
+
+_KDE = genzoo.ModelSpec(
+    name="kde",
+    family="kernel",
+    summary="Kernel density estimate for mixed tables, which keeps training rows (Li and Racine, 2003)",
+    builder="genzoo_tabular.kde.build:build",
+    config="genzoo_tabular.kde.options:KernelOptions",
+    objectives=("bandwidths",),
+    capabilities=frozenset({"likelihood", "imputation"}),
+    input="standardized",
+    modalities=("table",),
+    missing=True,
+    data="iris",
+    sampling_group=1024,
+    reference="Nonparametric Estimation of Distributions with Categorical and Continuous Data (Li and Racine, 2003)",
+)
+
 
 @genzoo.hookimpl
 def register_models(register: Callable[[genzoo.ModelSpec], None]) -> None:
     register(_COPULA)
+    register(_ARF)
+    register(_KDE)
 
 
 @genzoo.hookimpl
@@ -38,6 +72,24 @@ def register_objectives(register: Callable[[genzoo.ObjectiveSpec], None]) -> Non
             summary="Marginals of each column, then correlations of their normal scores (Joe, 2005)",
             builder="genzoo_tabular.copula.objective:build",
             config="genzoo_tabular.copula.options:FitOptions",
+            kind="direct",
+        )
+    )
+    register(
+        genzoo.ObjectiveSpec(
+            name="adversarial-forest",
+            summary="Forests that classify real and synthetic rows, until they cannot (Watson et al., 2023)",
+            builder="genzoo_tabular.arf.objective:build",
+            config="genzoo_tabular.arf.options:FitOptions",
+            kind="direct",
+        )
+    )
+    register(
+        genzoo.ObjectiveSpec(
+            name="bandwidths",
+            summary="Widths of kernels by the likelihood of rows that are left out (Li and Racine, 2003)",
+            builder="genzoo_tabular.kde.objective:build",
+            config="genzoo_tabular.kde.options:FitOptions",
             kind="direct",
         )
     )
