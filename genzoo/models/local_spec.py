@@ -31,6 +31,7 @@ _STATED = (
     "kinds",
     "missing",
     "conditional",
+    "keeps_rows",
     "data",
     "presets",
     "reference",

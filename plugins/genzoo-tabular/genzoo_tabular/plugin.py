@@ -53,7 +53,23 @@ _KDE = genzoo.ModelSpec(
     missing=True,
     data="iris",
     sampling_group=1024,
+    keeps_rows=True,
     reference="Nonparametric Estimation of Distributions with Categorical and Continuous Data (Li and Racine, 2003)",
+)
+
+_SMOTE = genzoo.ModelSpec(
+    name="smote",
+    family="interpolation",
+    summary="Baseline that copies: points between neighboring training rows, with no density (Chawla et al., 2002)",
+    builder="genzoo_tabular.smote.model:build",
+    config="genzoo_tabular.smote.options:NeighborOptions",
+    objectives=("kept-rows",),
+    input="standardized",
+    modalities=("table",),
+    data="iris",
+    sampling_group=1024,
+    keeps_rows=True,
+    reference="SMOTE: Synthetic Minority Over-sampling Technique (Chawla et al., 2002)",
 )
 
 
@@ -62,6 +78,7 @@ def register_models(register: Callable[[genzoo.ModelSpec], None]) -> None:
     register(_COPULA)
     register(_ARF)
     register(_KDE)
+    register(_SMOTE)
 
 
 @genzoo.hookimpl
@@ -90,6 +107,15 @@ def register_objectives(register: Callable[[genzoo.ObjectiveSpec], None]) -> Non
             summary="Widths of kernels by the likelihood of rows that are left out (Li and Racine, 2003)",
             builder="genzoo_tabular.kde.objective:build",
             config="genzoo_tabular.kde.options:FitOptions",
+            kind="direct",
+        )
+    )
+    register(
+        genzoo.ObjectiveSpec(
+            name="kept-rows",
+            summary="Keep the training rows (Chawla et al., 2002)",
+            builder="genzoo_tabular.smote.model:build_objective",
+            config="genzoo_tabular.smote.options:KeepOptions",
             kind="direct",
         )
     )

@@ -24,3 +24,8 @@ def test_arf(promise):
 @keeps_promises("kde")
 def test_kde(promise):
     promise()
+
+
+@keeps_promises("smote")
+def test_smote(promise):
+    promise()

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.ensemble import RandomForestClassifier
-from torch import Tensor
 
 from genzoo_tabular.arf.leaves import fill_leaves
 from genzoo_tabular.arf.model import DEEPEST, EDGE, Forest
@@ -111,7 +110,7 @@ def _independent(x: Array, share: Array, rng: np.random.Generator) -> Array:
 
 
 def _on_values(drawn: Array, x: Array) -> Array:
-    """Return drawn rows with each number moved to the nearest one in the column, so that rounding shows no difference."""
+    """Return drawn rows with each number moved to the nearest one in the column, so that rounding is no sign."""
     values = [np.unique(column) for column in x.T]
     pairs = zip(values, drawn.T, strict=True)
     return np.stack([known[np.searchsorted((known[1:] + known[:-1]) / 2, column)] for known, column in pairs], 1)

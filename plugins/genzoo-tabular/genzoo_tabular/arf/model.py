@@ -117,7 +117,7 @@ class Forest(Generator, Likelihood, Imputation):
         return torch.where(missing, filled.to(x), x)
 
     def reach(self, x: Tensor, missing: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Return the leaves that rows may be in, given their observed values, as pairs of a row and a leaf, `(P,)` each.
+        """Return pairs of a row and a leaf that it may be in, given its observed values, `(P,)` each.
 
         Arguments:
             x: rows with ranks, `(N, C)`.
@@ -145,7 +145,9 @@ class Forest(Generator, Likelihood, Imputation):
         ranked = self.ranked(x)
         holed = torch.zeros(len(x), dtype=torch.bool, device=x.device) if missing is None else missing.any(1)
         for part, most in ((~holed, len(self.roots)), (holed, len(self.log_weights))):
-            for rows in part.nonzero().flatten().split(max(1, _PAIRS // most)):
+            chosen, block = part.nonzero().flatten(), max(1, _PAIRS // most)
+            for start in range(0, len(chosen), block):
+                rows = chosen[start : start + block]
                 mask = None if missing is None else missing[rows]
                 row, leaf = self.reach(ranked[rows], mask if most != len(self.roots) else None)
                 logs = self.log_weights[leaf].double() + self._log_within(ranked[rows], mask, row, leaf)

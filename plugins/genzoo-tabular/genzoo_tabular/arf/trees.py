@@ -67,7 +67,10 @@ class _Part:
     def of(tree: Any, real: Array, least: int, whole: Array, edge: float) -> _Part:
         count = np.asarray(tree.decision_path(real.astype(np.float32)).sum(0)).ravel()
         left, right, column = tree.children_left, tree.children_right, tree.feature
-        nodes, thresholds, low, high = [], [], [], []
+        nodes: list[tuple[int, int, int]] = []
+        thresholds: list[float] = []
+        low: list[Array] = []
+        high: list[Array] = []
         # Nodes wait with the ends of their interval; those added later have larger numbers than their parents.
         waiting = [(0, np.full(real.shape[1], -edge), np.full(real.shape[1], edge))]
         for node, below, above in waiting:
@@ -92,4 +95,4 @@ class _Part:
         """Return the nodes with other first numbers of nodes and of leaves."""
         leaf = self.nodes[:, :1] < 0
         inner = self.nodes + np.array([0, nodes, nodes])
-        return np.where(leaf, self.nodes + np.array([0, leaves, 0]), inner)
+        return np.asarray(np.where(leaf, self.nodes + np.array([0, leaves, 0]), inner))

@@ -20,7 +20,8 @@ def log_normal(x: Tensor, point: Tensor, width: Tensor) -> Tensor:
 def log_count(x: Tensor, point: Tensor, width: Tensor) -> Tensor:
     """Return the log-probability of counts, a normal around the point that is cut below -0.5 and rounded."""
     below, above = ((x + half - point) / width for half in (-0.5, 0.5))
-    return log_interval(below, above) - torch.special.log_ndtr((point + 0.5) / width)
+    kept: Tensor = torch.special.log_ndtr((point + 0.5) / width)
+    return log_interval(below, above) - kept
 
 
 def log_level(x: Tensor, point: Tensor, width: Tensor, levels: int) -> Tensor:

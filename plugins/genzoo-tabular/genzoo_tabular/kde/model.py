@@ -94,11 +94,11 @@ class Kernels(Generator, Likelihood, Imputation):
         return part if missing is None else part.masked_fill(missing[:, column, None], 0.0)
 
     def log_prob(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
-        masks = [None] if missing is None else missing.split(self._block())
-        blocks = x.split(self._block())
-        masks = masks * len(blocks) if missing is None else masks
-        logs = [self.log_joint(block, mask).logsumexp(1) for block, mask in zip(blocks, masks, strict=True)]
-        return torch.cat([x.new_zeros(0), *(part.to(x) for part in logs)])
+        logs = x.new_empty(len(x))
+        for start in range(0, len(x), self._block()):
+            part = slice(start, start + self._block())
+            logs[part] = self.log_joint(x[part], None if missing is None else missing[part]).logsumexp(1).to(x)
+        return logs
 
     def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
         below = self.log_weights.double().softmax(0).cumsum(0)
