@@ -38,7 +38,7 @@ CASES = {
     ),
     "autoencoder": (estimator("autoencoder")(**NETWORK), {}),
     "copula": (estimator("copula")(), {"check_sample_weight_equivalence_on_dense_data": SINGULAR}),
-    "arf": (estimator("arf")(trees=3), {"check_sample_weight_equivalence_on_dense_data": DRAWN}),
+    "arf": (estimator("arf")(trees=3), {}),
     "kde": (estimator("kde")(), {}),
     "smote": (estimator("smote")(), {}),
     "OutlierDetector": (OutlierDetector(), {}),

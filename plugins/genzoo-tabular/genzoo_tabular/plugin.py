@@ -97,7 +97,7 @@ def register_objectives(register: Callable[[genzoo.ObjectiveSpec], None]) -> Non
             name="adversarial-forest",
             summary="Forests that classify real and synthetic rows, until they cannot (Watson et al., 2023)",
             builder="genzoo_tabular.arf.objective:build",
-            config="genzoo_tabular.arf.options:FitOptions",
+            config="genzoo_tabular.arf.options:GrowingOptions",
             kind="direct",
         )
     )
@@ -106,7 +106,7 @@ def register_objectives(register: Callable[[genzoo.ObjectiveSpec], None]) -> Non
             name="bandwidths",
             summary="Widths of kernels by the likelihood of rows that are left out (Li and Racine, 2003)",
             builder="genzoo_tabular.kde.objective:build",
-            config="genzoo_tabular.kde.options:FitOptions",
+            config="genzoo_tabular.kde.options:BandwidthOptions",
             kind="direct",
         )
     )

@@ -12,8 +12,8 @@ from genzoo import Batch
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """Rows to fit.
+class TrainingRows:
+    """TrainingRows to fit.
 
     Arguments:
         x: values, `(N, C)` float64; 0 if missing.
@@ -29,7 +29,7 @@ class Rows:
         return len(self.x)
 
     @staticmethod
-    def of(blocks: Iterable[Batch]) -> Rows:
+    def of(blocks: Iterable[Batch]) -> TrainingRows:
         """Return the rows of all blocks, but for those of weight 0."""
         parts = [(batch.x.double(), batch.missing, batch.weight) for batch in blocks]
         x = torch.cat([part for part, _, _ in parts])
@@ -37,8 +37,8 @@ class Rows:
             [torch.zeros_like(part, dtype=torch.bool) if mask is None else mask for part, mask, _ in parts]
         )
         weights = torch.cat([part.new_ones(len(part)) if each is None else each.double() for part, _, each in parts])
-        return Rows(x, missing, weights).take((weights > 0).nonzero().flatten())
+        return TrainingRows(x, missing, weights).take((weights > 0).nonzero().flatten())
 
-    def take(self, rows: Tensor) -> Rows:
+    def take(self, rows: Tensor) -> TrainingRows:
         """Return some of the rows."""
-        return Rows(self.x[rows], self.missing[rows], self.weights[rows])
+        return TrainingRows(self.x[rows], self.missing[rows], self.weights[rows])

@@ -11,8 +11,8 @@ from genzoo import Feature
 from genzoo_tabular.arf import normals
 from genzoo_tabular.arf.fitting import fit
 from genzoo_tabular.arf.model import Forest
-from genzoo_tabular.arf.options import FitOptions
-from genzoo_tabular.rows import Rows
+from genzoo_tabular.arf.options import GrowingOptions
+from genzoo_tabular.rows import TrainingRows
 
 FEATURES = (Feature("a"), Feature("b"), Feature("c", "categorical", ("l", "m", "n")), Feature("d", "count"))
 
@@ -28,8 +28,8 @@ def grown(data, features=FEATURES, trees=5, gone=None, **options):
     forest = Forest(features, trees).double()
     x = torch.as_tensor(np.asarray(data, np.float64))
     missing = torch.zeros_like(x, dtype=torch.bool) if gone is None else torch.as_tensor(gone)
-    rows = Rows(x.masked_fill(missing, 0.0), missing, torch.ones(len(x), dtype=torch.float64))
-    facts = fit(forest, rows, FitOptions(rounds=3, **options))
+    rows = TrainingRows(x.masked_fill(missing, 0.0), missing, torch.ones(len(x), dtype=torch.float64))
+    facts = fit(forest, rows, GrowingOptions(rounds=3, **options))
     return forest, facts
 
 

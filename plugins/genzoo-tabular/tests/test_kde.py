@@ -8,8 +8,8 @@ from scipy import stats
 from genzoo import Feature
 from genzoo_tabular.kde.fitting import fit
 from genzoo_tabular.kde.model import Kernels
-from genzoo_tabular.kde.options import FitOptions
-from genzoo_tabular.rows import Rows
+from genzoo_tabular.kde.options import BandwidthOptions
+from genzoo_tabular.rows import TrainingRows
 
 FEATURES = (Feature("a"), Feature("c", "categorical", ("l", "m", "n")), Feature("d", "count"))
 
@@ -22,13 +22,13 @@ def mixed(n=120, seed=0):
 def rows(data, gone=None):
     x = torch.as_tensor(np.asarray(data, np.float64))
     missing = torch.zeros_like(x, dtype=torch.bool) if gone is None else torch.as_tensor(gone)
-    return Rows(x.masked_fill(missing, 0.0), missing, torch.ones(len(x), dtype=torch.float64))
+    return TrainingRows(x.masked_fill(missing, 0.0), missing, torch.ones(len(x), dtype=torch.float64))
 
 
 def fitted(data, features=FEATURES, gone=None, most_rows=1000, **options):
     torch.manual_seed(0)
     kernels = Kernels(features, most_rows).double()
-    facts = fit(kernels, rows(data, gone), FitOptions(**options))
+    facts = fit(kernels, rows(data, gone), BandwidthOptions(**options))
     return kernels, facts
 
 

@@ -16,7 +16,7 @@ def test_copula_with_parametric_marginals(promise):
     promise()
 
 
-@keeps_promises("arf", options={"trees": 8})
+@keeps_promises("arf")
 def test_arf(promise):
     promise()
 

@@ -11,9 +11,9 @@ from sklearn.ensemble import RandomForestClassifier
 
 from genzoo_tabular.arf.leaves import fill_leaves
 from genzoo_tabular.arf.model import DEEPEST, EDGE, Forest
-from genzoo_tabular.arf.options import FitOptions
+from genzoo_tabular.arf.options import GrowingOptions
 from genzoo_tabular.arf.trees import FlatTrees, flat_trees
-from genzoo_tabular.rows import Rows
+from genzoo_tabular.rows import TrainingRows
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -21,7 +21,7 @@ _LEAF_ROWS, _MOST_LEAVES = 5, 2000
 """Usual number of rows in a leaf, and the number of leaves of a tree from which on it grows."""
 
 
-def fit(forest: Forest, rows: Rows, options: FitOptions) -> dict[str, Any]:
+def fit(forest: Forest, rows: TrainingRows, options: GrowingOptions) -> dict[str, Any]:
     """Fit a forest to rows, in place, and return facts for the record of the run.
 
     Forests learn to classify real and synthetic rows, which are drawn from the model of the forest before; at
@@ -58,7 +58,7 @@ def _whole(forest: Forest) -> Array:
     return np.array([feature.kind != "continuous" for feature in forest.features])
 
 
-def order_levels(forest: Forest, rows: Rows) -> None:
+def order_levels(forest: Forest, rows: TrainingRows) -> None:
     """Order the levels of each column along the first principal component of all columns.
 
     Trees divide levels in this order.
@@ -97,7 +97,7 @@ def _filled(x: Array, missing: Array, share: Array, rng: np.random.Generator) ->
     return x
 
 
-def _completed(forest: Forest, x: Array, rows: Rows) -> Array:
+def _completed(forest: Forest, x: Array, rows: TrainingRows) -> Array:
     """Return rows with missing values drawn given the observed ones."""
     if not rows.missing.any():
         return x

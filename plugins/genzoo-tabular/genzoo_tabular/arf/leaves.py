@@ -16,10 +16,10 @@ _NARROWEST = 0.5
 _NARROWEST_COUNT = 0.2
 
 _LEAST_ROWS = 0.1
-"""Rows that each leaf counts as, beside its own. It may have none if missing values were drawn anew."""
+"""TrainingRows that each leaf counts as, beside its own. It may have none if missing values were drawn anew."""
 
 _FRESH = 0.5
-"""Rows that each level counts as before any row is seen."""
+"""TrainingRows that each level counts as before any row is seen."""
 
 
 def fill_leaves(forest: Forest, trees: FlatTrees, x: Tensor, missing: Tensor, weights: Tensor, prior: float) -> None:

@@ -13,7 +13,7 @@ class ForestOptions(Settings):
     trees: int = Field(30, ge=1, le=1_000, description="number of trees")
 
 
-class FitOptions(Settings):
+class GrowingOptions(Settings):
     """Options of `adversarial-forest`."""
 
     leaf_rows: int | None = Field(

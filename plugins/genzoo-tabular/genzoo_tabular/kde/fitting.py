@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from genzoo_tabular.kde.model import Kernels
-from genzoo_tabular.kde.options import FitOptions
-from genzoo_tabular.rows import Rows
+from genzoo_tabular.kde.options import BandwidthOptions
+from genzoo_tabular.rows import TrainingRows
 
 _START, _NARROWEST_LEVEL = 0.3, 1e-4
 """First width of all kernels, as a share of the usual one, and the least width of kernels of levels."""
@@ -22,7 +22,7 @@ _LEAST_STEP = 0.05
 """Change of the logarithm of widths at which the search ends."""
 
 
-def fit(kernels: Kernels, rows: Rows, options: FitOptions) -> dict[str, Any]:
+def fit(kernels: Kernels, rows: TrainingRows, options: BandwidthOptions) -> dict[str, Any]:
     """Keep rows in a model, choose its bandwidths, and return facts for the record of the run."""
     total = len(rows)
     if total > kernels.most_rows:
@@ -46,7 +46,7 @@ class _Search:
         tried: the rows that are left out.
     """
 
-    def __init__(self, kernels: Kernels, rows: Rows, tried: Rows) -> None:
+    def __init__(self, kernels: Kernels, rows: TrainingRows, tried: TrainingRows) -> None:
         self.kernels = kernels
         self.tried = tried
         both = torch.cat([torch.cat([part.x, part.missing.double()], 1) for part in (rows, tried)])
@@ -60,7 +60,7 @@ class _Search:
     def _named(self) -> Tensor:
         return torch.tensor([feature.levels is not None for feature in self.kernels.features])
 
-    def _least(self, rows: Rows, column: int) -> Tensor:
+    def _least(self, rows: TrainingRows, column: int) -> Tensor:
         """Return the smallest width of a column."""
         feature = self.kernels.features[column]
         values, counts = torch.unique(rows.x[~rows.missing[:, column], column], return_counts=True)

@@ -8,8 +8,8 @@ from typing import Any
 from genzoo import Batch, ConfigError, DirectObjective, Model
 from genzoo_tabular.kde.fitting import fit
 from genzoo_tabular.kde.model import Kernels
-from genzoo_tabular.kde.options import FitOptions
-from genzoo_tabular.rows import Rows
+from genzoo_tabular.kde.options import BandwidthOptions
+from genzoo_tabular.rows import TrainingRows
 
 
 class Bandwidths(DirectObjective):
@@ -21,15 +21,15 @@ class Bandwidths(DirectObjective):
 
     weighted = True
 
-    def __init__(self, options: FitOptions) -> None:
+    def __init__(self, options: BandwidthOptions) -> None:
         self.options = options
 
     def fit(self, model: Model, blocks: Iterable[Batch]) -> dict[str, Any]:
         if not isinstance(model.generator, Kernels):
             raise ConfigError("This objective fits kernel density estimates, and this model is none.")
-        return fit(model.generator, Rows.of(blocks), self.options)
+        return fit(model.generator, TrainingRows.of(blocks), self.options)
 
 
-def build(options: FitOptions) -> Bandwidths:
+def build(options: BandwidthOptions) -> Bandwidths:
     """Build the objective."""
     return Bandwidths(options)

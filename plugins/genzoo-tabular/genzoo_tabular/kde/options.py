@@ -15,7 +15,7 @@ class KernelOptions(Settings):
     )
 
 
-class FitOptions(Settings):
+class BandwidthOptions(Settings):
     """Options of `bandwidths`."""
 
     adaptive: bool = Field(

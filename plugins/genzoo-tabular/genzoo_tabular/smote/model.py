@@ -1,4 +1,4 @@
-"""Rows between a training row and one of its nearest neighbors."""
+"""TrainingRows between a training row and one of its nearest neighbors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from genzoo import Batch, ConfigError, DataSpec, DirectObjective, Feature, Generator, Model, Parts
-from genzoo_tabular.rows import Rows
+from genzoo_tabular.rows import TrainingRows
 from genzoo_tabular.smote.options import KeepOptions, NeighborOptions
 
 _PAIRS = 2**22
@@ -92,7 +92,7 @@ class KeptRows(DirectObjective):
     def fit(self, model: Model, blocks: Iterable[Batch]) -> dict[str, Any]:
         if not isinstance(model.generator, Interpolation):
             raise ConfigError("This objective keeps rows for an interpolation, and this model is none.")
-        rows = Rows.of(blocks)
+        rows = TrainingRows.of(blocks)
         model.generator.points = rows.x.to(model.generator.points)
         model.generator.log_weights = (rows.weights / rows.weights.sum()).log().to(model.generator.log_weights)
         return {"kept_rows": len(rows)}
