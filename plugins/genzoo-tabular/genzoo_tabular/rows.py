@@ -30,7 +30,7 @@ class TrainingRows:
 
     @staticmethod
     def of(blocks: Iterable[Batch]) -> TrainingRows:
-        """Return the rows of all blocks, but for those of weight 0."""
+        """Return the rows of all blocks whose weight is not 0."""
         parts = [(batch.x.double(), batch.missing, batch.weight) for batch in blocks]
         x = torch.cat([part for part, _, _ in parts])
         missing = torch.cat(

@@ -10,7 +10,7 @@ from scipy import integrate, stats
 from genzoo import Feature
 from genzoo_tabular.arf import normals
 from genzoo_tabular.arf.fitting import fit
-from genzoo_tabular.arf.model import Forest
+from genzoo_tabular.arf.model import LeafMixture
 from genzoo_tabular.arf.options import GrowingOptions
 from genzoo_tabular.rows import TrainingRows
 
@@ -25,7 +25,7 @@ def mixed(n=300, seed=0):
 
 def grown(data, features=FEATURES, trees=5, gone=None, **options):
     torch.manual_seed(0)
-    forest = Forest(features, trees).double()
+    forest = LeafMixture(features, trees).double()
     x = torch.as_tensor(np.asarray(data, np.float64))
     missing = torch.zeros_like(x, dtype=torch.bool) if gone is None else torch.as_tensor(gone)
     rows = TrainingRows(x.masked_fill(missing, 0.0), missing, torch.ones(len(x), dtype=torch.float64))

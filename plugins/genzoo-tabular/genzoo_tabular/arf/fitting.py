@@ -10,7 +10,7 @@ import torch
 from sklearn.ensemble import RandomForestClassifier
 
 from genzoo_tabular.arf.leaves import fill_leaves
-from genzoo_tabular.arf.model import DEEPEST, EDGE, Forest
+from genzoo_tabular.arf.model import DEEPEST, EDGE, LeafMixture
 from genzoo_tabular.arf.options import GrowingOptions
 from genzoo_tabular.arf.trees import FlatTrees, flat_trees
 from genzoo_tabular.rows import TrainingRows
@@ -21,7 +21,7 @@ _LEAF_ROWS, _MOST_LEAVES = 5, 2000
 """Usual number of rows in a leaf, and the number of leaves of a tree from which on it grows."""
 
 
-def fit(forest: Forest, rows: TrainingRows, options: GrowingOptions) -> dict[str, Any]:
+def fit(forest: LeafMixture, rows: TrainingRows, options: GrowingOptions) -> dict[str, Any]:
     """Fit a forest to rows, in place, and return facts for the record of the run.
 
     Forests learn to classify real and synthetic rows, which are drawn from the model of the forest before; at
@@ -53,12 +53,12 @@ def fit(forest: Forest, rows: TrainingRows, options: GrowingOptions) -> dict[str
     return {"forests": len(accuracies), "accuracy": accuracies[-1], "leaves": len(forest.log_weights)}
 
 
-def _whole(forest: Forest) -> Array:
+def _whole(forest: LeafMixture) -> Array:
     """Return which columns hold counts or ranks, `(C,)`."""
     return np.array([feature.kind != "continuous" for feature in forest.features])
 
 
-def order_levels(forest: Forest, rows: TrainingRows) -> None:
+def order_levels(forest: LeafMixture, rows: TrainingRows) -> None:
     """Order the levels of each column along the first principal component of all columns.
 
     Trees divide levels in this order.
@@ -97,7 +97,7 @@ def _filled(x: Array, missing: Array, share: Array, rng: np.random.Generator) ->
     return x
 
 
-def _completed(forest: Forest, x: Array, rows: TrainingRows) -> Array:
+def _completed(forest: LeafMixture, x: Array, rows: TrainingRows) -> Array:
     """Return rows with missing values drawn given the observed ones."""
     if not rows.missing.any():
         return x

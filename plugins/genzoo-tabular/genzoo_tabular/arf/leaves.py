@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from genzoo_tabular.arf import normals
-from genzoo_tabular.arf.model import Forest
+from genzoo_tabular.arf.model import LeafMixture
 from genzoo_tabular.arf.trees import FlatTrees
 
 _NARROWEST = 0.5
@@ -22,7 +22,9 @@ _FRESH = 0.5
 """TrainingRows that each level counts as before any row is seen."""
 
 
-def fill_leaves(forest: Forest, trees: FlatTrees, x: Tensor, missing: Tensor, weights: Tensor, prior: float) -> None:
+def fill_leaves(
+    forest: LeafMixture, trees: FlatTrees, x: Tensor, missing: Tensor, weights: Tensor, prior: float
+) -> None:
     """Put trees into a forest, and set the weights and distributions of their leaves.
 
     The distribution of a column in a leaf is fitted to the rows there, and to `prior` rows that are spread as all

@@ -24,8 +24,8 @@ _STRATA = 128
 """Quantiles over which the mean of a count in a leaf is taken."""
 
 
-class Forest(Generator, Likelihood, Imputation):
-    """Trees that divide the space of rows into leaves, inside of which columns are independent.
+class LeafMixture(Generator, Likelihood, Imputation):
+    """Trees that divide the space of rows into leaves. Columns are independent inside of a leaf.
 
     A tree is drawn at random, then a leaf by its share of training rows, then each column: numbers from a normal that
     is cut to the interval of the leaf, counts by rounding such a number, levels by their shares. So the density at a

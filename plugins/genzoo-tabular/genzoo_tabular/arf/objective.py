@@ -7,7 +7,7 @@ from typing import Any
 
 from genzoo import Batch, ConfigError, DirectObjective, Model
 from genzoo_tabular.arf.fitting import fit
-from genzoo_tabular.arf.model import Forest
+from genzoo_tabular.arf.model import LeafMixture
 from genzoo_tabular.arf.options import GrowingOptions
 from genzoo_tabular.rows import TrainingRows
 
@@ -25,7 +25,7 @@ class AdversarialForest(DirectObjective):
         self.options = options
 
     def fit(self, model: Model, blocks: Iterable[Batch]) -> dict[str, Any]:
-        if not isinstance(model.generator, Forest):
+        if not isinstance(model.generator, LeafMixture):
             raise ConfigError("This objective fits adversarial random forests, and this model is none.")
         return fit(model.generator, TrainingRows.of(blocks), self.options)
 
