@@ -12,6 +12,8 @@ import shlex
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 
+KEEPS_ROWS = "The model contains rows of its training data: people who have it can read them."
+
 _FLAGS = {
     "kinds": "--kind",
     "model": "--model-file",

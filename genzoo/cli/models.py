@@ -65,6 +65,7 @@ def _as_dict(entry: Entry[ModelSpec]) -> dict[str, object]:
         "kinds": list(spec.kinds),
         "missing": spec.missing,
         "conditional": spec.conditional,
+        "keeps_rows": spec.keeps_rows,
         "data": spec.data,
         "extra": entry.extra,
     }
@@ -104,6 +105,7 @@ def _show(entry: Entry[ModelSpec], name: str) -> None:
         "capabilities": _capabilities(entry),
         "takes": _takes(spec),
         "trained by default on": spec.data,
+        "keeps": "training rows, so people who have a trained model can read them" if spec.keeps_rows else "",
         "objectives": ", ".join(spec.objectives),
         "presets": ", ".join(spec.presets) or "none",
         "needs": entry.extra and f"packages of an extra: pip install '{entry.extra}'",

@@ -332,7 +332,15 @@ class Comparison:
         if by is None:
             by, note = default_figure(results, folds=self.division.fold is not None)
         ranking: Ranking = rank(results, by, Evidence.of(self.dataset, self.division), cheapest=self.tie == "cheapest")
-        notes = (note, *dependent, *ranking.notes, *self._about_equals(), self._about_rows(), *self._about_split())
+        notes = (
+            note,
+            *dependent,
+            *ranking.notes,
+            *self._about_equals(),
+            *self._about_kept(),
+            self._about_rows(),
+            *self._about_split(),
+        )
         return Report(self._about_data(), by, ranking.best, ranking.simplest, ranking.rows, notes, ranking.conflict)
 
     def _about_equals(self) -> list[str]:
@@ -342,6 +350,12 @@ class Comparison:
             for one in self.candidates
             if one.equals
         ]
+
+    def _about_kept(self) -> list[str]:
+        """Return a sentence on candidates that contain training rows."""
+        models = get_registry().models
+        kept = [one.id for one in self.candidates if models.get(one.config.model).spec.keeps_rows]
+        return [f"{' and '.join(kept)} contain training rows; people who have the model can read them."] if kept else []
 
     def _about_rows(self) -> str:
         split = self.division.split(everything=False, watched=False)

@@ -33,6 +33,7 @@ _STATED = (
     "kinds",
     "missing",
     "conditional",
+    "keeps_rows",
     "data",
     "presets",
     "reference",

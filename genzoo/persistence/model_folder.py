@@ -26,7 +26,7 @@ from genzoo.storage.json_files import read_settings, write_json
 from genzoo.storage.tensors import digest, read_layout, read_tensors, with_tied, write_tensors
 from genzoo.text import printable
 from genzoo.version import version
-from genzoo.wording import PYTHON, SHELL, Word, argument, speaking
+from genzoo.wording import KEEPS_ROWS, PYTHON, SHELL, Word, argument, speaking
 
 CHANNELS_LAST = "channels_last"
 """Memory format of a model, in the record of its training."""
@@ -150,9 +150,10 @@ def _card(content: ModelFile) -> str:
         with speaking(PYTHON):
             keyword = f", {argument('model', file)}"
     drawn = f"## Sampling\n\n| option | value |\n|---|---|\n{sampling}\n\n" if sampling else ""
+    kept = f"{KEEPS_ROWS}\n\n" if content.training.get("keeps_rows") is True else ""
     return (
         f"# {content.model}\n\n"
-        f"Trained with genzoo {content.genzoo} on data of this form: {content.data.describe()}.\n\n"
+        f"Trained with genzoo {content.genzoo} on data of this form: {content.data.describe()}.\n\n{kept}"
         f"```\ngenzoo sample PATH/TO/THIS/FOLDER -n 64{flag}\n```\n\n"
         f"```python\nimport genzoo\n\nevents = genzoo.load('PATH/TO/THIS/FOLDER'{keyword}).sample(64)\n```\n\n"
         f"## Training\n\n| | |\n|---|---|\n{rows}\n\n## Options\n\n| option | value |\n|---|---|\n{options}\n\n"

@@ -30,6 +30,7 @@ from genzoo.reports.sections import as_text, evenly, how_many, how_many_inside, 
 from genzoo.runtime.progress import Phase
 from genzoo.spec.events import DataSpec
 from genzoo.typing import Array
+from genzoo.wording import KEEPS_ROWS
 
 _MEANS = "These are means: what the model decodes, without the noise of each pixel that its samples have."
 
@@ -116,7 +117,8 @@ def _page(run: Run, fitted: TrainedModel, terms: EvaluationTerms, dataset: Datas
     entry = get_registry().models.get(config.model)
     title = f"{entry.spec.name} on {name}"
     reference = f" {entry.spec.reference}." if entry.spec.reference else ""
-    lead = f"{entry.spec.summary}.{reference} Data: {fitted.data.describe()}. {_status(run)}"
+    kept = f" {KEEPS_ROWS}" if entry.spec.keeps_rows else ""
+    lead = f"{entry.spec.summary}.{reference} Data: {fitted.data.describe()}. {_status(run)}{kept}"
     shown = tuple(section for section in sections if section is not None)
     return Page(title, lead, shown, origin(run), _finding(scores, held))
 

@@ -128,6 +128,7 @@ class ModelSpec:
         missing: whether it accepts missing values. Defaults to false.
         conditional: whether it can learn events given a condition. Its methods that take or draw events then have the
             keyword `condition`, `(N, D)`. Defaults to false.
+        keeps_rows: whether a trained model contains training rows, so that sharing it shares them. Defaults to false.
         data: the dataset it is trained on by default. Defaults to `digits` for a model that takes images, and to `iris`
             for one that takes only tables.
         options: option values that differ from the defaults of the config class.
@@ -167,6 +168,7 @@ class ModelSpec:
     sampling: str = ""
     sampling_group: int = SAMPLING_GROUP
     conditional: bool = False
+    keeps_rows: bool = False
 
     def __post_init__(self) -> None:
         sampling = {"sampling": self.sampling} if self.sampling != "" else {}
@@ -185,7 +187,7 @@ class ModelSpec:
         for settings in ("options", "objective_options", "training", "presets", "renamed"):
             copied = _plain_settings("Model", self.name, settings, getattr(self, settings))
             object.__setattr__(self, settings, copied)
-        for name in ("missing", "conditional"):
+        for name in ("missing", "conditional", "keeps_rows"):
             if not isinstance(value := getattr(self, name), bool):
                 raise ValueError(f"Model {self.name!r}: {name} is {value!r}, and must be True or False.")
         object.__setattr__(self, "capabilities", frozenset(self.capabilities))

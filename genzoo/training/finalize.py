@@ -27,6 +27,7 @@ from genzoo.persistence.checkpoint import checkpoint_name, load_checkpoint
 from genzoo.persistence.model_folder import CHANNELS_LAST, save_model
 from genzoo.persistence.run import Run
 from genzoo.persistence.safe_build import MOST_SCORES
+from genzoo.plugins.manager import get_registry
 from genzoo.runtime.device import describe_device
 from genzoo.runtime.progress import Phase
 from genzoo.training.early_stopping import EarlyStopping
@@ -94,6 +95,7 @@ class ModelSaver(Callback):
             "seed": config.seed,
             "precision": setup.runtime.precision,
             "average": config.ema,
+            "keeps_rows": get_registry().models.get(config.model).spec.keeps_rows or None,
             "memory_format": CHANNELS_LAST if setup.channels_last else None,
         }
         model = setup.trained_model

@@ -208,8 +208,9 @@ def test_a_density_at_points_of_a_grid_is_told_in_nats_alone(cli):
 def test_a_model_without_the_capability_says_so(cli, verb):
     assert cli("train", "dcgan", "-o", "training.steps=2", "--data", "digits", "--out", "run")[0] == 0
     out = ("--out", "a.npy") if verb == "impute" else ()
-    others = {"score": "autoencoder, copula, ", "impute": "copula, "}.get(verb, "")
-    words = f"Model 'dcgan' cannot {verb}. Models that can: {others}factor-analysis, gaussian, gmm, mfa, naive-bayes"
+    others = {"score": "arf, autoencoder, copula, ", "impute": "arf, copula, "}.get(verb, "")
+    kernels = "" if verb == "cluster" else "kde, "
+    words = f"Model 'dcgan' cannot {verb}. Models that can: {others}factor-analysis, gaussian, gmm, {kernels}mfa, "
     assert_refused(cli(verb, "run", "--data", "digits", *out), 2, words)
 
 

@@ -23,7 +23,7 @@ ROWS = np.arange(3, 203)
 
 def loader_of(kind=ResidentLoader, share=None, size=16):
     order = Sampler(ROWS, size, 5, share=share, buckets=Buckets.of(DATASET.events, ROWS))
-    return kind(order, DATASET.events, PLAIN, RUNTIME, end=256)
+    return kind(order, DATASET.events, PLAIN, RUNTIME, data=DATASET.spec)
 
 
 def batches(loader, count, first=1):

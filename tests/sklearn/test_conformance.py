@@ -38,6 +38,9 @@ CASES = {
     ),
     "autoencoder": (estimator("autoencoder")(**NETWORK), {}),
     "copula": (estimator("copula")(), {"check_sample_weight_equivalence_on_dense_data": SINGULAR}),
+    "arf": (estimator("arf")(trees=3), {}),
+    "kde": (estimator("kde")(), {}),
+    "smote": (estimator("smote")(), {}),
     "OutlierDetector": (OutlierDetector(), {}),
     "OutlierDetector of an estimator": (
         OutlierDetector(estimator("gaussian")(), contamination=0.1),

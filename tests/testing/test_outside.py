@@ -63,8 +63,8 @@ DATA = {
 
 
 def same(one, two):
-    """Whether two samples are equal: arrays, or dicts of the arrays of parts."""
-    one, two = ({"": x} if isinstance(x, np.ndarray) else x for x in (one, two))
+    """Whether two samples are equal: arrays, lists of texts, or dicts of the arrays of parts."""
+    one, two = (x if isinstance(x, dict) else {"": x} for x in (one, two))
     return one.keys() == two.keys() and all(np.array_equal(one[part], two[part]) for part in one)
 
 

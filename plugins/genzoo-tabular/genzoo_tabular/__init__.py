@@ -1,1 +1,1 @@
-"""Models of tables for genzoo: `copula` joins marginals of any shape by a normal distribution."""
+"""Models of tables for genzoo: a copula, a random forest, kernel density estimates and interpolation."""

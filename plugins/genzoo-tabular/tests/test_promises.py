@@ -1,4 +1,4 @@
-"""The promises of every plugin, for `copula`."""
+"""The promises of every plugin, for the models of this distribution."""
 
 import pytest
 
@@ -13,4 +13,19 @@ def test_copula(promise):
 @pytest.mark.full
 @keeps_promises("copula", options={"marginals": "parametric", "by": "none"})
 def test_copula_with_parametric_marginals(promise):
+    promise()
+
+
+@keeps_promises("arf")
+def test_arf(promise):
+    promise()
+
+
+@keeps_promises("kde", options={"most_rows": 60})
+def test_kde(promise):
+    promise()
+
+
+@keeps_promises("smote")
+def test_smote(promise):
     promise()

@@ -1,0 +1,1 @@
+"""Adversarial random forests: trees of real against synthetic rows, with independent columns in each leaf."""

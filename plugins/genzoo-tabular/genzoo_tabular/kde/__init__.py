@@ -1,0 +1,1 @@
+"""Kernel density estimates: a kernel around each training row."""

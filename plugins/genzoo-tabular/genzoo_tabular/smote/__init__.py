@@ -1,0 +1,1 @@
+"""Interpolation between training rows: a baseline with no density, which copies."""

@@ -1,0 +1,151 @@
+"""`arf` against scipy, brute force over leaves, and importance sampling."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from scipy import integrate, stats
+
+from genzoo import Feature
+from genzoo_tabular.arf import normals
+from genzoo_tabular.arf.fitting import fit
+from genzoo_tabular.arf.model import LeafMixture
+from genzoo_tabular.arf.options import GrowingOptions
+from genzoo_tabular.rows import TrainingRows
+
+FEATURES = (Feature("a"), Feature("b"), Feature("c", "categorical", ("l", "m", "n")), Feature("d", "count"))
+
+
+def mixed(n=300, seed=0):
+    """Two numbers, a category of three levels and a count, all dependent."""
+    z = np.random.default_rng(seed).multivariate_normal(np.zeros(4), 0.7 * np.ones((4, 4)) + 0.3 * np.eye(4), n)
+    return np.column_stack([z[:, 0], -z[:, 1], np.digitize(z[:, 2], [-0.5, 0.5]), np.floor(np.exp(z[:, 3]))])
+
+
+def grown(data, features=FEATURES, trees=5, gone=None, **options):
+    torch.manual_seed(0)
+    forest = LeafMixture(features, trees).double()
+    x = torch.as_tensor(np.asarray(data, np.float64))
+    missing = torch.zeros_like(x, dtype=torch.bool) if gone is None else torch.as_tensor(gone)
+    rows = TrainingRows(x.masked_fill(missing, 0.0), missing, torch.ones(len(x), dtype=torch.float64))
+    facts = fit(forest, rows, GrowingOptions(rounds=3, **options))
+    return forest, facts
+
+
+@pytest.fixture(scope="module")
+def forest():
+    return grown(mixed())[0]
+
+
+def brute_force(forest, row, seen):
+    """Density of the observed values of a row as a sum over all leaves, from intervals alone."""
+    total = 0.0
+    low, high = intervals(forest)
+    for leaf, weight in enumerate(forest.log_weights.exp().tolist()):
+        part = weight
+        for place, column in enumerate(forest.numbers):
+            if column not in seen:
+                continue
+            a, b, center, deviation = forest.leaves[leaf, place].tolist()
+            cut = stats.truncnorm((a - center) / deviation, (b - center) / deviation, center, deviation)
+            value = row[column]
+            count = forest.features[column].kind == "count"
+            part *= cut.cdf(value + 0.5) - cut.cdf(value - 0.5) if count else cut.pdf(value)
+        for place, column in enumerate(forest.named):
+            if column in seen:
+                rank = int(forest.ranks[forest.slices[place]][int(row[column])])
+                inside = low[leaf, column] < rank < high[leaf, column]
+                part *= inside * float(forest.shares[leaf, forest.slices[place].start + rank])
+        total += part
+    return total
+
+
+def intervals(forest):
+    """Ends of the intervals of leaves, found by walking from the roots."""
+    low, high = (np.full((len(forest.log_weights), len(forest.features)), end) for end in (-1e9, 1e9))
+    for root in forest.roots.tolist():
+        waiting = [(root, low[0] * 0 - 1e9, high[0] * 0 + 1e9)]
+        for node, below, above in waiting:
+            column, left, right = forest.nodes[node].tolist()
+            if column < 0:
+                low[left], high[left] = below, above
+                continue
+            ends = [below.copy(), above.copy()]
+            ends[1][column] = ends[0][column] = float(forest.thresholds[node])
+            waiting += [
+                (left, below, np.where(np.arange(len(above)) == column, ends[1], above)),
+                (right, np.where(np.arange(len(below)) == column, ends[0], below), above),
+            ]
+    return low, high
+
+
+@pytest.mark.parametrize("seen", [(0, 1, 2, 3), (0,), (2,), (3,), (1, 2)])
+def test_the_density_of_some_columns_is_a_sum_over_leaves(forest, seen):
+    x = torch.as_tensor(mixed(4, seed=1))
+    missing = torch.ones_like(x, dtype=torch.bool)
+    missing[:, list(seen)] = False
+    want = [brute_force(forest, row, seen) for row in x.tolist()]
+    got = forest.log_prob(x.masked_fill(missing, 0.0), missing).exp()
+    np.testing.assert_allclose(got.numpy(), want, rtol=1e-6)
+
+
+def test_without_a_mask_the_density_is_the_same(forest):
+    x = torch.as_tensor(mixed(20, seed=1))
+    torch.testing.assert_close(forest.log_prob(x), forest.log_prob(x, torch.zeros_like(x, dtype=torch.bool)))
+
+
+def test_the_density_integrates_to_one_between_thresholds():
+    forest, _ = grown(mixed()[:, :1], FEATURES[:1])
+    cuts = np.unique(forest.thresholds[forest.nodes[:, 0] >= 0].numpy())
+    ends = np.concatenate([[-12.0], cuts, [12.0]])
+    density = lambda x: float(forest.log_prob(torch.tensor([[x]], dtype=torch.float64)).exp())  # noqa: E731
+    total = sum(integrate.fixed_quad(np.vectorize(density), a, b, n=40)[0] for a, b in itertools.pairwise(ends))
+    assert total == pytest.approx(1.0, abs=1e-3)
+
+
+def test_leaves_hold_enough_rows_and_their_shares():
+    data = mixed(400)
+    forest, facts = grown(data, leaf_rows=12)
+    row, leaf = forest.reach(forest.ranked(torch.as_tensor(data)), None)
+    count = torch.bincount(leaf, minlength=facts["leaves"])
+    assert count.min() >= 12
+    assert len(row) == 400 * len(forest.roots)
+    torch.testing.assert_close(forest.log_weights.exp(), count.double() / count.sum(), rtol=0.02, atol=0)
+
+
+def test_cut_normals_have_the_wanted_moments():
+    low, high = torch.tensor([-1e9, 0.0, 0.0, -2.0]).double(), torch.tensor([1e9, 1e9, 1.0, -1.0]).double()
+    mean, variance = torch.tensor([3.0, 0.5, 0.3, -1.4]).double(), torch.tensor([4.0, 0.1, 0.03, 0.05]).double()
+    found = normals.matching(low, high, mean, variance, torch.full_like(mean, 1e-3))
+    for place in range(4):
+        a, b, center, deviation = (float(part[place]) for part in (low, high, *found))
+        cut = stats.truncnorm((a - center) / deviation, (b - center) / deviation, center, deviation)
+        assert cut.mean() == pytest.approx(float(mean[place]), rel=1e-6)
+        assert cut.var() == pytest.approx(float(variance[place]), rel=0.02)
+
+
+def test_draws_given_columns_agree_with_importance_sampling(forest):
+    known = torch.tensor([0.0, 0.0, 2.0, 1.0]).double()
+    missing = torch.tensor([True, True, False, False])
+    drawn = forest.impute(known.expand(20_000, 4), missing.expand(20_000, 4), draw=True)
+    proposed = torch.randn(20_000, 2).double() * 1.5
+    x = known.repeat(20_000, 1)
+    x[:, :2] = proposed
+    weight = (forest.log_prob(x) - torch.distributions.Normal(0, 1.5).log_prob(proposed).sum(1)).exp()
+    for power in (1, 2):
+        want = (weight[:, None] * proposed**power).sum(0) / weight.sum()
+        torch.testing.assert_close((drawn[:, :2] ** power).mean(0), want, rtol=0.08, atol=0.05)
+    means = forest.impute(known[None], missing[None])[0, :2]
+    torch.testing.assert_close(means, drawn[:, :2].mean(0), rtol=0, atol=0.03)
+    assert (drawn[:, 2:] == known[2:]).all()
+
+
+def test_it_learns_from_rows_with_missing_values():
+    data = mixed(400)
+    gone = np.random.default_rng(0).random(data.shape) < 0.2
+    forest, _ = grown(data, gone=gone)
+    whole, held = grown(data)[0], torch.as_tensor(mixed(400, seed=1))
+    apart = np.random.default_rng(1).permuted(held.numpy(), axis=0)
+    assert forest.log_prob(held).mean() > whole.log_prob(held).mean() - 0.5
+    assert forest.log_prob(held).mean() > forest.log_prob(torch.as_tensor(apart)).mean() + 1
