@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from genzoo_flow.network import Network
 from genzoo_flow.options import FlowOptions
-from genzoo_flow.spline import forward, inverse, knots_of, spline_size
+from genzoo_flow.spline import Splines, forward, inverse, spline_size, splines_of
 
 _NUMBERS = 2**22
 """Largest number of inputs of the network at once."""
@@ -84,8 +84,8 @@ class Conditionals(nn.Module):
         for place in range(self._size):
             column = torch.tensor([place], device=z.device)
             raw = self._raw(z[:, None], known[:, None], condition, column)
-            middle, scale, knots = _parts(raw, self._bins)
-            drawn = inverse(noise[:, column], knots) * scale.exp() + middle
+            middle, scale, splines = _parts(raw, self._bins)
+            drawn = inverse(noise[:, column], splines) * scale.exp() + middle
             logs = _log_prob(drawn, raw, self._bins).squeeze(1)
             new = ~known[:, place]
             total = total + torch.where(new, logs, 0.0)
@@ -117,13 +117,13 @@ class Conditionals(nn.Module):
         return torch.einsum("nph,pkh->npk", hidden, weight) + bias
 
 
-def _parts(raw: Tensor, bins: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return center, logarithm of the scale, and knots of conditionals with numbers `raw (..., 3 K + 1)`."""
-    return raw[..., 0], _WIDEST * torch.tanh(raw[..., 1] / _WIDEST), knots_of(raw[..., 2:], bins)
+def _parts(raw: Tensor, bins: int) -> tuple[Tensor, Tensor, Splines]:
+    """Return center, logarithm of the scale, and splines of conditionals with numbers `raw (..., 3 K + 1)`."""
+    return raw[..., 0], _WIDEST * torch.tanh(raw[..., 1] / _WIDEST), splines_of(raw[..., 2:], bins)
 
 
 def _log_prob(z: Tensor, raw: Tensor, bins: int) -> Tensor:
     """Return the log-densities of numbers `z (...)` under conditionals with numbers `raw (..., 3 K + 1)`, `(...)`."""
-    middle, scale, knots = _parts(raw, bins)
-    noise, logs = forward((z - middle) * (-scale).exp(), knots)
+    middle, scale, splines = _parts(raw, bins)
+    noise, logs = forward((z - middle) * (-scale).exp(), splines)
     return logs - scale - 0.5 * noise.square() - _LOG_NORMALIZER

@@ -17,37 +17,38 @@ from torch import Tensor, nn
 
 from genzoo_flow.network import Network
 from genzoo_flow.options import FlowOptions
-from genzoo_flow.spline import forward, inverse, knots_of, spline_size
+from genzoo_flow.spline import Splines, forward, inverse, spline_size, splines_of
 
 LOG_NORMALIZER = 0.5 * math.log(2 * math.pi)
 
 
-class Rotation(nn.Module):
-    """A permutation of columns, then a rotation that is learned and begins as none.
+class Rotations(nn.Module):
+    """Permutations of columns, each followed by a rotation that is learned and begins as none.
 
-    The rotation is the Cayley transform `(I - A)^-1 (I + A)` of a skew-symmetric matrix, so its determinant is 1 and
-    its inverse the transpose.
+    A rotation is the Cayley transform `(I - A)^-1 (I + A)` of a skew-symmetric matrix, so its determinant is 1 and its
+    inverse the transpose.
 
     Arguments:
-        order: the column that comes to each place.
-        learned: whether there is a rotation, too.
+        orders: for each of L layers, the column that comes to each place.
+        learned: whether there are rotations, too.
     """
 
-    permutation: Tensor
+    permutations: Tensor
 
-    def __init__(self, order: list[int], learned: bool) -> None:
+    def __init__(self, orders: list[list[int]], learned: bool) -> None:
         super().__init__()
-        self.register_buffer("permutation", torch.eye(len(order))[order])
-        self.raw = nn.Parameter(torch.zeros(len(order), len(order))) if learned else None
+        size = len(orders[0])
+        self.register_buffer("permutations", torch.stack([torch.eye(size)[order].mT for order in orders]))
+        self.raw = nn.Parameter(torch.zeros(len(orders), size, size)) if learned else None
 
-    def matrix(self) -> Tensor:
-        """Return the orthogonal matrix, `(D, D)`: events are multiplied by it from the right."""
+    def forward(self) -> Tensor:
+        """Return orthogonal matrices, `(L, D, D)`: events are multiplied by one from the right."""
         if self.raw is None:
-            return self.permutation.mT
+            return self.permutations
         skew = self.raw - self.raw.mT
-        one = torch.eye(len(skew), device=skew.device, dtype=skew.dtype)
+        one = torch.eye(skew.shape[-1], device=skew.device, dtype=skew.dtype)
         turned: Tensor = torch.linalg.solve_ex(one - skew, one + skew).result
-        return self.permutation.mT @ turned
+        return self.permutations @ turned
 
 
 class Constant(nn.Module):
@@ -62,40 +63,36 @@ class Constant(nn.Module):
 
 
 class Coupling(nn.Module):
-    """A rotation, then splines of the last columns, which a network chooses from the first ones.
+    """Splines of the last columns, which a network chooses from the first ones.
 
     Arguments:
         size: number of columns.
         given: size of a condition.
-        rotation: the rotation.
         config: options of the model.
     """
 
-    def __init__(self, size: int, given: int, rotation: Rotation, config: FlowOptions) -> None:
+    def __init__(self, size: int, given: int, config: FlowOptions) -> None:
         super().__init__()
-        self.rotation = rotation
         self._kept, self._bins = size // 2, config.bins
         changed = size - self._kept
         outputs = changed * spline_size(config.bins)
         inputs = self._kept + given
         self.network = Network(inputs, outputs, config.widths, config.dropout) if inputs else Constant(outputs)
 
-    def _knots(self, kept: Tensor, condition: Tensor | None) -> Tensor:
+    def _splines(self, kept: Tensor, condition: Tensor | None) -> Splines:
         seen = kept if condition is None else torch.cat([kept, condition.to(kept.dtype)], -1)
-        return knots_of(self.network(seen).unflatten(-1, (-1, spline_size(self._bins))), self._bins)
+        return splines_of(self.network(seen).unflatten(-1, (-1, spline_size(self._bins))), self._bins)
 
     def forward(self, z: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return the images of `z (N, D)` and the log-determinants, `(N,)`."""
-        turned = z @ self.rotation.matrix().to(z.dtype)
-        kept, rest = turned[:, : self._kept], turned[:, self._kept :]
-        changed, logs = forward(rest, self._knots(kept, condition))
+        kept, rest = z[:, : self._kept], z[:, self._kept :]
+        changed, logs = forward(rest, self._splines(kept, condition))
         return torch.cat([kept, changed], -1), logs.sum(-1)
 
     def inverse(self, y: Tensor, condition: Tensor | None) -> Tensor:
         """Return what `forward` maps to `y (N, D)`."""
-        kept = y[:, : self._kept]
-        rest = inverse(y[:, self._kept :], self._knots(kept, condition))
-        return torch.cat([kept, rest], -1) @ self.rotation.matrix().to(y.dtype).mT
+        kept, rest = y[:, : self._kept], y[:, self._kept :]
+        return torch.cat([kept, inverse(rest, self._splines(kept, condition))], -1)
 
 
 class Couplings(nn.Module):
@@ -110,24 +107,22 @@ class Couplings(nn.Module):
     def __init__(self, size: int, given: int, config: FlowOptions) -> None:
         super().__init__()
         self._size = size
-        orders = _orders(size, config.layers)
-        self.couplings = nn.ModuleList(
-            Coupling(size, given, Rotation(order, config.rotations and size > 1), config) for order in orders
-        )
+        self.rotations = Rotations(_orders(size, config.layers), config.rotations and size > 1)
+        self.couplings = nn.ModuleList(Coupling(size, given, config) for _ in range(config.layers))
 
     def forward(self, z: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Map events `z (N, D)` to noise; return it with the log-determinants, `(N,)`."""
         total = z.new_zeros(len(z))
-        for coupling in self.couplings:
-            z, logs = coupling(z, condition)
+        for coupling, rotation in zip(self.couplings, self.rotations().to(z.dtype), strict=True):
+            z, logs = coupling(z @ rotation, condition)
             total = total + logs
         return z, total
 
     def inverse(self, noise: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return the events that `forward` maps to `noise (N, D)`."""
-        for coupling in reversed(self.couplings):
+        for coupling, rotation in zip(reversed(self.couplings), self.rotations().to(noise.dtype).flip(0), strict=True):
             assert isinstance(coupling, Coupling)
-            noise = coupling.inverse(noise, condition)
+            noise = coupling.inverse(noise, condition) @ rotation.mT
         return noise
 
     def log_prob(self, z: Tensor, condition: Tensor | None = None) -> Tensor:

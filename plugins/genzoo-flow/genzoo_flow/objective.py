@@ -1,4 +1,4 @@
-"""The objective of `flow`: the mean log-density of training rows, with new noise in the cells of categories and counts."""
+"""The objective of `flow`: the mean log-density of training rows, with new noise for categories and counts."""
 
 from __future__ import annotations
 

@@ -20,11 +20,11 @@ class FlowOptions(Settings):
         "a sample then takes a pass for each column",
     )
     layers: int = Field(6, ge=1, le=64, description="number of couplings; not used with autoregressive=true")
-    bins: int = Field(8, ge=2, le=256, description="pieces of each spline")
+    bins: int = Field(4, ge=2, le=256, description="pieces of each spline")
     widths: tuple[Width, ...] = Field(
-        (96, 96), max_length=32, description="widths of the inner layers of each network; empty for linear ones"
+        (64, 64), max_length=32, description="widths of the inner layers of each network; empty for linear ones"
     )
-    dropout: float = Field(0.2, ge=0, lt=1, description="share of inner activations dropped while training")
+    dropout: float = Field(0.3, ge=0, lt=1, description="share of inner activations dropped while training")
     rotations: bool = Field(True, description="learn a rotation of the columns before each coupling")
 
 

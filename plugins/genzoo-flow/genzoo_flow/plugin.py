@@ -22,7 +22,7 @@ _FLOW = genzoo.ModelSpec(
     conditional=True,
     data="iris",
     training={
-        "steps": 2000,
+        "epochs": 100,
         "batch_size": 256,
         "optimizer": {"name": "adamw", "lr": 3e-3},
         "schedule": {"name": "cosine"},
