@@ -12,11 +12,10 @@ References:
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
+from genzoo_flow.coupling import LOG_NORMALIZER
 from genzoo_flow.network import Network
 from genzoo_flow.options import FlowOptions
 from genzoo_flow.spline import Splines, forward, inverse, spline_size, splines_of
@@ -26,8 +25,6 @@ _NUMBERS = 2**22
 
 _WIDEST = 4.0
 """Largest logarithm of a factor on the scale of a column."""
-
-_LOG_NORMALIZER = 0.5 * math.log(2 * math.pi)
 
 
 class Conditionals(nn.Module):
@@ -112,8 +109,8 @@ class Conditionals(nn.Module):
         """
         given = None if condition is None else condition[:, None].expand(-1, seen.shape[1], -1)
         hidden = self.network.hidden(self._inputs(z, seen, given))  # (N, P, H)
-        weight = self.network.last.weight.unflatten(0, (self._size, self._numbers))[places]  # (P, numbers, H)
-        bias = self.network.last.bias.unflatten(0, (self._size, self._numbers))[places]
+        weight = self.network.last.weight.view(self._size, self._numbers, -1)[places]  # (P, numbers, H)
+        bias = self.network.last.bias.view(self._size, self._numbers)[places]
         return torch.einsum("nph,pkh->npk", hidden, weight) + bias
 
 
@@ -126,4 +123,4 @@ def _log_prob(z: Tensor, raw: Tensor, bins: int) -> Tensor:
     """Return the log-densities of numbers `z (...)` under conditionals with numbers `raw (..., 3 K + 1)`, `(...)`."""
     middle, scale, splines = _parts(raw, bins)
     noise, logs = forward((z - middle) * (-scale).exp(), splines)
-    return logs - scale - 0.5 * noise.square() - _LOG_NORMALIZER
+    return logs - scale - 0.5 * noise.square() - LOG_NORMALIZER

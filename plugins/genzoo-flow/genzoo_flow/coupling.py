@@ -128,7 +128,8 @@ class Couplings(nn.Module):
     def log_prob(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return the log-density of `z (N, D)`, `(N,)`."""
         noise, logs = self(z, condition)
-        return logs - 0.5 * noise.square().sum(-1) - LOG_NORMALIZER * self._size
+        found: Tensor = logs - 0.5 * noise.square().sum(-1) - LOG_NORMALIZER * self._size
+        return found
 
     def sample(self, noise: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return the events of standard normal `noise (N, D)`."""

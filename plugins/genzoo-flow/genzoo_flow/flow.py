@@ -7,7 +7,7 @@ densities there bounds the probability of the values.
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from abc import abstractmethod
 
 import torch
 from torch import Tensor
@@ -35,9 +35,13 @@ class Flow(Generator):
         self.columns = columns
         self._size, self._given = size, given
 
+    @abstractmethod
     def training_log_prob(self, x: Tensor, missing: Tensor | None, condition: Tensor | None) -> Tensor:
         """Return one estimate of the log-density of each of events `x (N, D)`, to be maximized, `(N,)`."""
-        raise NotImplementedError
+
+    @abstractmethod
+    def held_out_log_prob(self, x: Tensor, missing: Tensor | None, condition: Tensor | None) -> Tensor:
+        """Return the log-density of events `x (N, D)`, or its bound from one draw, `(N,)`."""
 
     def _noise(self, n: int) -> Tensor:
         weight = next(self.parameters())
@@ -51,7 +55,7 @@ class Flow(Generator):
 class CouplingFlow(Flow):
     """A flow of couplings."""
 
-    accepts_missing: ClassVar[bool] = False
+    accepts_missing = False
 
     def __init__(self, columns: Columns, size: int, given: int, couplings: Couplings) -> None:
         super().__init__(columns, size, given)
@@ -62,7 +66,11 @@ class CouplingFlow(Flow):
         if missing is not None:
             raise ConfigError("A flow of couplings takes no missing values; use autoregressive=true.")
         z, slopes = self.columns(x)
-        return self.couplings.log_prob(z, condition) + slopes.sum(1)
+        logs: Tensor = self.couplings.log_prob(z, condition) + slopes.sum(1)
+        return logs
+
+    def held_out_log_prob(self, x: Tensor, missing: Tensor | None, condition: Tensor | None) -> Tensor:
+        return self.training_log_prob(x, missing, condition)
 
     def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
         self._check(condition)
@@ -94,7 +102,7 @@ class CouplingBound(CouplingFlow, LikelihoodBound):
 class AutoregressiveFlow(Flow, Imputation):
     """A flow of conditionals. Without a fixed order it also fills in missing values, approximately."""
 
-    approximate: ClassVar[bool] = True
+    approximate = True
 
     def __init__(self, columns: Columns, size: int, given: int, conditionals: Conditionals) -> None:
         super().__init__(columns, size, given)
@@ -104,7 +112,8 @@ class AutoregressiveFlow(Flow, Imputation):
         self._check(condition)
         z, slopes = self.columns(x)
         slopes = slopes if missing is None else slopes.masked_fill(missing, 0.0)
-        return self.conditionals.estimate(z, condition, missing) + slopes.sum(1)
+        logs: Tensor = self.conditionals.estimate(z, condition, missing) + slopes.sum(1)
+        return logs
 
     def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
         self._check(condition)
@@ -146,6 +155,9 @@ class AutoregressiveDensity(AutoregressiveFlow, Likelihood):
 
     def log_prob(self, x: Tensor, missing: Tensor | None = None, *, condition: Tensor | None = None) -> Tensor:
         """Return the log-density; of an event with missing values, each observed one given the ones before it."""
+        return self.held_out_log_prob(x, missing, condition)
+
+    def held_out_log_prob(self, x: Tensor, missing: Tensor | None, condition: Tensor | None) -> Tensor:
         self._check(condition)
         return self.conditionals.log_prob(x, condition, missing)
 
@@ -157,12 +169,13 @@ class AutoregressiveBound(AutoregressiveFlow, LikelihoodBound):
         self, x: Tensor, missing: Tensor | None = None, *, condition: Tensor | None = None, draws: int = 1
     ) -> Tensor:
         """Return a bound that averages over the noise of categories and counts, and over draws of missing values."""
-        self._check(condition)
-        found = [self._one_bound(x, missing, condition) for _ in range(draws)]
+        found = [self.held_out_log_prob(x, missing, condition) for _ in range(draws)]
         return torch.stack(found).logsumexp(0) - math.log(draws)
 
-    def _one_bound(self, x: Tensor, missing: Tensor | None, condition: Tensor | None) -> Tensor:
+    def held_out_log_prob(self, x: Tensor, missing: Tensor | None, condition: Tensor | None) -> Tensor:
+        self._check(condition)
         if missing is not None:
             return self._completed(x, missing, condition)[1]
         z, slopes = self.columns(x)
-        return self.conditionals.log_prob(z, condition) + slopes.sum(1)
+        logs: Tensor = self.conditionals.log_prob(z, condition) + slopes.sum(1)
+        return logs

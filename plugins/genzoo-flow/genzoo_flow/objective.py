@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from genzoo import Batch, ConfigError, GradientObjective, Likelihood, LikelihoodBound, Model, Progress, full_precision
+from genzoo import Batch, ConfigError, GradientObjective, Model, Progress, full_precision
 from genzoo_flow.flow import Flow
 from genzoo_flow.options import DensityOptions
 
@@ -31,11 +31,7 @@ class LogDensity(GradientObjective):
             return -_flow(model).training_log_prob(x, missing, condition).mean()
 
     def monitor(self, model: Model, batch: Batch) -> Tensor:
-        generator, mask = _flow(model), () if batch.missing is None else (batch.missing,)
-        if isinstance(generator, Likelihood):
-            return -generator.log_prob(batch.x, *mask, condition=batch.condition).mean()
-        assert isinstance(generator, LikelihoodBound)
-        return -generator.log_prob_bound(batch.x, *mask, condition=batch.condition).mean()
+        return -_flow(model).held_out_log_prob(batch.x, batch.missing, batch.condition).mean()
 
 
 def _flow(model: Model) -> Flow:

@@ -49,7 +49,7 @@ def spline_size(bins: int) -> int:
 
 def splines_of(raw: Tensor, bins: int) -> Splines:
     """Return the splines that unconstrained numbers `raw (..., 3 K - 1)` make; zeros make the identity."""
-    sides = raw[..., : 2 * bins].unflatten(-1, (2, bins))
+    sides = raw[..., : 2 * bins].reshape(*raw.shape[:-1], 2, bins)
     sides = (sides - sides.detach().amax(-1, keepdim=True)).exp()  # torch's softmax of so few numbers is slow
     sides = 2 * BOUND * _LEAST / bins + (2 * BOUND * (1 - _LEAST) / sides.sum(-1, keepdim=True)) * sides
     return Splines(sides, sides.cumsum(-1) - BOUND, F.pad(raw[..., 2 * bins :], (1, 1)))
