@@ -27,7 +27,7 @@ from torch.nn import functional as F
 
 import genzoo
 from genzoo.config.resolve import layer, resolve_config
-from genzoo.config.settings import GradientTraining
+from genzoo.config.training import GradientTraining
 from genzoo.data.transforms import AffineTransform
 from genzoo.engine.dataloader import ResidentLoader, Sampler
 from genzoo.engine.gradient import GradientEngine

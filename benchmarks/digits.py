@@ -21,8 +21,8 @@ from sklearn.datasets import load_digits
 from sklearn.svm import SVC
 
 import genzoo
+from genzoo.config.data import SplitSettings
 from genzoo.config.layers import parse_assignments
-from genzoo.config.settings import SplitSettings
 from genzoo.metrics.precision_recall import coverage, density, precision, recall
 
 EVENTS = 500

@@ -18,12 +18,14 @@ import numpy as np
 import torch
 
 import genzoo
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.dataset import Dataset
 from genzoo.data.loading import open_dataset
 from genzoo.data.transforms import AffineTransform
 from genzoo.errors import GenzooError
-from genzoo.metrics.evaluator import compute_metrics, find_extractor, find_metrics, make_reference
+from genzoo.metrics.evaluation.choice import find_extractor, find_metrics
+from genzoo.metrics.evaluation.reference import make_reference
+from genzoo.metrics.evaluator import compute_metrics
 from genzoo.plugins.manager import get_registry
 
 

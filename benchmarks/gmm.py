@@ -19,7 +19,7 @@ import torch
 from sklearn.mixture import GaussianMixture as Reference
 
 import genzoo
-from genzoo.config.settings import EMTraining
+from genzoo.config.training import EMTraining
 from genzoo.engine.em import EMEngine
 from genzoo_mixture.em import MixtureEM
 from genzoo_mixture.emission import COVARIANCES

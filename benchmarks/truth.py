@@ -33,7 +33,7 @@ import torch
 from sklearn.datasets import load_wine
 
 import genzoo
-from genzoo.metrics.evaluator import find_metrics
+from genzoo.metrics.evaluation.choice import find_metrics
 from genzoo.metrics.metric import Metric, MetricInput, Score, error_of_difference
 from genzoo.plugins.manager import get_registry
 

@@ -36,8 +36,8 @@ import torch
 from torch import nn
 
 import genzoo
+from genzoo.config.data import SplitSettings
 from genzoo.config.layers import parse_assignments
-from genzoo.config.settings import SplitSettings
 from genzoo.data.builtin import digits
 from genzoo.data.download import fashion_mnist
 from genzoo.data.images import binarize

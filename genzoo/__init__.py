@@ -73,10 +73,8 @@ _HOME = {
     ),
     "genzoo.plugins.hookspecs": ("hookimpl",),
     "genzoo.reports.result": ("Report",),
-    "genzoo.persistence.run": (
-        "Run",
-        "load",
-    ),
+    "genzoo.persistence.open_run": ("load",),
+    "genzoo.persistence.run": ("Run",),
     "genzoo.persistence.run_list": ("runs",),
     "genzoo.runtime.device": ("full_precision",),
     "genzoo.runtime.display": ("show_progress",),

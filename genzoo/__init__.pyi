@@ -46,8 +46,8 @@ from genzoo.models.objective import EMObjective as EMObjective
 from genzoo.models.objective import GradientObjective as GradientObjective
 from genzoo.models.objective import Objective as Objective
 from genzoo.models.objective import Progress as Progress
+from genzoo.persistence.open_run import load as load
 from genzoo.persistence.run import Run as Run
-from genzoo.persistence.run import load as load
 from genzoo.persistence.run_list import runs as runs
 from genzoo.plugins.hookspecs import hookimpl as hookimpl
 from genzoo.reports.result import Report as Report

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from genzoo.wording import setting_name
 
 _FIRST = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -29,6 +31,17 @@ def counted(count: int, noun: str) -> str:
         ('1 row', '2 passes', '10000 rows')
     """
     return f"{count} {noun}{'' if count == 1 else 'es' if noun.endswith('s') else 's'}"
+
+
+def one_of(names: Sequence[str]) -> str:
+    """List alternatives.
+
+    Examples:
+        >>> one_of(["tables"]), one_of(["a", "b", "c"])
+        ('tables', 'a, b or c')
+    """
+    *most, last = names
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def about_starts(tried: int, agreed: int) -> str:

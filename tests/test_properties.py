@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from pydantic import TypeAdapter, ValidationError
 
+from genzoo.config.data_form import DataForm
 from genzoo.config.layers import merge, parse_assignments
-from genzoo.config.settings import DataForm, GradientTraining, RunConfig
+from genzoo.config.run_config import RunConfig
+from genzoo.config.training import GradientTraining
 from genzoo.data.transforms import AffineTransform, fit_transform
 from genzoo.errors import ArtifactError, ConfigError
 from genzoo.spec.events import DataSpec, Feature

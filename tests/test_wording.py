@@ -15,7 +15,7 @@ import genzoo
 from genzoo import wording
 from genzoo.cli.main import root
 from genzoo.config.flags import flagged_settings
-from genzoo.config.settings import RunConfig
+from genzoo.config.run_config import RunConfig
 from genzoo.errors import GenzooError
 from genzoo.text import about_starts
 from genzoo.wording import SHELL, FrontEnd, Word, argument, setting_name, speaking, speaking_everywhere

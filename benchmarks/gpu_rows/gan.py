@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import genzoo
-from genzoo.config.settings import GradientTraining, RunConfig
+from genzoo.config.run_config import RunConfig
+from genzoo.config.training import GradientTraining
 from gpu_rows.gradient import GradientRow, PlainEMA, PlainStep, make_adam, scaled
 from gpu_rows.row import Place
 

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 import genzoo
 from genzoo.config.resolve import layer, resolve_config
-from genzoo.config.settings import GradientTraining, OptimizerConfig, RunConfig
+from genzoo.config.run_config import RunConfig
+from genzoo.config.training import GradientTraining, OptimizerConfig
 from genzoo.engine.loss_buffer import LossBuffer
 from genzoo.engine.schedule import Budget
 from genzoo.models.factory import build_model

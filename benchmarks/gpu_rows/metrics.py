@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 import genzoo
-from genzoo.metrics.evaluator import find_metrics
+from genzoo.metrics.evaluation.choice import find_metrics
 from genzoo.metrics.mmd import median_distance
 from genzoo.plugins.manager import get_registry
 from gpu_rows.limits import Work

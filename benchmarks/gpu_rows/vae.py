@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 import genzoo
-from genzoo.config.settings import GradientTraining, RunConfig
+from genzoo.config.run_config import RunConfig
+from genzoo.config.training import GradientTraining
 from gpu_rows.gradient import GradientRow, PlainEMA, PlainStep, make_adam, scaled
 from gpu_rows.row import Place
 

@@ -192,7 +192,9 @@ class ComputingCommand(Command):
         loads: whether it loads a run, whose model may be a class of the user's. Defaults to true.
     """
 
-    def __init__(self, *args: Any, needs: str = "genzoo.persistence.run", loads: bool = True, **settings: Any) -> None:
+    def __init__(
+        self, *args: Any, needs: str = "genzoo.persistence.open_run", loads: bool = True, **settings: Any
+    ) -> None:
         super().__init__(*args, **settings)
         self._needs = needs
         if loads:

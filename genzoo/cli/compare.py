@@ -205,7 +205,7 @@ def _show(report: Report, as_json: bool, plot: bool, out: Path | None, models: S
         return
     from rich.console import Console
 
-    from genzoo.persistence.run import open_run
+    from genzoo.persistence.open_run import open_run
     from genzoo.reports.overview.terminal import print_overview
     from genzoo.reports.terminal import print_report
 

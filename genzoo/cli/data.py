@@ -43,7 +43,8 @@ def data_command(data: str | None, as_json: bool, **given: Any) -> None:
             table = [[e.spec.name, e.spec.modality, e.spec.summary] for e in entries]
             show_table(["name", "modality", "summary"], table)
         return
-    from genzoo.config.settings import DataSettings, SplitSettings, validate
+    from genzoo.config.data import DataSettings, SplitSettings
+    from genzoo.config.settings import validate
     from genzoo.data.inspect import inspect
     from genzoo.data.loading import open_readable
 

@@ -49,7 +49,7 @@ def cluster_command(
     """
     from genzoo.cli.rows import check_destination, open_data, settings_of, show_columns
     from genzoo.inference.scoring import CLUSTER_COLUMNS, cluster
-    from genzoo.persistence.run import load
+    from genzoo.persistence.open_run import load
     from genzoo.verbs.given import check_capable, kept_columns
 
     check_destination(out, keep)
@@ -85,7 +85,7 @@ def embed_command(run: str, out: Path | None, device: str, as_json: bool, **give
     """
     from genzoo.cli.rows import check_destination, open_data, settings_of, show_columns
     from genzoo.metrics.evaluate import embed
-    from genzoo.persistence.run import load
+    from genzoo.persistence.open_run import load
     from genzoo.verbs.given import check_capable
 
     check_destination(out)
@@ -124,7 +124,7 @@ def reconstruct_command(run: str, out: Path, escape_formulas: bool, device: str,
     from genzoo.cli.rows import open_data, settings_of
     from genzoo.inference.export import check_suffix, save_events
     from genzoo.metrics.evaluate import reconstruct
-    from genzoo.persistence.run import load
+    from genzoo.persistence.open_run import load
     from genzoo.verbs.given import check_capable
 
     show_unfinished(run)
@@ -165,7 +165,8 @@ def impute_command(
 
     A missing value becomes its mean given the observed values of the row, or its most probable category. The mean of a
     count need not be whole, and turns a column of integers into fractions; --draws fills in whole counts. Numbers of
-    other columns of whole numbers are rounded, unless the model was trained with --no-whole.
+    other columns are rounded to whole numbers or decimal places as in the training rows, unless the model was trained
+    with --no-whole or --no-round.
 
     All columns keep their order and otherwise their type, including those that the model does not use. Columns named
     by --drop are removed. An array (.npy, .npz) holds only the columns of the model.
@@ -178,7 +179,7 @@ def impute_command(
     from genzoo.cli.rows import open_data, settings_of, write_filled
     from genzoo.data.columns.unseen import about_unseen, unseen_levels
     from genzoo.inference.export import check_suffix
-    from genzoo.persistence.run import load
+    from genzoo.persistence.open_run import load
     from genzoo.verbs.given import check_capable
     from genzoo.verbs.rows import filled_events
 
@@ -258,7 +259,7 @@ def score_command(
     """
     from genzoo.cli.rows import check_destination, open_data, settings_of, show_columns
     from genzoo.inference.scoring import SCORE_COLUMNS, score
-    from genzoo.persistence.run import load
+    from genzoo.persistence.open_run import load
     from genzoo.verbs.given import check_capable, kept_columns
 
     check_destination(out, keep)

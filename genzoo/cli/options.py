@@ -12,12 +12,13 @@ import click
 from click.core import ParameterSource
 
 from genzoo.cli.command import Option
+from genzoo.config.data import DataSettings, SplitSettings, split_names
 from genzoo.config.explain import as_sentence, describe_fields
 from genzoo.config.flags import LISTED, FlaggedSetting, flagged_settings, settings_layer
 from genzoo.config.layers import parse_assignments
 from genzoo.config.resolve import layer, options_class
+from genzoo.config.run_config import RunConfig
 from genzoo.config.sampling import sampling_class
-from genzoo.config.settings import DataSettings, RunConfig, SplitSettings, split_names
 from genzoo.errors import ConfigError
 from genzoo.plugins.registry import Entry, Registry
 from genzoo.spec.entries import ModelSpec, ObjectiveSpec

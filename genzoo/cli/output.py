@@ -71,7 +71,7 @@ def show_notes(notes: Iterable[str]) -> None:
 def show_unfinished(path: str) -> None:
     """Print a note on stderr if the run at a path has diverged or has not finished; model folders have no such note."""
     from genzoo.errors import ArtifactError
-    from genzoo.persistence.run import is_model_folder, open_run
+    from genzoo.persistence.open_run import is_model_folder, open_run
 
     if is_model_folder(path):
         return

@@ -61,7 +61,7 @@ def report_command(run: str, out: Path | None, seed: int, as_json: bool, **given
     \b
     genzoo report RUN --out report.html
     """
-    from genzoo.persistence.run import is_comparison
+    from genzoo.persistence.open_run import is_comparison
     from genzoo.reports.html import write_pictures
     from genzoo.verbs.report import RunReport, page_of_comparison
 

@@ -13,14 +13,16 @@ import pyarrow as pa
 
 from genzoo.cli.options import check_data_given, data_layer
 from genzoo.cli.output import print_json, print_line, show_notes
-from genzoo.config.settings import DataSettings, validate
+from genzoo.config.data import DataSettings
+from genzoo.config.settings import validate
 from genzoo.data.align import filled_table, known_to_model
 from genzoo.data.dataset import Dataset
-from genzoo.data.loading import check_matching, open_matching, open_source
+from genzoo.data.loading import open_matching, open_source
+from genzoo.data.opening.given import check_matching
 from genzoo.errors import ConfigError, pass_out_of_memory
 from genzoo.inference.export import save_events
 from genzoo.inference.trained_model import TrainedModel
-from genzoo.persistence.run import is_model_folder, open_run
+from genzoo.persistence.open_run import is_model_folder, open_run
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.progress import Phase
 from genzoo.spec.modality import TABLE_SUFFIXES, TEXT_SUFFIXES

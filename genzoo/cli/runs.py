@@ -13,7 +13,7 @@ import click
 from genzoo.cli.command import Command, LazyGroup, Option
 from genzoo.cli.options import json_option, with_options
 from genzoo.cli.output import print_json, print_line, show_table
-from genzoo.config.settings import runs_folder
+from genzoo.config.run_config import runs_folder
 from genzoo.errors import ConfigError
 from genzoo.persistence.listing import (
     STATUSES,

@@ -29,7 +29,8 @@ from genzoo.config.flags import FlaggedSetting, flagged_settings, settings_layer
 from genzoo.config.hints import explain_flag, explain_words
 from genzoo.config.layers import parse_assignments, read_config_file
 from genzoo.config.resolve import CALLED, layer, resolve_config, training_class
-from genzoo.config.settings import BUDGETS, DirectTraining, RunConfig
+from genzoo.config.run_config import RunConfig
+from genzoo.config.training import BUDGETS, DirectTraining
 from genzoo.models.reference import known_name
 from genzoo.persistence.format1 import current_layers, upgrade_config
 from genzoo.plugins.local import offered_model, split_reference

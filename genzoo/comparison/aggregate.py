@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from genzoo.comparison.candidate import Candidate
-from genzoo.comparison.fit import NO_MAXIMUM, FitResult
+from genzoo.comparison.fits.em_figures import NO_MAXIMUM
+from genzoo.comparison.fits.job import FitResult
 from genzoo.comparison.splits import Folds, SplitPlan
 from genzoo.data.dataset import Dataset
 from genzoo.inference.row_likelihoods import bits_per_dim

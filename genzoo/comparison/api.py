@@ -9,19 +9,23 @@ from typing import Any, get_args
 
 from genzoo.comparison.candidate import Candidate, candidates, distinct
 from genzoo.comparison.comparison import Comparison, FitCallback, Tie
-from genzoo.comparison.fit import prepare_features, sample_metrics
+from genzoo.comparison.fits.sample_metrics import prepare_features, sample_metrics
 from genzoo.comparison.splits import SplitPlan
 from genzoo.comparison.store import ResultStore, StoreHeader
 from genzoo.comparison.workers import available_cores
 from genzoo.config.counts import check_count
+from genzoo.config.data import SplitSettings
 from genzoo.config.keywords import PLACES, sort_keywords
 from genzoo.config.resolve import options_class
-from genzoo.config.settings import EMTraining, GradientTraining, RunConfig, Settings, SplitSettings, validate
+from genzoo.config.run_config import RunConfig
+from genzoo.config.settings import Settings, validate
+from genzoo.config.training import EMTraining, GradientTraining
 from genzoo.data.dataset import Dataset, usable
-from genzoo.data.loading import anchor, given_data, open_dataset
+from genzoo.data.loading import anchor, open_dataset
+from genzoo.data.opening.given import given_data
 from genzoo.data.splits.given import given_split
 from genzoo.errors import ConfigError, did_you_mean
-from genzoo.metrics.evaluator import find_extractor
+from genzoo.metrics.evaluation.choice import find_extractor
 from genzoo.metrics.information_criteria import CRITERIA
 from genzoo.persistence.format1 import current_metric
 from genzoo.plugins.api1 import former_keywords

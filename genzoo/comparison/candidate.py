@@ -22,8 +22,8 @@ from genzoo.config.resolve import (
     resolve_config,
     training_class,
 )
+from genzoo.config.run_config import RunConfig
 from genzoo.config.sampling import sampling_class
-from genzoo.config.settings import RunConfig
 from genzoo.errors import ConfigError
 from genzoo.models.reference import check_distinct, known_name
 from genzoo.persistence.format1 import current_layers

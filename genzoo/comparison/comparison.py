@@ -15,14 +15,16 @@ import numpy as np
 
 from genzoo.comparison.aggregate import CandidateResult, Evidence, aggregate_results, not_ranked
 from genzoo.comparison.candidate import Candidate
-from genzoo.comparison.fit import FitJob, FitResult
+from genzoo.comparison.fits.job import FitJob, FitResult
 from genzoo.comparison.ranking import LIKELIHOOD_FIGURES, Ranking, default_figure, rank
 from genzoo.comparison.settle import TOLERANCE_OF_SUM
 from genzoo.comparison.splits import SplitPlan, split_settings
 from genzoo.comparison.store import ResultStore
 from genzoo.comparison.workers import run_fit_jobs, with_threads
+from genzoo.config.data import DataSettings
 from genzoo.config.explain import as_sentence
-from genzoo.config.settings import DataSettings, EMTraining, RunConfig
+from genzoo.config.run_config import RunConfig
+from genzoo.config.training import EMTraining
 from genzoo.data.conditions import joint_dataset
 from genzoo.data.dataset import Dataset
 from genzoo.data.degenerate.dependence import find_dependence
@@ -39,6 +41,7 @@ from genzoo.plugins.manager import get_registry
 from genzoo.reports.comparison_page import comparison_page
 from genzoo.reports.formats import write_report
 from genzoo.reports.html import write_page, write_pictures
+from genzoo.reports.modalities.report import report_of
 from genzoo.reports.result import Report, Row, likelihood_scores
 from genzoo.reports.samples import PageSamples, write_page_samples
 from genzoo.reports.sections import evenly, how_many
@@ -190,11 +193,11 @@ class Comparison:
     def _shown(self, found: Mapping[str, CandidateResult]) -> PageSamples:
         """Return real rows (test rows if there are any) and the samples of all candidates."""
         rows = self.division.test_rows if len(self.division.test_rows) else self.division.rows
-        most, table = how_many(self.dataset.spec), self.dataset.spec.form.columns
+        most, drawn = how_many(self.dataset.spec), report_of(self.dataset.spec.form).pairs_picture is not None
         real = np.asarray(self.dataset.events[evenly(rows, most)])
         samples = {name: result.samples for name, result in found.items() if result.samples is not None}
         means = frozenset(name for name, result in found.items() if result.means)
-        some = np.asarray(self.dataset.events[evenly(self.division.rows, most)]) if table else None
+        some = np.asarray(self.dataset.events[evenly(self.division.rows, most)]) if drawn else None
         return PageSamples(self.dataset.spec, real, samples, means, some)
 
     def keep_best(self, report: Report) -> Report:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from genzoo.config.settings import SplitSettings
+from genzoo.config.data import SplitSettings
 from genzoo.data.dataset import Dataset, Rows, Split
 from genzoo.data.splits.dividers import Divider
 from genzoo.errors import ConfigError

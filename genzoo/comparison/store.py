@@ -18,7 +18,10 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from genzoo.comparison.aggregate import CandidateResult
 from genzoo.comparison.candidate import Candidate
-from genzoo.config.settings import DataForm, Precision, Settings, SplitSettings
+from genzoo.config.data import SplitSettings
+from genzoo.config.data_form import DataForm
+from genzoo.config.run_config import Precision
+from genzoo.config.settings import Settings
 from genzoo.data.checks import data_difference
 from genzoo.errors import ArtifactError, ConfigError, GenzooError
 from genzoo.persistence.format1 import upgrade_candidate

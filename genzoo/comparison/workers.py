@@ -18,11 +18,12 @@ import numpy as np
 import torch
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from genzoo.comparison.fit import FitJob, FitResult, run_fit_job
+from genzoo.comparison.fit import run_fit_job
+from genzoo.comparison.fits.job import FitJob, FitResult
 from genzoo.comparison.relay import read_lanes, relayed
 from genzoo.comparison.signals import leave_signals_to
 from genzoo.comparison.splits import SplitPlan
-from genzoo.config.settings import DataSettings, SplitSettings
+from genzoo.config.data import DataSettings, SplitSettings
 from genzoo.data.dataset import Dataset
 from genzoo.data.loading import open_dataset
 from genzoo.errors import GenzooError

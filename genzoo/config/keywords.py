@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
+from genzoo.config.data import DataSettings, SplitSettings
 from genzoo.config.layers import merge_training
 from genzoo.config.resolve import options_class
-from genzoo.config.settings import TRAINING_CLASSES, DataSettings, OptimizerConfig, SplitSettings
+from genzoo.config.training import TRAINING_CLASSES, OptimizerConfig
 from genzoo.errors import ConfigError
 from genzoo.plugins.registry import Entry, Registry
 from genzoo.spec.entries import ModelSpec

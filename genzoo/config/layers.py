@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from genzoo.config.settings import _RHYTHMS, BUDGETS
+from genzoo.config.training import BUDGETS, RHYTHMS
 from genzoo.errors import ConfigError
 
 SECTIONS = ("objective", "training", "data", "split", "sampling")
@@ -74,7 +74,7 @@ def merge_training(*layers: Mapping[str, Any]) -> dict[str, Any]:
     """
     merged: dict[str, Any] = {}
     for layer in layers:
-        for names in (BUDGETS, _RHYTHMS):
+        for names in (BUDGETS, RHYTHMS):
             if any(layer.get(name) is not None for name in names):
                 merged = {key: value for key, value in merged.items() if key not in names}
         merged = merge(merged, layer)

@@ -8,21 +8,20 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from genzoo.config.data import DataSettings, SplitSettings
 from genzoo.config.flags import flagged_settings
 from genzoo.config.layers import SECTIONS, merge, merge_training
+from genzoo.config.run_config import RunConfig
 from genzoo.config.sampling import Sampling, sampling_class
-from genzoo.config.settings import (
+from genzoo.config.settings import validate
+from genzoo.config.training import (
     TRAINING_CLASSES,
-    DataSettings,
     DirectTraining,
     EMTraining,
     GradientTraining,
     OptimizerConfig,
-    RunConfig,
-    SplitSettings,
     StepSettings,
     TrainingSettings,
-    validate,
 )
 from genzoo.errors import ConfigError, PluginError, did_you_mean
 from genzoo.plugins.api1 import find_objective_kind

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.column import Column
 from genzoo.data.conditions import joint_spec, labeled, separate, with_condition_columns
 from genzoo.data.dataset import BLOCK, Dataset, usable
@@ -35,7 +35,7 @@ from genzoo.text import guarded
 from genzoo.typing import Array
 from genzoo.wording import argument
 
-_OF_TRAINING = ("kinds", "bounds", "whole", "transforms")
+_OF_TRAINING = ("kinds", "bounds", "whole", "round", "transforms")
 """Settings of columns that a trained model knows."""
 
 _OFF_GRID = 1e-3

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.dataset import BLOCK, Dataset, category
 from genzoo.data.table import complete
 from genzoo.errors import ConfigError, DataError, did_you_mean

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from genzoo.config.settings import SplitSettings
+from genzoo.config.data import SplitSettings
 from genzoo.data.splits.dividers import Divider, InOrder, RandomRows, WholeGroups
 from genzoo.data.splits.duplicates import same_rows
 from genzoo.data.splits.groups import joined

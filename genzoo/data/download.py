@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from pathlib import Path
 
 from genzoo.data.dataset import Dataset
-from genzoo.data.readers.idx import read_idx_pair
+from genzoo.data.readers.images.idx import read_idx_pair
 from genzoo.errors import DataError, pass_out_of_memory
 from genzoo.runtime.progress import Phase
 

@@ -7,26 +7,17 @@ import dataclasses
 import numpy as np
 
 from genzoo.data.dataset import BLOCK, Dataset, spec_of
-from genzoo.errors import ConfigError, DataError
 from genzoo.spec.events import DataSpec, Feature, StorageType
 from genzoo.typing import Array
-from genzoo.wording import argument
 
 
 def binarize(dataset: Dataset) -> Dataset:
-    """Return the images as bytes: 1 above the middle of their range, and 0 elsewhere.
+    """Return images as bytes: 1 above the middle of their range, and 0 elsewhere.
 
     The range is the spec's bounds, or the smallest and largest value if it has none. Binary images are
     returned unchanged.
-
-    Raises:
-        ConfigError: the dataset is a table.
     """
     spec = dataset.spec
-    if not spec.form.pictured:
-        raise ConfigError(
-            f"{argument('binarize', True)} is for images, and {dataset.name!r} {spec.form.dataset}. Leave it out."
-        )
     if spec.features[0].kind == "binary":
         return dataset
     low, high = spec.bounds or _range_of(dataset)
@@ -67,21 +58,12 @@ def binary_spec(events: Array) -> DataSpec:
     return spec_of("The images", shape, "image", _TWO_LEVELS, (0.0, 1.0), 1.0, storage)
 
 
-def channels_first(name: str, images: Array) -> Array:
+def channels_first(images: Array) -> Array:
     """Return images as `(N, C, H, W)`.
 
     Arguments:
-        name: name of the images, for messages.
         images: `(N, H, W)`, `(N, H, W, C)` or `(N, C, H, W)`; the shorter of the second and the last axis is `C`.
-
-    Raises:
-        DataError: the array has another rank.
     """
     if images.ndim == 3:
         return images[:, None]
-    if images.ndim != 4:
-        raise DataError(
-            f"{name} has shape {images.shape}; images are (N, H, W), (N, H, W, C) or (N, C, H, W), "
-            f"and tables (N, columns)."
-        )
     return images.transpose(0, 3, 1, 2) if images.shape[3] < images.shape[1] else images

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from genzoo.config.settings import SplitSettings
+from genzoo.config.data import SplitSettings
 from genzoo.data.columns.dates import UNITS, show_time
+from genzoo.data.columns.decimals import decimal_places
 from genzoo.data.columns.ids import dated, id_advice, measured
 from genzoo.data.columns.listing import Fault, Listing
 from genzoo.data.dataset import BLOCK, Dataset
@@ -48,6 +49,8 @@ class ColumnFacts:
         missing: number of missing values.
         unit: unit and origin of the numbers of dates and times. Defaults to `None`.
         dates: low, high and mean of dates and times, as text. Defaults to `None`.
+        decimals: number of decimal places, which samples keep; 0 for whole numbers. Defaults to `None`: more than can
+            be told, or it has no numbers.
         todo: what to do about it. Defaults to `None`: nothing.
     """
 
@@ -61,6 +64,7 @@ class ColumnFacts:
     missing: int
     unit: str | None = None
     dates: tuple[str, str, str] | None = None
+    decimals: int | None = None
     todo: str | None = None
 
     @property
@@ -73,7 +77,8 @@ class ColumnFacts:
             return f"{len(self.levels)}: {shown}"
         if self.low is None:
             return ""
-        return f"{self.low:g} to {self.high:g}, mean {self.mean:.4g}"
+        step = f", step {10.0**-self.decimals:g}" if self.decimals else ""
+        return f"{self.low:g} to {self.high:g}, mean {self.mean:.4g}{step}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +174,11 @@ def _columns(dataset: Dataset) -> tuple[list[ColumnFacts], int]:
     low, high = np.full(size, np.inf), np.full(size, -np.inf)
     total, count = np.zeros(size), np.zeros(size, np.int64)
     empty = 0
+    places = decimal_places(dataset)
     for start in range(0, len(dataset), BLOCK):
         block = np.asarray(dataset.events[start : start + BLOCK], np.float64)
+        for place, found in places.items():
+            found.add(block[:, place])
         gone = np.isnan(block)
         low, high = np.fmin(low, np.fmin.reduce(block, axis=0)), np.fmax(high, np.fmax.reduce(block, axis=0))
         total += np.where(gone, 0.0, block).sum(axis=0)
@@ -185,7 +193,8 @@ def _columns(dataset: Dataset) -> tuple[list[ColumnFacts], int]:
         unit = UNITS[feature.stored] if feature.temporal else None
         dates = _shown_dates(feature, numbers) if feature.temporal else None
         about = (feature.name, feature.stored, feature.kind, feature.levels)
-        facts.append(ColumnFacts(*about, *numbers, missing, unit, dates))
+        decimals = places[place].count if place in places else None
+        facts.append(ColumnFacts(*about, *numbers, missing, unit, dates, decimals))
     return facts, empty
 
 

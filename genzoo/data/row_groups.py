@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from genzoo.data.column import Column
-from genzoo.data.readers.arrow_input import for_arrow
+from genzoo.data.readers.arrow.input import for_arrow
 from genzoo.errors import DataError, pass_out_of_memory
 from genzoo.typing import Array
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.column import LARGEST_WHOLE, Column
 from genzoo.data.columns.date_forms import DAY
 from genzoo.data.columns.dates import converted, doubt, show_time, times_column

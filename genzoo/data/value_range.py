@@ -268,12 +268,8 @@ def overrule_range(dataset: Dataset, bounds: Bounds) -> Dataset:
     """Return images with the range that the user states.
 
     Raises:
-        ConfigError: the dataset is a table, or the range does not suit the images.
+        ConfigError: the range does not suit the images.
     """
-    if not dataset.spec.form.ranged:
-        raise ConfigError(
-            f"{argument('range')} is for images, and {dataset.name!r} {dataset.spec.form.dataset}. Leave it out."
-        )
     check_stated(dataset.name, Values.of(dataset.events), bounds)
     whole = all(end == math.floor(end) for end in bounds)
     stored = dataset.events.dtype

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from genzoo.config.settings import GradientTraining
+from genzoo.config.training import GradientTraining
 from genzoo.engine.distributed import Processes
 from genzoo.errors import ConfigError, NotCompiledWarning
 from genzoo.models.base import Model

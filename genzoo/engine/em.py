@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genzoo.config.settings import EMTraining
+from genzoo.config.training import EMTraining
 from genzoo.engine.distributed import SINGLE_PROCESS, Processes
 from genzoo.engine.signals import Abandoned, Signals, StopCheck
 from genzoo.errors import DivergenceError, PluginError

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from genzoo.config.settings import GradientTraining
+from genzoo.config.training import GradientTraining
 from genzoo.engine.compilation import asks_to_compile, compile_stages, explain_failure
 from genzoo.engine.dataloader import ProcessShare
 from genzoo.engine.distributed import SINGLE_PROCESS, Processes

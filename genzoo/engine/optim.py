@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from genzoo.config.settings import OptimizerConfig
+from genzoo.config.training import OptimizerConfig
 from genzoo.engine.distributed import SINGLE_PROCESS, Processes
 from genzoo.errors import ArtifactError
 from genzoo.runtime.device import Runtime

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from genzoo.config.settings import ScheduleConfig, StepSettings
+from genzoo.config.training import ScheduleConfig, StepSettings
 
 
 @dataclass(frozen=True, slots=True)

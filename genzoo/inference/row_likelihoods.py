@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from genzoo.config.settings import BOUND_DRAWS
+from genzoo.config.training import BOUND_DRAWS
 from genzoo.data.dataset import Dataset, ModelEvents, Rows
 from genzoo.inference.data_units import any_observed
 from genzoo.inference.description.contributions import RowModel

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from genzoo.config.counts import check_count
 from genzoo.config.sampling import Sampling
-from genzoo.config.settings import BOUND_DRAWS
+from genzoo.config.training import BOUND_DRAWS
 from genzoo.data.condition_transform import ConditionTransform
 from genzoo.data.conditions import joint_events, joint_spec
 from genzoo.data.dataset import Dataset

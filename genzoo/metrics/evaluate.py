@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import genzoo
-from genzoo.config.settings import BOUND_DRAWS
+from genzoo.config.training import BOUND_DRAWS
 from genzoo.data.columns.unseen import unseen_levels
 from genzoo.data.dataset import Dataset, ModelEvents, Rows
 from genzoo.data.frames.results import frame_of
@@ -24,7 +24,9 @@ from genzoo.inference.row_likelihoods import (
 )
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.inference.usable import check_usable
-from genzoo.metrics.evaluator import MOST_EVENTS, Chosen, compute_metrics, find_extractor, make_reference
+from genzoo.metrics.evaluation.choice import Chosen, find_extractor
+from genzoo.metrics.evaluation.reference import MOST_EVENTS, make_reference
+from genzoo.metrics.evaluator import compute_metrics
 from genzoo.metrics.metric import Metric, Score
 from genzoo.metrics.rounding import unfounded
 from genzoo.plugins.manager import get_registry

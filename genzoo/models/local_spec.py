@@ -17,7 +17,8 @@ from pydantic import BaseModel, Field, create_model
 from pydantic.errors import PydanticUserError
 from pydantic_core import PydanticSerializationError
 
-from genzoo.config.settings import BUDGETS, Settings
+from genzoo.config.settings import Settings
+from genzoo.config.training import BUDGETS
 from genzoo.errors import ConfigError, GenzooError, PluginError, pass_out_of_memory
 from genzoo.models.base import CAPABILITIES, Generator, Likelihood, LikelihoodBound, Parts, capability_name
 from genzoo.models.objective import Objective

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from genzoo.config.layers import merge
 from genzoo.config.resolve import training_class
-from genzoo.config.settings import BOUND_DRAWS, GradientTraining
+from genzoo.config.training import BOUND_DRAWS, GradientTraining
 from genzoo.errors import ConfigError, FormerNameWarning, PluginError
 from genzoo.plugins.api1 import PARAM_GROUPS, rename_keys, rename_training
 from genzoo.plugins.manager import get_registry

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from genzoo.config.layers import leaves
-from genzoo.config.settings import runs_folder
+from genzoo.config.run_config import runs_folder
 from genzoo.errors import ArtifactError, GenzooError, did_you_mean
 from genzoo.persistence.format1 import upgrade_config
 from genzoo.storage.json_files import parse_json, read_json

@@ -9,7 +9,9 @@ from typing import Any, Literal, get_args
 import torch
 from pydantic import Field
 
-from genzoo.config.settings import MOST_DRAWS, DataForm, Settings
+from genzoo.config.data_form import DataForm
+from genzoo.config.settings import Settings
+from genzoo.config.training import MOST_DRAWS
 from genzoo.data.condition_transform import condition_tensors
 from genzoo.data.transforms.transform import Stage
 from genzoo.inference.threshold import Calibration

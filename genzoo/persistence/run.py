@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import platform
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,33 +14,34 @@ from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
 import genzoo
-from genzoo.config.settings import DataForm, DirectTraining, GradientTraining, RunConfig, runs_folder
+from genzoo.config.data_form import DataForm
+from genzoo.config.run_config import RunConfig
+from genzoo.config.training import DirectTraining, GradientTraining
 from genzoo.data.checks import data_difference, with_former_range
 from genzoo.data.dataset import Dataset
 from genzoo.data.download import without_fetching
-from genzoo.data.loading import AnyData, is_registered, open_dataset
-from genzoo.errors import ArtifactError, ConfigError, DataError, did_you_mean
+from genzoo.data.loading import is_registered, open_dataset
+from genzoo.data.opening.given import AnyData
+from genzoo.errors import ArtifactError, ConfigError, DataError
 from genzoo.inference.answers import Output
 from genzoo.inference.data_units import Events
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.persistence.checkpoint import CHECKPOINTS, checkpoints, load_checkpoint
+from genzoo.persistence.environment import environment
 from genzoo.persistence.format1 import upgrade_config
 from genzoo.persistence.model_folder import load_model
 from genzoo.persistence.safe_build import StoredModel, StoredWeights, build_from_file
 from genzoo.plugins.api1 import with_former_names
-from genzoo.plugins.local import offering
 from genzoo.plugins.manager import get_registry
-from genzoo.runtime.device import resolve_device
 from genzoo.runtime.launch import launch_command
 from genzoo.runtime.progress import Phase
 from genzoo.spec.events import DataSpec
 from genzoo.storage.atomic import new_folder, recover_folders
 from genzoo.storage.json_files import read_json, read_settings, write_json
 from genzoo.storage.lock import exclusive_lock
-from genzoo.storage.paths import check_inside, contains, user_path
+from genzoo.storage.paths import check_inside, user_path
 from genzoo.storage.temporary import remove_abandoned
 from genzoo.typing import Array
-from genzoo.version import version
 from genzoo.wording import Word, argument, resuming
 
 _DATA: TypeAdapter[DataSpec] = TypeAdapter(DataForm)
@@ -161,7 +160,7 @@ class Run:
 
     def update(self, **fields: Any) -> None:
         """Set fields of `run.json` and keep the others."""
-        known = self.record if (self.path / "run.json").exists() else {"format": 1, **_environment()}
+        known = self.record if (self.path / "run.json").exists() else {"format": 1, **environment()}
         write_json(self.path / "run.json", {**known, **fields})
 
     def load(self, device: torch.device | None = None) -> TrainedModel:
@@ -418,98 +417,3 @@ class Run:
 
 def _is_on(here: torch.device, wanted: torch.device) -> bool:
     return here.type == wanted.type and wanted.index in (None, here.index)
-
-
-def _environment() -> dict[str, Any]:
-    return {
-        "genzoo": version(),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "platform": _platform(),
-        "threads": torch.get_num_threads(),
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def _platform() -> str:
-    """Return the system, its release, the machine and the C library, as `platform.platform` on Linux.
-
-    That function starts `uname -p` in a process of its own.
-    """
-    libc = "".join(platform.libc_ver())
-    return "-".join(filter(None, [platform.system(), platform.release(), platform.machine(), libc and f"with-{libc}"]))
-
-
-def is_comparison(place: Path) -> bool:
-    """Return whether a folder is what a comparison keeps."""
-    return contains(place, "comparison.json")
-
-
-def open_run(path: str) -> Run:
-    """Open the run at a path, or with that name in the folder of runs. The folder of a comparison means its best model.
-
-    Raises:
-        ArtifactError: there is no such run.
-    """
-    for place in (user_path(path), runs_folder() / path):
-        if contains(place, "config.json", "run.json"):
-            return Run(place)
-        if is_comparison(place):
-            if contains(place / "best", "config.json", "run.json"):
-                return Run(place / "best")
-            raise ArtifactError(
-                f"The comparison in {path} has no best model: it has not ended yet, or no candidate could be ranked. "
-                f"Its report.json says which. Run the same command again to continue it."
-            )
-    raise ArtifactError(_not_a_run(path))
-
-
-def _not_a_run(path: str) -> str:
-    """Explain why there is no run at a path, and name a similar run."""
-    folder, place = runs_folder(), user_path(path)
-    names = [entry.name for entry in folder.glob("*") if contains(entry, "config.json", "run.json")]
-    hint = did_you_mean(path, names) if names else ""
-    where = str(folder) if str(folder).endswith(os.sep) else f"{folder}{os.sep}"
-    if os.path.isdir(place):  # noqa: PTH112 - false, too, for a name that is too long
-        return f"{path} is not a run directory: it has no config.json and run.json. {hint}".rstrip()
-    if os.path.lexists(place):
-        return f"{path} is a file, not a run directory."
-    if not names:
-        return f"There is no folder {path!r}, and no runs in {where}."
-    return f"There is no folder {path!r}, and no such run in {where}. {hint}"
-
-
-def is_model_folder(path: str | Path) -> bool:
-    """Return whether a folder is a model folder rather than a run directory."""
-    place = user_path(path)
-    return not contains(place, "run.json") and (contains(place, "config.json") or contains(place, "model.safetensors"))
-
-
-def load(path: str | Path | Run, device: str = "cpu", *, model: str | Path | type | None = None) -> TrainedModel:
-    """Load the trained model of a run directory, or a model folder from anywhere.
-
-    Arguments:
-        device: where it computes. Defaults to the host.
-        model: the class of a model of your own, or its file, `"my_model.py"`. A run of such a model holds the digest of
-            its source, and this must be the same. Defaults to `None`: the model is one of the zoo, or its class was
-            used in this process before.
-
-    Raises:
-        ArtifactError: the path is neither, or it is damaged.
-        ConfigError: it is no path.
-    """
-    if isinstance(path, Run):
-        path = path.path
-    if not isinstance(path, str | os.PathLike):
-        raise ConfigError(f"load takes the path of a run or model folder, and this is of type {type(path).__name__}.")
-    with Phase("loading the model"), offering(model):
-        fitted = load_model(user_path(path), get_registry()) if is_model_folder(path) else open_run(str(path)).load()
-    return fitted.to(resolve_device(device, float64=fitted.generator.needs_float64))
-
-
-def run_name(config: RunConfig) -> str:
-    """Return the name of a new run directory, such as `dcgan-digits-20261122-101500`."""
-    model = config.model.rpartition("/")[2]
-    source = Path(config.data.source).stem if os.sep in config.data.source else config.data.source
-    data = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in source)[:40].strip("-") or "data"
-    return f"{model}-{data}-{datetime.now(UTC):%Y%m%d-%H%M%S}"

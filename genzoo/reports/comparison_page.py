@@ -11,25 +11,19 @@ from genzoo.metrics.metric import Score
 from genzoo.metrics.protocol import differing
 from genzoo.persistence.run import Run
 from genzoo.reports.columns import ReportColumn, metric_names, report_columns, report_reasons, score_text
+from genzoo.reports.curves import curve_section
 from genzoo.reports.formats import read_plain_report, read_report
 from genzoo.reports.former import current_ids
+from genzoo.reports.inside import inside_sections
+from genzoo.reports.modalities.report import ModalityReport, report_of
 from genzoo.reports.overview.drawing import criterion_picture, forest_picture
 from genzoo.reports.overview.figures import criterion_lines, forest
 from genzoo.reports.overview.finding import finding
-from genzoo.reports.overview.plane import components_picture, pairs_picture
 from genzoo.reports.page import Block, Facts, Heading, Notes, Page, Picture, Pictures, Section, Table, Text
 from genzoo.reports.result import Report
 from genzoo.reports.run_page import origin
 from genzoo.reports.samples import PageSamples, read_page_samples
-from genzoo.reports.sections import (
-    as_text,
-    curve_section,
-    event_grid,
-    event_rows,
-    inside_sections,
-    marginals,
-    protocol_lines,
-)
+from genzoo.reports.sections import as_text, protocol_lines
 from genzoo.storage.paths import check_inside
 from genzoo.text import counted
 
@@ -77,14 +71,14 @@ def comparison_page(folder: Path, *, seed: int = 0) -> Page:
     fitted = None if best is None else best.load()
     drawn = [*_overview(report), *_of_the_best(report, fitted, shown, seed)]
     beside = Section("Samples and real data", tuple(_samples(report, shown)))
-    images = shown is not None and shown.data.form.pictured
+    leads = shown is not None and report_of(shown.data.form).leads
     sections = [
         *([Section("Pictures", (Pictures(tuple(drawn)),))] if drawn else []),
-        *([beside] if images else []),
+        *([beside] if leads else []),
         Section("Ranking", tuple(_ranking(report))),
         *_criteria(report),
         *_metrics(report),
-        *([] if images else [beside]),
+        *([] if leads else [beside]),
         *([] if best is None or fitted is None else _best(best, fitted, shown, seed)),
         Section("Data", (Facts(tuple((_NAMES.get(key, key), as_text(x)) for key, x in report.data.items())),)),
     ]
@@ -112,17 +106,19 @@ def _of_the_best(
     report: Report, fitted: TrainedModel | None, shown: PageSamples | None, seed: int
 ) -> Iterator[Picture]:
     """Yield the components of the best candidate over the data, and its samples beside real rows."""
-    if shown is None or not shown.data.form.columns:
+    if shown is None:
         return
-    if fitted is not None and fitted.data.event_shape == shown.data.event_shape:
+    draw = report_of(shown.data.form)
+    alike = fitted is not None and fitted.data.event_shape == shown.data.event_shape
+    if draw.components_picture is not None and fitted is not None and alike:
         rows, what = (shown.real, "held-out row") if shown.all is None else (shown.all, "row")
-        over = components_picture(fitted, rows, seed, what)
+        over = draw.components_picture(fitted, rows, seed, what)
         yield from [] if over is None else [over]
     samples = shown.samples.get(report.best or "")
-    if samples is not None:
+    if draw.pairs_picture is not None and samples is not None:
         few = shown.all is not None and len(shown.real) < _FEW_ROWS
         real, what = (shown.all, "rows") if few and shown.all is not None else (shown.real, "held-out rows")
-        pairs = pairs_picture(real, samples, shown.data, what)
+        pairs = draw.pairs_picture(real, samples, shown.data, what)
         yield from [] if pairs is None else [pairs]
 
 
@@ -227,29 +223,25 @@ def _samples(report: Report, shown: PageSamples | None) -> Iterator[Block]:
     owners = [row.id for row in report.rows if row.id in shown.samples][:_MOST_CANDIDATES]
     if not owners:
         yield Text("No samples of these candidates were kept.")
-    elif shown.data.form.pictured:
-        kinds = dict.fromkeys(shown.means, "samples (means, without the noise of pixels)")
-        pictures = [
-            event_grid(shown.samples[name], shown.data, f"{kinds.get(name, 'samples')} of {name}") for name in owners
-        ]
-        yield Pictures((event_grid(shown.real, shown.data, "real images"), *pictures))
-    elif shown.data.form.columns:
-        yield from _columns(shown, owners)
     else:
-        yield event_rows(shown.real, shown.data, "Real data")
-        yield from (event_rows(shown.samples[name], shown.data, f"Samples of {name}") for name in owners)
+        yield from _of_candidates(shown, owners, report_of(shown.data.form))
     if len(shown.samples) > len(owners):
         yield Text(f"The first {len(owners)} of {len(shown.samples)} candidates are shown.")
     if lacking := [row.id for row in report.rows if row.status == "ok" and row.id not in shown.samples]:
         yield Text(f"No samples can be shown for: {', '.join(lacking)}.")
 
 
-def _columns(shown: PageSamples, owners: Sequence[str]) -> Iterator[Block]:
-    """Yield the first columns of every candidate's samples beside the real ones."""
+def _of_candidates(shown: PageSamples, owners: Sequence[str], draw: ModalityReport) -> Iterator[Block]:
+    """Yield the samples of every candidate beside real data, or the distributions of their first values."""
+    if draw.distributions is None:
+        kinds = dict.fromkeys(shown.means, "Samples (means, without the noise of pixels)")
+        samples = {f"{kinds.get(name, 'Samples')} of {name}": shown.samples[name] for name in owners}
+        yield from draw.show({f"Real {shown.data.form.events}": shown.real, **samples}, shown.data)
+        return
     most = max(1, min(_MOST_COLUMNS, _MOST_PICTURES // max(len(owners), 1)))
     for name in owners:
         yield Heading(name)
-        yield from marginals(shown.real, shown.samples[name], shown.data, most)
+        yield from draw.distributions(shown.real, shown.samples[name], shown.data, most)
 
 
 def _best(run: Run, fitted: TrainedModel, shown: PageSamples | None, seed: int) -> Iterator[Section]:

@@ -81,10 +81,10 @@ def _lead(found: Description, where: str | None, summary: str | None) -> str:
     form = found.data.form
     text = f"{name} with {inside}{counted(found.parameters, 'parameter')}, described by "
     text += "samples" if where is None else f"{counted(found.rows, form.event)} of {where}"
-    text += f" with {counted(len(found.columns), 'column')}." if form.columns else f" ({found.data.describe()})."
+    text += f" with {counted(len(found.columns), 'column')}." if found.columns else f" ({found.data.describe()})."
     if found.log_likelihood is not None:
         text += f" Mean log-likelihood: {found.log_likelihood:.4f} nats per {form.event} ({found.kind})."
-    if not form.columns and found.drawn.rows is not None:
+    if form.ranged and found.drawn.rows is not None:
         real, samples = (mean_and_sd(float(x.mean()), float(x.std())) for x in (found.drawn.rows, found.drawn.samples))
         text += f" Values of {form.values}: {real} in the {form.events}, {samples} in samples."
     return text

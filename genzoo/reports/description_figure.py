@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from genzoo.errors import ConfigError
 from genzoo.inference.description.figures import ColumnFigures, ComponentFigures, Description
-from genzoo.inference.image_grid import picture_of, png
 from genzoo.reports.charts import COLORS, Shares, draw_marginal
-from genzoo.reports.sections import MOST_LEVELS, marginal_of
+from genzoo.reports.modalities.marginals import MOST_LEVELS, marginal_of
+from genzoo.reports.modalities.report import report_of
 from genzoo.storage.atomic import write_bytes
 from genzoo.text import printable, shortened
 from genzoo.typing import Array
+from genzoo.wording import argument
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,17 +43,23 @@ def write_picture(path: Path, found: Description) -> None:
     """Draw a description to a `.png` file.
 
     Raises:
+        ConfigError: such events have no picture.
         GenzooError: the disk is full or read-only.
     """
-    if found.data.form.pictured:
-        images = found.drawn.samples if found.drawn.means is None else found.drawn.means
-        write_bytes(path, png(picture_of(images, found.data)))
-    else:
-        buffer = io.BytesIO()
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Glyph")  # letters that the font does not have become boxes
-            table_figure(found).savefig(buffer, format="png", metadata={"Software": None})
-        write_bytes(path, buffer.getvalue())
+    form = found.data.form
+    draw = report_of(form).description
+    if draw is None:
+        raise ConfigError(f"The description of a model of {form.plural} has no picture. Leave {argument('out')} out.")
+    write_bytes(path, draw(found))
+
+
+def table_picture(found: Description) -> bytes:
+    """Draw the description of a model of a table as a PNG."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # letters that the font does not have become boxes
+        table_figure(found).savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
 
 
 def table_figure(found: Description) -> Figure:

@@ -9,31 +9,24 @@ from typing import Any
 
 import numpy as np
 
-from genzoo.config.settings import BOUND_DRAWS, DirectTraining, RunConfig
+from genzoo.config.run_config import RunConfig
+from genzoo.config.training import BOUND_DRAWS, DirectTraining
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ConfigError, DataError, GenzooError
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.evaluate import Evaluation, evaluate
-from genzoo.metrics.evaluator import Chosen
+from genzoo.metrics.evaluation.choice import Chosen
 from genzoo.metrics.held_out import HeldOutScores
 from genzoo.metrics.metric import Metric
 from genzoo.persistence.checkpoint import checkpoints
 from genzoo.persistence.run import Run
 from genzoo.plugins.manager import get_registry
+from genzoo.reports.curves import curve_section
+from genzoo.reports.inside import inside_sections
+from genzoo.reports.modalities.report import report_of
 from genzoo.reports.overview.finding import finding_of_scores
-from genzoo.reports.overview.plane import components_picture, pairs_picture
 from genzoo.reports.page import Block, Facts, Page, Picture, Pictures, Section, Text
-from genzoo.reports.sections import (
-    as_text,
-    curve_section,
-    evenly,
-    how_many,
-    how_many_inside,
-    inside_sections,
-    marginals,
-    score_blocks,
-    side_by_side,
-)
+from genzoo.reports.sections import as_text, evenly, how_many, how_many_inside, score_blocks
 from genzoo.runtime.progress import Phase
 from genzoo.spec.events import DataSpec
 from genzoo.typing import Array
@@ -106,13 +99,13 @@ def _page(run: Run, fitted: TrainedModel, terms: EvaluationTerms, dataset: Datas
     samples, means = fitted.sample_shown(how_many(fitted.data), seed=seed)
     scores, blocks = _scores(run, fitted, held, terms)
     beside = list(_samples(fitted.data, real, samples, held, means=means))
-    images = fitted.data.form.pictured
+    first = report_of(fitted.data.form).leads
     pictures = tuple(_pictures(fitted, real, samples, held, seed))
     sections = [
         Section("Pictures", (Pictures(pictures),)) if pictures else None,
-        *(beside if images else []),
+        *(beside if first else []),
         Section("Scores", blocks),
-        *([] if images else beside),
+        *([] if first else beside),
         curve_section(run),
         *inside_sections(fitted, more, seed),
         Section("How it was trained", tuple(_facts(run, config, held, seed, fitted.sampling.stored))),
@@ -206,17 +199,19 @@ def _scores(
 def _pictures(
     fitted: TrainedModel, real: Array | None, samples: Array, held: EvaluationEvents, seed: int
 ) -> Iterator[Picture]:
-    """Yield the components over the data, and samples beside real rows, if the data are a table."""
-    if real is None or held.dataset is None or not fitted.data.form.columns:
+    """Yield the components over the data, and samples beside real rows, as far as such events are drawn so."""
+    report = report_of(fitted.data.form)
+    if real is None or held.dataset is None:
         return
-    whole = held.own is not None and held.dataset is held.own[0]
-    rows = np.arange(len(held.dataset)) if whole else held.shown
-    events = np.asarray(held.dataset.events[evenly(rows, how_many(fitted.data))])
-    found = [
-        components_picture(fitted, events, seed, "row"),
-        pairs_picture(real, samples, fitted.data, held.where),
-    ]
-    yield from (picture for picture in found if picture is not None)
+    if report.components_picture is not None:
+        whole = held.own is not None and held.dataset is held.own[0]
+        rows = np.arange(len(held.dataset)) if whole else held.shown
+        events = np.asarray(held.dataset.events[evenly(rows, how_many(fitted.data))])
+        over = report.components_picture(fitted, events, seed, "row")
+        yield from [] if over is None else [over]
+    if report.pairs_picture is not None:
+        pairs = report.pairs_picture(real, samples, fitted.data, held.where)
+        yield from [] if pairs is None else [pairs]
 
 
 def _evaluated(fitted: TrainedModel, held: EvaluationEvents, terms: EvaluationTerms, config: RunConfig) -> Evaluation:
@@ -240,13 +235,15 @@ def _samples(
     data: DataSpec, real: Array | None, samples: Array, held: EvaluationEvents, *, means: bool
 ) -> Iterator[Section]:
     note = (Text(_MEANS),) if means else ()
-    yield Section("Samples", (*note, *side_by_side(real, samples, data, held.where)))
-    if data.form.columns and real is not None:
+    form, report = data.form, report_of(data.form)
+    sets = {} if real is None else {f"Real data ({held.where})": real}
+    yield Section("Samples", (*note, *report.show({**sets, "Samples of the model": samples}, data)))
+    if report.distributions is not None and real is not None:
         about = Text(
-            f"Distribution of each column in {len(real)} {held.where} and {len(samples)} samples, with mean ± standard "
-            f"deviation, or the most frequent level and its share."
+            f"Distribution of each {form.value} in {len(real)} {held.where} and {len(samples)} samples, with mean ± "
+            f"standard deviation, or the most frequent level and its share."
         )
-        yield Section("Columns", (about, *marginals(real, samples, data)))
+        yield Section(form.values.capitalize(), (about, *report.distributions(real, samples, data)))
 
 
 def _facts(

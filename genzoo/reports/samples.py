@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from genzoo.config.settings import DataForm, Settings
+from genzoo.config.data_form import DataForm
+from genzoo.config.settings import Settings
 from genzoo.errors import ArtifactError
 from genzoo.spec.events import DataSpec
 from genzoo.storage.json_files import read_settings, write_json

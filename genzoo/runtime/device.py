@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genzoo.config.settings import Precision, ResolvedPrecision
+from genzoo.config.run_config import Precision, ResolvedPrecision
 from genzoo.errors import ConfigError
 from genzoo.text import counted
 from genzoo.wording import argument

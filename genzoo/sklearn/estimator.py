@@ -13,7 +13,7 @@ from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from genzoo.config.settings import BOUND_DRAWS
+from genzoo.config.training import BOUND_DRAWS
 from genzoo.errors import ConfigError
 from genzoo.inference.row_likelihoods import degrees_of_freedom
 from genzoo.inference.trained_model import TrainedModel

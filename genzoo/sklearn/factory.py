@@ -10,7 +10,7 @@ from sklearn.base import ClusterMixin, DensityMixin
 
 from genzoo.config.keywords import check_model
 from genzoo.config.resolve import options_class, training_class
-from genzoo.config.settings import DirectTraining, EMTraining
+from genzoo.config.training import DirectTraining, EMTraining
 from genzoo.models.factory import build_objective
 from genzoo.models.objective import DirectObjective
 from genzoo.models.reference import known_name

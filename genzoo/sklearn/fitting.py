@@ -15,7 +15,7 @@ from sklearn.utils.validation import validate_data
 from genzoo.config.resolve import resolve_config
 from genzoo.data.dataset import Dataset
 from genzoo.data.frames.kinds import is_frame
-from genzoo.data.loading import given_data
+from genzoo.data.opening.given import given_data
 from genzoo.data.table_source import check_twins
 from genzoo.engine.em import EMEngine
 from genzoo.errors import ConfigError, explain_out_of_memory

@@ -9,8 +9,8 @@ from typing import Any
 from genzoo.errors import ArtifactError, ConfigError
 from genzoo.persistence.format1 import upgrade_model
 from genzoo.persistence.model_folder import ModelFile
-from genzoo.persistence.run import is_model_folder
-from genzoo.persistence.run import load as load_model
+from genzoo.persistence.open_run import is_model_folder
+from genzoo.persistence.open_run import load as load_model
 from genzoo.sklearn.estimator import ModelEstimator
 from genzoo.sklearn.factory import estimator
 from genzoo.sklearn.fitting import FitOutcome

@@ -11,9 +11,11 @@ import numpy as np
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from genzoo.config.data import SplitSettings
 from genzoo.config.layers import merge, merge_training
 from genzoo.config.resolve import layer, options_class, preset_layer, training_class
-from genzoo.config.settings import GradientTraining, OptimizerConfig, RunConfig, ScheduleConfig, SplitSettings
+from genzoo.config.run_config import RunConfig
+from genzoo.config.training import GradientTraining, OptimizerConfig, ScheduleConfig
 from genzoo.plugins.registry import Entry, Registry
 from genzoo.spec.entries import ModelSpec
 from genzoo.wording import FrontEnd

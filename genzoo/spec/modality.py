@@ -2,6 +2,9 @@
 
 No other module asks for the name of a modality. Code asks for what it needs to know: whether an event has columns,
 whether it has a picture, what one is called. As the other specs, this imports neither torch nor pydantic.
+
+A new modality is an entry here, a module that reads its files and a module that shows its events in reports. The entry
+names both by references.
 """
 
 from __future__ import annotations
@@ -17,6 +20,10 @@ ARROW_SUFFIXES = (".arrow", ".feather")
 
 TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".parquet", *ARROW_SUFFIXES)
 """Suffixes of the tables that genzoo writes. They are defined here, so that checking a name needs no pyarrow."""
+
+
+ARRAY_SUFFIXES = (".npy", ".npz")
+"""Suffixes of files of arrays, which hold events of any modality with `layouts`."""
 
 
 Modality = str
@@ -42,6 +49,29 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceSpec:
+    """A kind of file or folder that holds events of one modality.
+
+    Arguments:
+        name: what messages call several, such as `folders of images`.
+        reader: reference of `read(path, settings) -> Dataset`. If events have columns, it is
+            `read(path, settings, expected) -> TableSource`, in which a line that holds all names in `expected` is a
+            header.
+        endings: ends of the names of such files, in lower case. Defaults to none.
+        folder: whether it is a folder. Defaults to false.
+        piped: whether it is standard input. Defaults to false.
+        settings: names of the settings in `DataSettings` that only such sources have. Defaults to none.
+    """
+
+    name: str
+    reader: str
+    endings: tuple[str, ...] = ()
+    folder: bool = False
+    piped: bool = False
+    settings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ModalitySpec:
     """A modality, as plain data.
 
@@ -52,7 +82,13 @@ class ModalitySpec:
         plural: what several sets of data or events are called, in `Model 'a' takes tables`.
         dataset: what messages say about data, such as `is a table` or `holds images`.
         event, value: what messages call one event, and one of its values.
-        rank: dimensions of an event's shape.
+        axes: what messages call the sides of an event's shape, such as `("C", "H", "W")`.
+        layouts: shapes of arrays that hold such events, such as `(N, H, W)`. No other modality has a layout with as
+            many sides. Defaults to none: an array never holds such events.
+        array: reference of `of_array(name, events, labels, shown, declared) -> Dataset`, which takes an array of one
+            of the layouts. Defaults to none, if there are no layouts.
+        sources: kinds of files and folders that hold such events. Defaults to none.
+        settings: names of the settings in `DataSettings` that only such events have. Defaults to none.
         columns: whether each value is a column with a feature of its own, so that an event is a row of a table. If
             not, all values share one feature. Defaults to false.
         ranged: whether values share a range and a grid, which are stated or found in the data, and which events must
@@ -65,6 +101,8 @@ class ModalitySpec:
         extractor: name of the extractor of features for metrics. Defaults to `columns`, which standardizes values.
         rates: names of the metrics that give a probability mass as a rate. Defaults to none.
         shown: how many events a page shows.
+        report: reference of the `ModalityReport` that shows events in reports. Defaults to one that shows their first
+            values as rows of a table.
         picture: reference of `picture(events, data, *, columns) -> Image`, which draws events side by side. Defaults
             to none: events have no picture.
     """
@@ -74,16 +112,21 @@ class ModalitySpec:
     dataset: str
     event: str
     value: str
-    rank: int
+    axes: tuple[str, ...]
+    layouts: tuple[str, ...] = ()
+    array: str = ""
+    sources: tuple[SourceSpec, ...] = ()
+    settings: tuple[str, ...] = ()
     columns: bool = False
     ranged: bool = False
     missing: bool = False
     data: str = ""
     suffix: str = ".npy"
-    suffixes: tuple[str, ...] = (".npy", ".npz")
+    suffixes: tuple[str, ...] = ARRAY_SUFFIXES
     extractor: str = "columns"
     rates: tuple[str, ...] = ()
     shown: Shown = field(default=Shown(50, 500, 100_000))
+    report: str = "genzoo.reports.modalities.values:VALUES"
     picture: str = ""
 
     @property
@@ -101,9 +144,29 @@ class ModalitySpec:
         """True if events have pictures."""
         return bool(self.picture)
 
+    @property
+    def rank(self) -> int:
+        """Number of sides of an event's shape."""
+        return len(self.axes)
+
+    def fits(self, event_shape: tuple[int, ...]) -> bool:
+        """Return whether an event can have some shape: a size of at least 1 along each axis."""
+        return len(event_shape) == len(self.axes) and all(side >= 1 for side in event_shape)
+
+    @property
+    def array_ranks(self) -> frozenset[int]:
+        """Numbers of sides of arrays that hold such events."""
+        return frozenset(layout.count(",") + 1 for layout in self.layouts)
+
     def feature_count(self, event_shape: tuple[int, ...]) -> int:
         """Return how many features an event of some shape has."""
         return event_shape[0] if self.columns else 1
+
+
+_DELIMITED = (*TEXT_SUFFIXES, ".data", ".dat", ".tab")
+
+
+_TEXT_FORMAT = ("header", "decimal", "thousands")
 
 
 MODALITIES: dict[str, ModalitySpec] = {
@@ -113,14 +176,31 @@ MODALITIES: dict[str, ModalitySpec] = {
         dataset="holds images",
         event="image",
         value="pixel",
-        rank=3,
+        axes=("C", "H", "W"),
+        layouts=("(N, H, W)", "(N, H, W, C)", "(N, C, H, W)"),
+        array="genzoo.data.readers.arrays:images_of_array",
+        sources=(
+            SourceSpec(
+                name="folders of images",
+                reader="genzoo.data.readers.images.folder:read_folder",
+                folder=True,
+                settings=("size", "color", "skip_bad"),
+            ),
+            SourceSpec(
+                name="idx files",
+                reader="genzoo.data.readers.images.idx:read_idx",
+                endings=tuple(f"{end}{packed}" for end in ("-ubyte", ".ubyte", ".idx") for packed in ("", ".gz")),
+            ),
+        ),
+        settings=("range", "binarize"),
         ranged=True,
         data="digits",
         suffix=".png",
-        suffixes=("", ".png", ".npy", ".npz"),
+        suffixes=("", ".png", *ARRAY_SUFFIXES),
         extractor="pixels",
         rates=("bits-per-dim",),
         shown=Shown(4, 36, 400_000),
+        report="genzoo.reports.modalities.images:IMAGES",
         picture="genzoo.inference.image_grid:grid",
     ),
     "table": ModalitySpec(
@@ -129,12 +209,49 @@ MODALITIES: dict[str, ModalitySpec] = {
         dataset="is a table",
         event="row",
         value="column",
-        rank=1,
+        axes=("columns",),
+        layouts=("(N, columns)",),
+        array="genzoo.data.readers.arrays:table_of_array",
+        sources=(
+            SourceSpec(
+                name=".csv and .tsv files",
+                reader="genzoo.data.readers.csv_files:read_csv",
+                endings=(*_DELIMITED, *(f"{suffix}.gz" for suffix in _DELIMITED)),
+                settings=("separator", *_TEXT_FORMAT),
+            ),
+            SourceSpec(
+                name="spreadsheets",
+                reader="genzoo.data.readers.spreadsheet:spreadsheet",
+                endings=(".xlsx",),
+                settings=_TEXT_FORMAT,
+            ),
+            SourceSpec(
+                name="JSON files",
+                reader="genzoo.data.readers.json_files:read_json",
+                endings=(".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz"),
+            ),
+            SourceSpec(
+                name="Parquet, Arrow and Feather files",
+                reader="genzoo.data.readers.arrow.parquet:read_arrow",
+                endings=(".parquet", *ARROW_SUFFIXES, ".ipc"),
+            ),
+            SourceSpec(
+                name="tables on standard input",
+                reader="genzoo.data.readers.piped:read_piped",
+                piped=True,
+                settings=("separator", *_TEXT_FORMAT),
+            ),
+        ),
+        settings=(
+            *("columns", "drop", "kinds", "label", "weight", "drop_missing", "missing"),
+            *("date_formats", "bounds", "whole", "round", "transforms"),
+        ),
         columns=True,
         missing=True,
         data="iris",
         suffix=".csv",
-        suffixes=(*TABLE_SUFFIXES, ".npy", ".npz"),
+        suffixes=(*TABLE_SUFFIXES, *ARRAY_SUFFIXES),
+        report="genzoo.reports.modalities.tables:TABLES",
     ),
 }
 
@@ -152,3 +269,9 @@ def default_data(modalities: Iterable[Modality]) -> str:
 def unknown(modalities: Iterable[Modality]) -> list[str]:
     """Return the names that are no modalities, sorted."""
     return sorted(set(modalities).difference(MODALITIES))
+
+
+def layouts() -> str:
+    """Return the layouts of arrays in words: `images are (N, H, W) or (N, H, W, C), and tables are (N, columns)`."""
+    parts = [f"{form.plural} are {' or '.join(form.layouts)}" for form in MODALITIES.values() if form.layouts]
+    return ", and ".join(parts)

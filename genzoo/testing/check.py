@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from genzoo.data.loading import AnyData
+from genzoo.data.opening.given import AnyData
 from genzoo.errors import ConfigError, did_you_mean, pass_out_of_memory
 from genzoo.plugins.api1 import former_keywords, rename_keyword
 from genzoo.runtime.progress import Phase

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from genzoo.data.loading import AnyData
+from genzoo.data.opening.given import AnyData
 from genzoo.errors import ConfigError, did_you_mean
 from genzoo.plugins.api1 import rename_keyword
 from genzoo.testing.check import check_promise, promises, subject_of

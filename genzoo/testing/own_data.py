@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from genzoo.config.settings import DataSettings, validate
+from genzoo.config.data import DataSettings
+from genzoo.config.settings import validate
 from genzoo.data.dataset import Dataset, usable
-from genzoo.data.loading import AnyData, given_data, open_dataset
+from genzoo.data.loading import open_dataset
+from genzoo.data.opening.given import AnyData, given_data
 from genzoo.plugins.manager import get_registry
 
 _MOST = 240

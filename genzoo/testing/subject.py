@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from genzoo.config.resolve import layer, resolve_config, training_class
+from genzoo.config.run_config import RunConfig
 from genzoo.config.sampling import Sampling
-from genzoo.config.settings import RunConfig
 from genzoo.data.condition_transform import fit_condition
 from genzoo.data.dataset import Dataset
-from genzoo.data.loading import AnyData
+from genzoo.data.opening.given import AnyData
 from genzoo.data.transforms import Transform, observed
 from genzoo.data.transforms.chain import choose_stages, fit_stages
 from genzoo.errors import DataError, GenzooError, PluginError, pass_out_of_memory

@@ -7,18 +7,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from genzoo.config.data import SplitSettings
 from genzoo.config.keywords import check_model, option_names, sort_keywords
 from genzoo.config.resolve import layer, resolve_config
-from genzoo.config.settings import RunConfig, SplitSettings, runs_folder, validate
+from genzoo.config.run_config import RunConfig, runs_folder
+from genzoo.config.settings import validate
 from genzoo.data.dataset import Dataset
-from genzoo.data.loading import given_data
+from genzoo.data.opening.given import given_data
 from genzoo.data.splits.given import given_split
 from genzoo.data.value_range import range_remarks
 from genzoo.engine.distributed import join_processes
 from genzoo.errors import ConfigError
 from genzoo.models.reference import known_name
 from genzoo.persistence.format1 import current_layers
-from genzoo.persistence.run import Run, open_run, run_name
+from genzoo.persistence.open_run import open_run, run_name
+from genzoo.persistence.run import Run
 from genzoo.plugins.api1 import former_keywords
 from genzoo.plugins.local import offering
 from genzoo.plugins.manager import get_registry

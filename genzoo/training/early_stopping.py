@@ -6,13 +6,14 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from genzoo.config.settings import GradientTraining
+from genzoo.config.training import GradientTraining
 from genzoo.engine.dataloader import BlockLoader
 from genzoo.engine.distributed import Processes
 from genzoo.engine.gradient import GradientEngine
 from genzoo.errors import DataError
 from genzoo.inference.trained_model import TrainedModel
-from genzoo.metrics.evaluator import Reference, compute_metrics, make_reference
+from genzoo.metrics.evaluation.reference import Reference, make_reference
+from genzoo.metrics.evaluator import compute_metrics
 from genzoo.persistence.checkpoint import MonitorState
 from genzoo.runtime.progress import Phase
 from genzoo.runtime.seeding import random_scope

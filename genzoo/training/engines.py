@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from genzoo.config.settings import DirectTraining, EMTraining, GradientTraining, RunConfig
+from genzoo.config.run_config import RunConfig
+from genzoo.config.training import DirectTraining, EMTraining, GradientTraining
 from genzoo.data.condition_transform import ConditionTransform
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.data.dequantize import Dequantizer

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from genzoo.config.settings import GradientTraining
+from genzoo.config.training import GradientTraining
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.engine.direct import DirectEngine
 from genzoo.engine.em import EMEngine

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from genzoo.config.settings import GradientTraining, RunConfig, Training
+from genzoo.config.run_config import RunConfig
+from genzoo.config.training import GradientTraining, Training
 from genzoo.data.dataset import Dataset, Split
 from genzoo.errors import ConfigError
-from genzoo.metrics.evaluator import Chosen, find_extractor, find_metrics
+from genzoo.metrics.evaluation.choice import Chosen, find_extractor, find_metrics
 from genzoo.metrics.metric import Direction, Metric
 from genzoo.models.objective import Objective
 from genzoo.plugins.registry import Registry

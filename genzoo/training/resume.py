@@ -12,7 +12,9 @@ from typing import Any
 from torch import Tensor
 
 from genzoo.config.layers import merge_training
-from genzoo.config.settings import BUDGETS, DirectTraining, GradientTraining, RunConfig, steps_of, validate
+from genzoo.config.run_config import RunConfig
+from genzoo.config.settings import validate
+from genzoo.config.training import BUDGETS, DirectTraining, GradientTraining, steps_of
 from genzoo.data.dataset import Dataset
 from genzoo.data.download import without_fetching
 from genzoo.engine.distributed import SINGLE_PROCESS, Processes
@@ -21,7 +23,8 @@ from genzoo.errors import ArtifactError, ConfigError
 from genzoo.models.local import find_local
 from genzoo.models.state_dict import load_tensors, strip_prefix
 from genzoo.persistence.checkpoint import CheckpointState, MonitorState, checkpoints, load_checkpoint
-from genzoo.persistence.run import Run, open_run
+from genzoo.persistence.open_run import open_run
+from genzoo.persistence.run import Run
 from genzoo.plugins.local import is_local
 from genzoo.runtime.launch import launch_command
 from genzoo.storage.paths import check_inside

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from genzoo.config.settings import DirectTraining, GradientTraining, steps_of
+from genzoo.config.training import DirectTraining, GradientTraining, steps_of
 from genzoo.engine.direct import DirectEngine
 from genzoo.engine.loss_buffer import LossBuffer
 from genzoo.errors import (

@@ -2,52 +2,40 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
+from genzoo.config.run_config import RunConfig
 from genzoo.config.sampling import Sampling
-from genzoo.config.settings import DataSettings, RunConfig
-from genzoo.data.checks import refuse_degenerate
-from genzoo.data.columns.cells import with_cells
-from genzoo.data.columns.limits import stated_bounds, with_limits
-from genzoo.data.condition_transform import ConditionTransform, fit_condition
-from genzoo.data.dataset import Dataset, Rows, Split, usable
+from genzoo.data.condition_transform import ConditionTransform
+from genzoo.data.dataset import Dataset, Split
 from genzoo.data.degenerate.remarks import degenerate_remarks
 from genzoo.data.dequantize import Dequantizer
-from genzoo.data.loading import anchor, open_dataset
 from genzoo.data.splits.notes import split_notes
 from genzoo.data.transforms import Transform
-from genzoo.data.transforms.chain import choose_stages, fit_stages, scored_by_cells
-from genzoo.data.value_range import reading_notes, scaling_spec
+from genzoo.data.value_range import reading_notes
 from genzoo.engine.dataloader import DataLoader
 from genzoo.engine.distributed import SINGLE_PROCESS, Processes
 from genzoo.engine.em import LOSS
 from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.schedule import Budget
 from genzoo.engine.signals import Signals
-from genzoo.errors import DataError, explain_out_of_memory
+from genzoo.errors import explain_out_of_memory
 from genzoo.inference.likelihood import mean_change_of_units
 from genzoo.inference.trained_model import TrainedModel
-from genzoo.models.base import Generator, Likelihood, Model
-from genzoo.models.factory import build_model, build_objective, check_data
 from genzoo.models.objective import EMObjective
 from genzoo.persistence.run import Run
 from genzoo.plugins.api1 import adapt_step
 from genzoo.plugins.manager import get_registry
-from genzoo.plugins.registry import Registry, blame, extra_named, refuse_without_extra, resolve
+from genzoo.plugins.registry import Registry, blame, resolve
 from genzoo.runtime.device import Runtime, describe_device
 from genzoo.runtime.progress import Phase
-from genzoo.runtime.seeding import random_scope
-from genzoo.spec.events import DataSpec
 from genzoo.training.engines import Engine, Source, choose_engine, runtime_of, with_batch_of
 from genzoo.training.model_selection import SelectionRule, find_selection_rule
+from genzoo.training.preparation import fitted_transforms, objective_of, training_blocks, training_data, untrained_model
 from genzoo.training.trainer import Step
-from genzoo.training.warm_start import open_warm_start, take_over
 from genzoo.typing import Array
 
 RunCallback = Callable[[Step, Run], None]
@@ -128,7 +116,7 @@ class TrainingSetup:
             rows = rows[:1]  # all events change alike
         units = self.trained_model.units
         own = None if weights is None or not weights[rows].any() else weights[rows]
-        return -mean_change_of_units(units, _training_blocks(self.dataset, rows, self.dequantizer), own)
+        return -mean_change_of_units(units, training_blocks(self.dataset, rows, self.dequantizer), own)
 
     @property
     def loss_offsets(self) -> dict[str, float]:
@@ -205,56 +193,24 @@ def build_setup(
 def _built(
     config: RunConfig, dataset: Dataset | None, split: Split | None, resumed: Run | None, processes: Processes
 ) -> TrainingSetup:
-    # 1. The objective says how to train, hence on which device and in which precision.
     zoo = get_registry()
     entry = zoo.models.get(config.model)
-    refuse_without_extra(entry)
-    with extra_named(entry):
-        objective = build_objective(zoo.objective_of(entry, config.objective.name), config.objective.options)
+    # The objective says how to train, hence on which device and in which precision.
+    objective = objective_of(entry, config, zoo)
     runtime = runtime_of(config, objective, processes)
-
-    # 2. Data, and which rows to train on.
-    config, dataset = _opened(config, dataset, zoo)
-    if resumed is not None:
-        dataset = resumed.check_same_data(dataset, "Restore the data, or train a new run.")
-    check_data(entry, dataset.spec, joint=config.data.condition if config.data.joint else ())
-    split = dataset.split(config.split, config.seed) if split is None else split
-    if dataset.weights is not None and not dataset.weights[split.train].any():
-        raise DataError(f"{dataset.name}: every training row has zero weight, so there is nothing to learn from.")
-    dataset = with_limits(dataset, split.train, config.data)
-    warm = None if resumed is not None else open_warm_start(config, dataset)
-    stages = choose_stages(entry, dataset.spec, config.data.transforms, zoo)
-    dataset = _with_cells(dataset, split.train, scored_by_cells(stages, dataset.spec, zoo), warm)
-
-    # 3. The model, and the transform between data units and its own.
-    with random_scope(config.seed, "build"):
-        model = Model(build_model(entry, config.options, dataset.spec))
-    model = model.to(runtime.device, runtime.dtype)
-    dequantizer = Dequantizer.of(model.generator, dataset.spec, config.seed)
-    likelihood = entry.spec.capabilities & {"likelihood", "likelihood-bound"}
-    if likelihood and _needs_density(model.generator, dataset, dequantizer):
-        refuse_degenerate(dataset, split.train)
-    if warm is not None:
-        take_over(model.generator, warm.generator.to(runtime.device, runtime.dtype), str(config.warm_start))
-        transform = warm.transform
-    else:
-        blocks = functools.partial(_training_blocks, dataset, split.train, dequantizer)
-        transform = fit_stages(stages, _fitting_spec(dataset, config.data), blocks, zoo)
-    transform = transform.to(runtime.device, runtime.wide)
-    condition = fit_condition(dataset, split.train) if warm is None else warm.condition
-    condition = condition if condition is None else condition.to(runtime.device, runtime.wide)
-
-    # 4. What is watched, and the engine that trains.
-    config, remarks = with_batch_of(config, objective, len(split.train), processes)
-    rule = find_selection_rule(zoo, config, objective, dataset, split)
+    given = training_data(config, dataset, split, resumed, entry, zoo)
+    model, dequantizer = untrained_model(entry, given, runtime)
+    transform, condition = fitted_transforms(given, dequantizer, runtime, zoo)
+    config, remarks = with_batch_of(given.config, objective, len(given.split.train), processes)
+    rule = find_selection_rule(zoo, config, objective, given.dataset, given.split)
     callbacks = tuple(_callback(zoo, name) for name in config.training.callbacks)
     signals = Signals(processes)
-    source = Source(dataset, split.train, transform, runtime, dequantizer, condition)
+    source = Source(given.dataset, given.split.train, transform, runtime, dequantizer, condition)
     trained = choose_engine(config, model, objective, processes, signals, source)
     return TrainingSetup(
         config=config,
-        dataset=dataset,
-        split=split,
+        dataset=given.dataset,
+        split=given.split,
         transform=transform,
         condition=condition,
         runtime=runtime,
@@ -268,55 +224,6 @@ def _built(
         signals=signals,
         remarks=remarks,
     )
-
-
-def _opened(config: RunConfig, dataset: Dataset | None, zoo: Registry) -> tuple[RunConfig, Dataset]:
-    """Return the data, and the configuration with the absolute path of their source."""
-    if dataset is not None:
-        return config, usable(dataset, dataset.name)
-    config = config.model_copy(update={"data": anchor(config.data, zoo)})
-    return config, open_dataset(config.data, zoo, config.split)
-
-
-def _training_blocks(dataset: Dataset, rows: Rows, dequantizer: Dequantizer | None) -> Iterator[Array]:
-    """Yield the training rows, in data units, with the noise that the model sees."""
-    done = 0
-    for block in dataset.blocks(rows):
-        index = torch.from_numpy(rows[done : done + len(block)])
-        done += len(block)
-        yield block if dequantizer is None else dequantizer(torch.from_numpy(block), index).numpy()
-
-
-def _with_cells(dataset: Dataset, rows: Rows, columns: tuple[int, ...], warm: TrainedModel | None) -> Dataset:
-    """Return a dataset with the cells that its training rows show; a warm start keeps its own."""
-    if warm is None:
-        return with_cells(dataset, rows, columns)
-    pairs = zip(dataset.spec.features, warm.data.features, strict=True)
-    features = tuple(dataclasses.replace(feature, cell=before.cell) for feature, before in pairs)
-    return dataclasses.replace(dataset, spec=dataclasses.replace(dataset.spec, features=features))
-
-
-def _fitting_spec(dataset: Dataset, settings: DataSettings) -> DataSpec:
-    """Return the spec that transforms are fitted by: its columns have no bounds but those that the user states."""
-    spec = scaling_spec(dataset)
-    _, stated = stated_bounds(settings.bounds, spec.features)
-    ends = [stated.get(feature.name, (None, None)) for feature in spec.features]
-    pairs = zip(spec.features, ends, strict=True)
-    features = tuple(dataclasses.replace(feature, low=low, high=high) for feature, (low, high) in pairs)
-    return dataclasses.replace(spec, features=features)
-
-
-def _needs_density(generator: Generator, dataset: Dataset, dequantizer: Dequantizer | None) -> bool:
-    """Return whether to raise for training rows that have no density, such as a constant column.
-
-    On a grid, the noise gives them one, if all continuous values lie on it. Images off a grid are checked only if the
-    likelihood is exact: models with a bound have a shared or a smallest deviation, because constant pixels are common.
-    """
-    if dequantizer is not None and all(
-        spread or feature.discrete for spread, feature in zip(dequantizer.features, dataset.spec.features, strict=True)
-    ):
-        return False
-    return dataset.spec.form.columns or (generator.dequantized and isinstance(generator, Likelihood))
 
 
 def _callback(zoo: Registry, name: str) -> RunCallback:

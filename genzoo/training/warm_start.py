@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from genzoo.config.settings import RunConfig
+from genzoo.config.run_config import RunConfig
 from genzoo.data.dataset import Dataset
 from genzoo.data.value_range import check_inside
 from genzoo.errors import ConfigError
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import Generator
 from genzoo.models.state_dict import load_tensors
-from genzoo.persistence.run import load
+from genzoo.persistence.open_run import load
 from genzoo.wording import argument
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from genzoo.data.dataset import Dataset
-from genzoo.data.loading import AnyData, matching_data
+from genzoo.data.opening.given import AnyData, matching_data
 from genzoo.errors import GenzooError
 from genzoo.inference.description.describe import UNLIKELY
 from genzoo.inference.description.figures import Description

@@ -9,12 +9,12 @@ import numpy as np
 
 from genzoo.config.counts import check_count
 from genzoo.data.dataset import Dataset, Rows
-from genzoo.data.loading import AnyData, matching_data
+from genzoo.data.opening.given import AnyData, matching_data
 from genzoo.errors import ConfigError
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.evaluate import Evaluation
 from genzoo.metrics.evaluate import evaluate as evaluate_model
-from genzoo.metrics.evaluator import find_extractor, find_metrics
+from genzoo.metrics.evaluation.choice import find_extractor, find_metrics
 from genzoo.metrics.held_out import HeldOutScores
 from genzoo.persistence.run import Run
 from genzoo.plugins.manager import get_registry

@@ -10,18 +10,20 @@ from typing import Any
 
 import pyarrow as pa
 
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.data.frames.kinds import is_frame
 from genzoo.data.frames.results import frame_of, matrix_like, usual_library
 from genzoo.data.frames.source import in_one_piece, kept_of_frame, with_columns
-from genzoo.data.loading import AnyData, matching_data, matching_settings, open_source
+from genzoo.data.loading import open_source
+from genzoo.data.opening.given import AnyData, matching_data, matching_settings
 from genzoo.data.table import kept_names
 from genzoo.errors import ConfigError, GenzooError
 from genzoo.inference.answers import ResultT
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import capabilities_of
-from genzoo.persistence.run import Run, is_model_folder, load, open_run
+from genzoo.persistence.open_run import is_model_folder, load, open_run
+from genzoo.persistence.run import Run
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.device import resolve_device
 from genzoo.runtime.progress import Phase

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from genzoo.data.dataset import Dataset
-from genzoo.data.loading import AnyData
+from genzoo.data.opening.given import AnyData
 from genzoo.errors import ConfigError
 from genzoo.inference import latent
 from genzoo.inference.latent import LatentPath, Traversal

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from genzoo.data.loading import AnyData, matching_data
+from genzoo.data.opening.given import AnyData, matching_data
 from genzoo.errors import ArtifactError, ConfigError
-from genzoo.persistence.run import Run, open_run
+from genzoo.persistence.open_run import open_run
+from genzoo.persistence.run import Run
 from genzoo.plugins.manager import get_registry
 from genzoo.reports.comparison_page import comparison_page
 from genzoo.reports.html import render_page, write_page

@@ -10,7 +10,8 @@ from genzoo.data.align import filled_table
 from genzoo.data.dataset import Conditioned, Dataset, ModelEvents
 from genzoo.data.frames.results import events_frame, frame_from_arrow, usual_library
 from genzoo.data.frames.source import fill_frame
-from genzoo.data.loading import AnyData, open_source
+from genzoo.data.loading import open_source
+from genzoo.data.opening.given import AnyData
 from genzoo.errors import DataError
 from genzoo.inference.row_likelihoods import named_rows
 from genzoo.inference.trained_model import TrainedModel

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from genzoo.data.loading import AnyData
+from genzoo.data.opening.given import AnyData
 from genzoo.inference import scoring
 from genzoo.inference.scoring import CLUSTER_COLUMNS, EXPLAINED, SCORE_COLUMNS
 from genzoo.verbs.given import Asked, answer_columns, check_capable, is_array_or_frame, open_asked, open_rows

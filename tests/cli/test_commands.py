@@ -19,8 +19,8 @@ from refusals import assert_refused
 
 import genzoo
 from genzoo.cli.main import _COMMANDS, main
+from genzoo.config.data import DataSettings
 from genzoo.config.flags import flagged_settings
-from genzoo.config.settings import DataSettings
 
 QUICK = ("--steps", 4, "--batch-size", 16)
 

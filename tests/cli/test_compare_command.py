@@ -17,7 +17,7 @@ from sklearn.datasets import load_iris
 from sklearn.metrics import adjusted_rand_score
 
 import genzoo
-from genzoo.config.settings import SplitSettings
+from genzoo.config.data import SplitSettings
 from genzoo.data.builtin import iris
 from genzoo.data.readers.numpy_files import array_dataset
 from genzoo.errors import DivergenceError

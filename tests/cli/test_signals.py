@@ -20,7 +20,7 @@ def test_a_signal_while_data_are_read_ends_the_command_at_once(cli, monkeypatch,
         os.kill(os.getpid(), number)
         time.sleep(600)
 
-    monkeypatch.setattr("genzoo.training.setup.open_dataset", read)
+    monkeypatch.setattr("genzoo.training.preparation.open_dataset", read)
     found, out, err = cli("train", "toy", "--out", "run")
     assert (found, out) == (code, "")
     assert err.endswith(f"Error: {said}\n")

@@ -14,9 +14,10 @@ from sklearn.mixture import GaussianMixture
 import genzoo
 from genzoo.comparison import comparison, store, workers
 from genzoo.comparison.api import RESTARTS, TOLERANCE, prepare_comparison
-from genzoo.comparison.fit import FitJob, FitResult, run_fit_job
+from genzoo.comparison.fit import run_fit_job
+from genzoo.comparison.fits.job import FitJob, FitResult
 from genzoo.comparison.splits import SplitPlan
-from genzoo.config.settings import DataSettings, SplitSettings
+from genzoo.config.data import DataSettings, SplitSettings
 from genzoo.data.builtin import iris
 from genzoo.data.readers.numpy_files import array_dataset
 from genzoo.errors import ArtifactError, ConfigError, Interrupted

@@ -9,7 +9,7 @@ import genzoo
 from genzoo.comparison import fit as fits
 from genzoo.comparison.aggregate import CandidateResult, Evidence, aggregate_results
 from genzoo.comparison.candidate import candidates
-from genzoo.comparison.fit import FitJob, FitResult
+from genzoo.comparison.fits.job import FitJob, FitResult
 from genzoo.comparison.ranking import rank
 from genzoo.metrics.information_criteria import Criteria
 from genzoo.plugins.manager import get_registry
@@ -63,7 +63,7 @@ def test_a_collapse_in_one_fold_bars_cross_validation_alone(monkeypatch):
     def fit(dataset, division, trial):
         if trial.fold == 1 and trial.config.options["n_components"] == 2:
             with monkeypatch.context() as patch:
-                patch.setattr(fits, "_fault", lambda *_: "component 0 collapsed to a point")
+                patch.setattr(fits, "fault_of", lambda *_: "component 0 collapsed to a point")
                 return fold(dataset, division, trial)
         return fold(dataset, division, trial)
 

@@ -2,20 +2,19 @@ import pytest
 from refusals import assert_refused
 
 from genzoo.comparison.candidate import candidates
+from genzoo.config.data import DataSettings, SplitSettings
 from genzoo.config.explain import describe_fields
 from genzoo.config.layers import merge, merge_training, parse_assignments, read_config_file
-from genzoo.config.settings import (
-    DataSettings,
+from genzoo.config.run_config import RunConfig
+from genzoo.config.settings import validate
+from genzoo.config.training import (
     DirectTraining,
     EMTraining,
     GradientTraining,
     OptimizerConfig,
-    RunConfig,
     ScheduleConfig,
-    SplitSettings,
     StepSettings,
     TrainingSettings,
-    validate,
 )
 from genzoo.errors import ConfigError
 from genzoo.plugins.manager import get_registry

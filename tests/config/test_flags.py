@@ -11,7 +11,8 @@ from genzoo.cli.command import Command
 from genzoo.cli.options import setting_option
 from genzoo.config.explain import as_sentence
 from genzoo.config.flags import Flag, flagged_settings, settings_layer
-from genzoo.config.settings import EMTraining, GradientTraining, RunConfig
+from genzoo.config.run_config import RunConfig
+from genzoo.config.training import EMTraining, GradientTraining
 from genzoo.errors import ConfigError
 
 

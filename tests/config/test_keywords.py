@@ -7,7 +7,7 @@ import torch
 import genzoo
 from genzoo.config.flags import flagged_settings
 from genzoo.config.keywords import PLACES, check_model, sort_keywords
-from genzoo.config.settings import RunConfig
+from genzoo.config.run_config import RunConfig
 from genzoo.errors import ConfigError
 from genzoo.plugins.manager import get_registry
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from genzoo.config.settings import DataSettings, validate
+from genzoo.config.data import DataSettings
+from genzoo.config.settings import validate
 from genzoo.data.loading import open_dataset
 from genzoo.plugins.manager import get_registry
 

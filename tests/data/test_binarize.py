@@ -7,7 +7,7 @@ import pytest
 from refusals import assert_refused
 
 import genzoo
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.readers.numpy_files import array_dataset
 from genzoo.data.images import binarize
 from genzoo.data.builtin import digits

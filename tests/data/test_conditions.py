@@ -8,10 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.condition_transform import fit_condition
 from genzoo.data.conditions import joint_dataset, joint_spec
-from genzoo.data.loading import matching_data, open_dataset
+from genzoo.data.loading import open_dataset
+from genzoo.data.opening.given import matching_data
 from genzoo.errors import ConfigError, DataError
 from genzoo.plugins.manager import get_registry
 

@@ -11,7 +11,7 @@ import pytest
 from pyarrow import parquet
 
 import genzoo
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.align import match_table
 from genzoo.data.columns.date_recognition import format_of, recognize
 from genzoo.data.columns.dates import parse_time, read_times, show_time, times_column

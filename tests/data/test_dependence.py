@@ -10,8 +10,9 @@ from genzoo.data.degenerate.functions import find_determined
 from genzoo.data.degenerate.relation import Relation, short_number
 from genzoo.data.degenerate.remarks import degenerate_remarks
 from genzoo.data.inspect import inspect
-from genzoo.data.loading import open_dataset, given_data
-from genzoo.config.settings import DataSettings
+from genzoo.data.loading import open_dataset
+from genzoo.data.opening.given import given_data
+from genzoo.config.data import DataSettings
 from genzoo.plugins.manager import get_registry
 
 pytestmark = pytest.mark.usefixtures("in_a_shell")  # whose messages they check

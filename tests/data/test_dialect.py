@@ -15,10 +15,11 @@ from pyarrow import parquet
 
 import genzoo
 from genzoo import ConfigError, DataError
-from genzoo.config.settings import DataSettings, validate
+from genzoo.config.data import DataSettings
+from genzoo.config.settings import validate
 from genzoo.data.inspect import inspect
 from genzoo.data.loading import open_dataset, open_matching, open_source
-from genzoo.data.readers import text_input
+from genzoo.data.readers import piped
 from genzoo.plugins.manager import get_registry
 
 pytestmark = pytest.mark.usefixtures("in_a_shell")  # whose messages they check
@@ -452,9 +453,9 @@ def test_a_spreadsheet_names_the_extra_that_reads_it(tmp_path, monkeypatch):
 
 
 def test_standard_input_is_a_table(monkeypatch):
-    monkeypatch.setattr(text_input, "standard_input", lambda: b"a;b\n1,5;x\n2,5;y\n")
+    monkeypatch.setattr(piped, "standard_input", lambda: b"a;b\n1,5;x\n2,5;y\n")
     assert contents(read("-")) == (["a", "b"], [[1.5, "x"], [2.5, "y"]])
-    monkeypatch.setattr(text_input, "standard_input", lambda: b'{"a": 1}\n{"a": 2}\n')
+    monkeypatch.setattr(piped, "standard_input", lambda: b'{"a": 1}\n{"a": 2}\n')
     assert contents(read("-")) == (["a"], [[1], [2]])
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from genzoo import DataError
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.columns import pieces
 from genzoo.data.columns.pieces import Pieces, extent, in_one_piece, side_by_side
 from genzoo.data.readers import text_input

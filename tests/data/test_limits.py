@@ -16,7 +16,7 @@ from refusals import assert_refused
 
 import genzoo
 from genzoo import ConfigError, DataError
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.columns.limits import stated_bounds, with_limits, within_limits
 from genzoo.data.loading import open_dataset
 from genzoo.data.readers.numpy_files import array_dataset
@@ -81,7 +81,7 @@ def test_the_limits_are_those_of_the_training_rows(events):
     for place, feature in enumerate(limited.spec.features):
         column = events[rows, place]
         assert (feature.low, feature.high) == (column.min(), column.max())
-        assert (feature.step is not None) == bool((column == np.floor(column)).all())
+        assert (feature.step == 1) == bool((column == np.floor(column)).all())
     assert limited.spec == dataset.spec
     assert limited.digest() == dataset.digest()
 
@@ -116,9 +116,11 @@ def test_limits_are_switched_off_or_stated(tmp_path):
 
 
 def test_likelihoods_do_not_know_the_limits(tmp_path):
-    frame = ages().fillna(40.0)
+    frame = ages().fillna(40.0).assign(x=lambda table: table["x"].round(1))
     rows = np.concatenate([frame.to_numpy()[:50], [[-5.0, 200.5, 9.0]]])
-    one, two = train(frame, tmp_path), train(frame, tmp_path, bounds="none", whole=False)
+    one, two = train(frame, tmp_path), train(frame, tmp_path, bounds="none", whole=False, round=False)
+    assert one.data.features[2].step == 0.1
+    assert two.data.features[2].step is None
     assert np.array_equal(one.log_prob(rows), two.log_prob(rows))
 
 

@@ -8,12 +8,12 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from genzoo import DataError, DataSpec, Feature
-from genzoo.config.settings import DataSettings, SplitSettings
+from genzoo.config.data import DataSettings, SplitSettings
 from genzoo.data.readers.numpy_files import array_dataset, read_array
 from genzoo.data.dataset import Dataset, usable
 from genzoo.data.checks import refuse_degenerate
 from genzoo.data.download import without_fetching
-from genzoo.data.readers.idx import read_idx
+from genzoo.data.readers.images.idx import read_idx
 from genzoo.data.inspect import inspect
 from genzoo.data.loading import anchor, open_dataset
 from genzoo.plugins.manager import get_registry

@@ -13,8 +13,9 @@ from sklearn.model_selection import GroupKFold, GroupShuffleSplit, KFold, TimeSe
 
 import genzoo
 from genzoo.comparison.splits import SplitPlan
-from genzoo.config.settings import DataSettings, SplitSettings
-from genzoo.data.loading import given_data, open_dataset
+from genzoo.config.data import DataSettings, SplitSettings
+from genzoo.data.loading import open_dataset
+from genzoo.data.opening.given import given_data
 from genzoo.data.readers.numpy_files import array_dataset
 from genzoo.data.splits.dividers import InOrder, RandomRows, WholeGroups
 from genzoo.data.splits.duplicates import repeated, same_rows

@@ -12,7 +12,7 @@ from pyarrow import feather, parquet
 
 import genzoo
 from genzoo import ConfigError, DataError, Dataset, DataSpec, Feature
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.column import Column
 from genzoo.data.inspect import ColumnFacts, inspect
 from genzoo.data.align import match_dataset
@@ -580,7 +580,7 @@ def test_a_table_is_shown_column_by_column(cli, tmp_path):
 @pytest.fixture
 def large(tmp_path, monkeypatch):
     """A Parquet file of five row groups that counts as large, and its numbers."""
-    monkeypatch.setattr("genzoo.data.readers.parquet.LARGE", 1000)
+    monkeypatch.setattr("genzoo.data.readers.arrow.parquet.LARGE", 1000)
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(1000, 3)).astype(np.float32)
     rows[::17, 1] = NAN
@@ -631,7 +631,7 @@ def test_a_large_file_is_matched_by_name_without_being_held(large):
 
 
 def test_a_bad_value_deep_in_a_large_file_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("genzoo.data.readers.parquet.LARGE", 1000)
+    monkeypatch.setattr("genzoo.data.readers.arrow.parquet.LARGE", 1000)
     rows = np.zeros(500)
     rows[321] = np.inf
     parquet.write_table(pa.table({"a": rows}), tmp_path / "a.parquet", row_group_size=100)

@@ -34,7 +34,7 @@ def with_rare_level(row):
 def held_out_row(part="test"):
     """A row that the default split holds out."""
     dataset = genzoo.Dataset("x", genzoo.DataSpec((1,), "table", (genzoo.Feature("a"),)), np.zeros((120, 1)))
-    from genzoo.config.settings import SplitSettings
+    from genzoo.config.data import SplitSettings
 
     return int(getattr(dataset.split(SplitSettings(), 0), part)[3])
 

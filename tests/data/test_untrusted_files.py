@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.loading import open_dataset
 from genzoo.data.readers import text_input
 from genzoo.data.readers.unpacked import check_unpacked
@@ -164,7 +164,7 @@ def test_files_may_unpack_in_proportion_to_their_size(packed, unpacked, fine):
 
 
 def test_dictionaries_of_large_parquet_files_become_texts(tmp_path, monkeypatch):
-    monkeypatch.setattr("genzoo.data.readers.parquet.HARMLESS", 0)
+    monkeypatch.setattr("genzoo.data.readers.arrow.parquet.HARMLESS", 0)
     table = pa.table({"s": ["red", "green", None] * 20, "x": np.arange(60.0)})
     parquet.write_table(table, tmp_path / "a.parquet")
     assert [feature.levels for feature in opened(tmp_path / "a.parquet").spec.features][0] == ("green", "red")

@@ -13,7 +13,7 @@ from refusals import assert_refused
 from sklearn.datasets import load_digits
 
 import genzoo
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.builtin import digits
 from genzoo.data.inspect import inspect
 from genzoo.data.loading import open_dataset

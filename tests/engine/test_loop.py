@@ -11,7 +11,7 @@ from torch import nn
 from toy_plugin import NegativeLogLikelihood, ToyGaussian
 
 import genzoo
-from genzoo.config.settings import GradientTraining, ScheduleConfig
+from genzoo.config.training import GradientTraining, ScheduleConfig
 from genzoo.data.transforms import AffineTransform
 from genzoo.engine.dataloader import BlockLoader, ResidentLoader, Sampler, StreamingLoader, make_loader, read_rows
 from genzoo.engine.gradient import GradientEngine

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import genzoo
-from genzoo.config.settings import GradientTraining
+from genzoo.config.training import GradientTraining
 from genzoo.engine.gradient import GradientEngine
 from genzoo.models.factory import build_model, build_objective
 from genzoo.plugins.manager import get_registry

@@ -15,7 +15,7 @@ from genzoo.errors import ArtifactError, ConfigError, DataError
 from genzoo.features import classifier, convert_efficientnet, efficientnet, identity, inception
 from genzoo.features.extractor import Material
 from genzoo.features.networks import NetworkExtractor, cached, load_network, resized
-from genzoo.metrics.evaluator import find_extractor
+from genzoo.metrics.evaluation.choice import find_extractor
 from genzoo.plugins.manager import get_registry
 from genzoo.spec.events import DataSpec, Feature
 

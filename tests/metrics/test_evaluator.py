@@ -14,7 +14,9 @@ from genzoo.data.dataset import Dataset
 from genzoo.data.transforms import AffineTransform
 from genzoo.errors import ConfigError, DataError
 from genzoo.features import classifier, identity
-from genzoo.metrics.evaluator import compute_metrics, find_extractor, find_metrics, make_reference
+from genzoo.metrics.evaluation.choice import find_extractor, find_metrics
+from genzoo.metrics.evaluation.reference import make_reference
+from genzoo.metrics.evaluator import compute_metrics
 from genzoo.metrics.metric import Metric, Score
 from genzoo.metrics.protocol import differing, in_common, same_protocol
 from genzoo.plugins.manager import get_registry
@@ -157,7 +159,7 @@ def test_copies_are_searched_among_all_training_rows(monkeypatch):
     assert (score.protocol["real"], score.protocol["train"]) == (100, 1400)
     assert score.parts["copies"] == 1
     assert not any("looked for" in note for note in score.notes)
-    monkeypatch.setattr("genzoo.metrics.evaluator.MOST_TRAINING", 700)
+    monkeypatch.setattr("genzoo.metrics.evaluation.reference.MOST_TRAINING", 700)
     found = judged(Shelf(data.events[test]), data, ["memorization", "coverage"], rows=test, train=train)
     assert found.scores["memorization"].notes[-1] == "only 700 of 1400 training events (50%) were searched for copies."
     assert found.scores["coverage"].notes == ()

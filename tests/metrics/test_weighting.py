@@ -11,7 +11,9 @@ from genzoo.data.dataset import Dataset
 from genzoo.data.transforms import AffineTransform
 from genzoo.inference.scoring import ScoreResult
 from genzoo.metrics.correlations import correlation_difference
-from genzoo.metrics.evaluator import compute_metrics, find_extractor, find_metrics, make_reference
+from genzoo.metrics.evaluation.choice import find_extractor, find_metrics
+from genzoo.metrics.evaluation.reference import make_reference
+from genzoo.metrics.evaluator import compute_metrics
 from genzoo.metrics.frechet import frechet, frechet_distance
 from genzoo.metrics.metric import Metric, MetricInput, Score
 from genzoo.metrics.mmd import kernel_distance, mmd

@@ -14,7 +14,7 @@ from torch import nn
 import genzoo
 import genzoo.testing
 from genzoo.config.resolve import resolve_config, training_class
-from genzoo.config.settings import EMTraining, GradientTraining
+from genzoo.config.training import EMTraining, GradientTraining
 from genzoo.engine.loss_buffer import LossRecord
 from genzoo.models.factory import build_objective
 from genzoo.plugins.api1 import adapt_step, rename_training

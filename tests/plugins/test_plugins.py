@@ -17,7 +17,7 @@ from refusals import assert_refused
 import genzoo
 from genzoo.cli.plugins import command as plugins
 from genzoo.errors import ConfigError, PluginError
-from genzoo.metrics.evaluator import find_metrics
+from genzoo.metrics.evaluation.choice import find_metrics
 from genzoo.packaging.references import findings
 from genzoo.persistence.safe_build import find_entry
 from genzoo.plugins import manager as plugins_module

@@ -23,12 +23,14 @@ from genzoo.reports.comparison_page import comparison_page
 from genzoo.reports.formats import read_report
 from genzoo.reports.former import current_report
 from genzoo.reports.html import render_page
+from genzoo.reports.inside import inside_sections
+from genzoo.reports.modalities.marginals import marginals
 from genzoo.reports.page import Facts, Heading, Notes, Page, Picture, Pictures, Section, Table, Text
 from genzoo.reports.result import SCHEMA, Difference, Report, Row
 from genzoo.reports.rounding import with_error
 from genzoo.reports.run_page import EvaluationTerms, run_page
 from genzoo.reports.samples import PageSamples, read_page_samples, write_page_samples
-from genzoo.reports.sections import how_many, inside_sections, marginals
+from genzoo.reports.sections import how_many
 from genzoo.spec.events import DataSpec, Feature
 from genzoo.storage import json_files
 from genzoo.storage.json_files import read_json, write_json
@@ -178,7 +180,7 @@ def write(run_folder, seed=0):
 
 
 def find(*names):
-    from genzoo.metrics.evaluator import find_metrics
+    from genzoo.metrics.evaluation.choice import find_metrics
     from genzoo.plugins.manager import get_registry
 
     return find_metrics(get_registry(), names)
@@ -242,7 +244,7 @@ def test_a_comparison_page_shows_all_figures_and_samples(pages):
         assert row["id"] in page.text
         for score in row["metrics"].values():
             assert score["metric"] in page.text
-        assert f"samples of {row['id']}" in page.text
+        assert f"Samples of {row['id']}" in page.text
         score = row["metrics"]["coverage"]
         assert with_error(score["value"], score["error"]) in page.text
     assert "real images" in page.text

@@ -10,9 +10,14 @@ import torch
 import toy_plugin
 
 import genzoo
+from genzoo.config.data import DataSettings
+from genzoo.data.loading import open_dataset
+from genzoo.data.opening.given import given_data
 from genzoo.inference.row_likelihoods import measure_of
 from genzoo.plugins import builtin
 from genzoo.plugins.manager import PluginManager
+from genzoo.plugins.registry import resolve
+from genzoo.reports.modalities.report import report_of
 from genzoo.spec.modality import MODALITIES
 
 
@@ -56,8 +61,47 @@ def test_a_new_modality_is_evaluated_and_reported(run, tmp_path):
     assert {"log-likelihood", "precision"} <= set(found.scores)
     genzoo.report(run).save(tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "position 0" in page
-    assert "The first 8 of 12 positions are shown." in page
+    letters = np.array(list("acgt"))
+    drawn = "".join(letters[run.sample(1, seed=0)[0]])
+    assert "Samples of the model" in page
+    assert drawn in page
+
+
+def test_a_new_modality_is_read_by_its_own_reader(zoo, cli, tmp_path):
+    (tmp_path / "reads.seq").write_text("acgt\nxxxx\nggtt\n")
+    code, shown, problem = cli("data", "reads.seq")
+    assert code == 0, problem
+    assert "2 events" in shown or "2 sequences" in shown
+    data = given_data({"source": tmp_path / "reads.seq", "skip_bad": True})[1]
+    assert open_dataset(DataSettings(**data), zoo.registry).events.tolist() == [[0, 1, 2, 3], [2, 2, 3, 3]]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--kind", "a=count"], "--kind is for tables, and 'reads.seq' holds sequences"),
+        (["--range", "0..1"], "--range is for images, and 'reads.seq' holds sequences"),
+        (["--size", "8"], "--size is for folders of images, and 'reads.seq' is none"),
+        (["--separator", ";"], "--separator is for .csv and .tsv files or tables on standard input, and"),
+    ],
+)
+def test_settings_of_other_modalities_are_refused(zoo, cli, tmp_path, words, expected):
+    (tmp_path / "reads.seq").write_text("acgt\nggtt\n")
+    code, _, problem = cli("data", "reads.seq", *words)
+    assert code == 2
+    assert expected in " ".join(problem.split())
+
+
+def test_settings_of_a_new_kind_of_file_are_refused_elsewhere(zoo, cli):
+    code, _, problem = cli("data", "iris", "--skip-bad")
+    assert code == 2
+    assert "--skip-bad is for folders of images or files of sequences, and 'iris' is none" in " ".join(problem.split())
+
+
+def test_a_new_modality_without_a_picture_says_so(run, cli):
+    code, _, problem = cli("describe", run.path, "--out", "picture.png")
+    assert code == 2
+    assert "a model of sequences has no picture" in problem
 
 
 def test_a_new_modality_is_described_listed_and_compared(run, cli):
@@ -110,9 +154,26 @@ def test_what_a_modality_names_exists(name):
     form = MODALITIES[name]
     assert form.name == name
     assert form.suffix in form.suffixes
-    if form.pictured:
-        module, _, attribute = form.picture.partition(":")
-        assert hasattr(__import__(module, fromlist=[attribute]), attribute)
+    for reference in filter(None, (form.picture, form.array, *(source.reader for source in form.sources))):
+        assert callable(resolve(reference, form))
+    assert callable(report_of(form).show)
+    assert {*form.settings, *(name for source in form.sources for name in source.settings)} <= set(
+        DataSettings.model_fields
+    )
+    assert bool(form.array) == bool(form.layouts)
+
+
+def test_an_array_and_a_file_belong_to_one_modality():
+    ranks = [rank for form in MODALITIES.values() for rank in form.array_ranks]
+    assert len(set(ranks)) == len(ranks)
+    endings = [ending for form in MODALITIES.values() for source in form.sources for ending in source.endings]
+    assert len(set(endings)) == len(endings)
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (1, 0, 2), (1, 2, 3, 4)])
+def test_an_event_has_the_axes_of_its_modality(shape):
+    with pytest.raises(ValueError, match=r"has the shape \(C, H, W\), with sides of at least 1, not"):
+        genzoo.DataSpec(shape, "image", (genzoo.Feature("pixel"),))
 
 
 def test_an_unknown_modality_is_refused():

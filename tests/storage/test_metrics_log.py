@@ -7,7 +7,7 @@ import pytest
 
 from genzoo import ArtifactError
 from genzoo.persistence.run import Run
-from genzoo.reports.sections import curve_section
+from genzoo.reports.curves import curve_section
 from genzoo.storage.metrics_log import keep_lines_until, read_log
 
 

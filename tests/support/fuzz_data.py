@@ -84,7 +84,7 @@ def child(name: str, first: int, last: int, seed: int, space: Path) -> None:
 
     import genzoo.cli.data  # what reads is loaded before memory is limited
     import genzoo.data.columns.listing
-    import genzoo.data.readers.parquet  # noqa: F401
+    import genzoo.data.readers.arrow.parquet  # noqa: F401
 
     faulthandler.enable()
     torch.set_num_threads(1)
@@ -125,7 +125,7 @@ def timed(make: object, draw: random.Random, space: Path) -> str:
 def read(make, draw: random.Random, space: Path) -> str:  # type: ignore[no-untyped-def]
     """Make a mutant and read it, with the command line and as a training does."""
     from genzoo.cli.main import main
-    from genzoo.config.settings import DataSettings
+    from genzoo.config.data import DataSettings
     from genzoo.data.loading import open_dataset
     from genzoo.errors import ConfigError, DataError
     from genzoo.plugins.manager import get_registry

@@ -1,4 +1,7 @@
-"""A modality of tests, `sequence`: a fixed number of letters, all of one categorical feature. And a model of it."""
+"""A modality of tests, `sequence`: a fixed number of letters, all of one categorical feature. And a model of it.
+
+Its reader and its report are here, too: nothing else in genzoo knows the modality.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,47 @@ import torch
 from torch import Tensor, nn
 
 import genzoo
-from genzoo.spec.modality import ModalitySpec
+from genzoo.reports.modalities.report import ModalityReport
+from genzoo.reports.modalities.values import reconstructed_rows, traversed_rows
+from genzoo.reports.page import Notes, Text
+from genzoo.spec.modality import ModalitySpec, SourceSpec
 
 GENZOO_API = 2
 
 SEQUENCE = ModalitySpec(
-    name="sequence", plural="sequences", dataset="holds sequences", event="sequence", value="position", rank=1
+    name="sequence",
+    plural="sequences",
+    dataset="holds sequences",
+    event="sequence",
+    value="position",
+    axes=("T",),
+    sources=(SourceSpec("files of sequences", "sequences:read_lines", (".seq",), settings=("skip_bad",)),),
+    report="sequences:REPORT",
 )
 
 LETTERS = genzoo.Feature("letter", "categorical", ("a", "c", "g", "t"))
+
+
+def read_lines(path, settings):
+    """Read a sequence from each line; `skip_bad` leaves out those with other letters."""
+    lines = path.read_text().split()
+    if settings.skip_bad:
+        lines = [line for line in lines if set(line) <= set(LETTERS.levels)]
+    codes = np.array([[LETTERS.levels.index(letter) for letter in line] for line in lines], "u1")
+    return genzoo.Dataset(path.stem, genzoo.DataSpec(codes.shape[1:], "sequence", (LETTERS,), storage="uint8"), codes)
+
+
+def show(sets, data):
+    """Return the letters of the first sequences of each set as text."""
+    letters = np.array(data.features[0].levels)
+    return [
+        block
+        for caption, events in sets.items()
+        for block in (Text(caption), Notes(tuple("".join(letters[event]) for event in events[:3].astype(int))))
+    ]
+
+
+REPORT = ModalityReport(show, reconstructed_rows, traversed_rows)
 
 
 class Letters(genzoo.Generator, genzoo.Likelihood):

@@ -66,8 +66,8 @@ def child(spare: int, words: Sequence[str]) -> int:
     import torch
 
     import genzoo.data.inspect
+    import genzoo.data.readers.arrow.parquet
     import genzoo.data.readers.csv_files
-    import genzoo.data.readers.parquet
     import genzoo.metrics.evaluate
     import genzoo.training.api
     from genzoo.cli.main import main

@@ -21,7 +21,7 @@ from torch import nn
 
 import genzoo
 from genzoo.config.resolve import layer, resolve_config
-from genzoo.config.settings import GradientTraining
+from genzoo.config.training import GradientTraining
 from genzoo.engine import distributed, heartbeat
 from genzoo.engine.distributed import Processes, join_processes
 from genzoo.engine.gradient import GradientEngine

@@ -7,7 +7,9 @@ import pytest
 
 import genzoo
 from genzoo.errors import ConfigError
-from genzoo.metrics.evaluator import compute_metrics, find_extractor, find_metrics, make_reference
+from genzoo.metrics.evaluation.choice import find_extractor, find_metrics
+from genzoo.metrics.evaluation.reference import make_reference
+from genzoo.metrics.evaluator import compute_metrics
 from genzoo.persistence.checkpoint import checkpoints, load_checkpoint
 from genzoo.plugins.manager import get_registry
 

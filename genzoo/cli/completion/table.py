@@ -160,7 +160,7 @@ def _value(parameter: click.Parameter) -> dict[str, Any]:
 
 def _settings(registry: Registry) -> dict[str, dict[str, list[str]]]:
     """List the choices of every setting that `-o` takes, per command; none for a setting of another type."""
-    from genzoo.config.settings import SplitSettings
+    from genzoo.config.data import SplitSettings
     from genzoo.errors import GenzooError
 
     split = _choices("split.", SplitSettings)

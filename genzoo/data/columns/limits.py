@@ -1,4 +1,4 @@
-"""Limits of samples: whole numbers stay whole, and no value lies outside the range of the training rows.
+"""Limits of samples: they have the decimal places of the training rows, and do not lie outside their range.
 
 Levels of categories that no training row has are noted with them. Limits are part of the spec of a trained model. They
 place its samples, and have no influence on likelihoods.
@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.columns.dates import parse_time
+from genzoo.data.columns.decimals import decimal_places, on_grid
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ConfigError, did_you_mean
-from genzoo.spec.events import DataSpec, Feature
+from genzoo.spec.events import Feature
 from genzoo.typing import Array
 from genzoo.wording import argument
 
 _STEPS = (86_400.0, 3600.0, 60.0, 1.0)
 """Steps of times, in seconds, that are looked for: days, hours, minutes and seconds."""
+
+_SAME = 1e-9
+"""Share of a step up to which a stated bound counts as a multiple of it."""
 
 Ends = tuple[float | None, float | None]
 
@@ -91,13 +95,14 @@ def with_limits(dataset: Dataset, rows: Rows, settings: DataSettings) -> Dataset
             )
         return dataset
     free, stated = stated_bounds(settings.bounds, spec.features)
-    low, high, step = _observed(spec, dataset.blocks(rows))
+    low, high, whole, decimal = _observed(dataset, rows)
+    step = np.where(whole > 0, whole if settings.whole else 0.0, decimal if settings.round else 0.0)
     unseen = _unseen(dataset, rows)
     features = []
     for place, feature in enumerate(spec.features):
         feature = dataclasses.replace(feature, unseen=unseen.get(place, ()))
         ends: Ends = (None, None) if free or feature.discrete else (_known(low[place]), _known(high[place]))
-        own = float(step[place]) if settings.whole and step[place] and not feature.discrete else None
+        own = float(step[place]) if step[place] and not feature.discrete else None
         features.append(_limited(feature, stated.get(feature.name, ends), own))
     return dataclasses.replace(dataset, spec=dataclasses.replace(spec, features=tuple(features)))
 
@@ -110,21 +115,36 @@ def _limited(feature: Feature, ends: Ends, step: float | None) -> Feature:
     """Return a feature with limits; the ends move inward to multiples of the step."""
     low, high = ends
     if step is not None:
-        inner = (
-            None if low is None else math.ceil(low / step) * step,
-            None if high is None else math.floor(high / step) * step,
-        )
+        inner = _inward(low, step, 1), _inward(high, step, -1)
         (low, high), step = (ends, None) if _inverted(*inner) else (inner, step)
     return dataclasses.replace(feature, low=low, high=high, step=step)
 
 
-def _observed(spec: DataSpec, blocks: Iterable[Array]) -> tuple[Array, Array, Array]:
-    """Return the smallest and the largest value and the common step of each column, `(C,)`; 0 for no step."""
+def _inward(end: float | None, step: float, side: int) -> float | None:
+    """Return the multiple of `step` at an end, or the next one on a side of it: 1 for above, -1 for below."""
+    if end is None:
+        return None
+    near = _rounded(end, step)
+    outside = side * (end - near) > step * _SAME
+    return _rounded(near + side * step, step) if outside else near
+
+
+def _rounded(x: float, step: float) -> float:
+    return float(on_grid(np.float64(x), np.float64(step)))
+
+
+def _observed(dataset: Dataset, rows: Rows) -> tuple[Array, Array, Array, Array]:
+    """Return the smallest and the largest value of each column, and steps of whole numbers and of decimals, `(C,)`.
+
+    Steps are 0 if there is none.
+    """
+    spec = dataset.spec
     size = len(spec.features)
     low, high = np.full(size, np.inf), np.full(size, -np.inf)
     whole = np.ones(size, bool)
     coarse = {place: len(_STEPS) * [True] for place, f in enumerate(spec.features) if f.temporal and f.stored != "date"}
-    for block in blocks:
+    places = decimal_places(dataset)
+    for block in dataset.blocks(rows):
         values = np.asarray(block, np.float64)
         low, high = np.fmin(low, np.fmin.reduce(values)), np.fmax(high, np.fmax.reduce(values))
         if whole.any():
@@ -133,10 +153,13 @@ def _observed(spec: DataSpec, blocks: Iterable[Array]) -> tuple[Array, Array, Ar
         for place, fits in coarse.items():
             column = values[~np.isnan(values[:, place]), place]
             coarse[place] = [fit and bool((column % step == 0).all()) for fit, step in zip(fits, _STEPS, strict=True)]
+        for place, found in places.items():
+            found.add(values[:, place])
     steps = np.where(whole, 1.0, 0.0)
     for place, fits in coarse.items():
         steps[place] = next((step for fit, step in zip(fits, _STEPS, strict=True) if fit), 0.0)
-    return low, high, steps
+    decimals = _array([places[place].step if place in places else None for place in range(size)], 0.0)
+    return low, high, steps, decimals
 
 
 def _unseen(dataset: Dataset, rows: Rows) -> dict[int, tuple[str, ...]]:
@@ -172,7 +195,7 @@ def within_limits(events: Array, features: Sequence[Feature]) -> Array:
     if not step.any() and np.isinf(low).all() and np.isinf(high).all():
         return events
     with np.errstate(invalid="ignore"):  # what is not finite stays as it is
-        placed = np.where(step > 0, np.rint(events / np.where(step > 0, step, 1.0)) * step, events)
+        placed = np.where(step > 0, on_grid(events, np.where(step > 0, step, 1.0)), events)
     return np.where(np.isfinite(events), placed.clip(low, high), events)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from genzoo.config.settings import DataSettings, SplitSettings
+from genzoo.config.data import DataSettings, SplitSettings
 from genzoo.data.dataset import Dataset
 from genzoo.data.splits.columns import read_divided, without_split_columns
 from genzoo.data.table import chosen_columns, described_column, read_columns, too_many_texts

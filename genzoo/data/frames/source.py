@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from genzoo.config.settings import DataSettings, SplitSettings
+from genzoo.config.data import DataSettings, SplitSettings
 from genzoo.data.align import filled_table, found_columns, match_table
 from genzoo.data.conditions import read_with_conditions, take_conditions
 from genzoo.data.dataset import Conditioned, Dataset, ModelEvents

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.column import LARGEST_WHOLE, inexact
 from genzoo.data.columns.ids import has_codes
 from genzoo.data.marks import MISSING, marks_of
@@ -376,3 +376,8 @@ def _settled_text(values: Any, marks: Sequence[str]) -> Any:
     elif texts.equals(coded.dictionary):
         return values
     return pa.chunked_array([texts.take(coded.indices)])
+
+
+def read_csv(path: Path, settings: DataSettings, expected: Collection[str]) -> CsvSource:
+    """Open a text file of a table; the arguments are those for `CsvSource`."""
+    return CsvSource(path, settings, expected=expected)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.marks import MARKS, MISSING
 from genzoo.data.readers.header import columns_of, is_header, type_of
 from genzoo.data.readers.number_formats import UNIT, Numbers, forms, kind_of, looks_numeric

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.marks import marks_of
 from genzoo.data.readers.cells import Cells, trimmed
 from genzoo.data.readers.number_formats import FORMS
@@ -168,3 +168,8 @@ def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def read_json(path: Path, settings: DataSettings, _expected: Collection[str]) -> JsonSource:
+    """Open a file of records, which has no header."""
+    return JsonSource(path, settings)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 
 CURRENCY = (
     r"(?:R?\$|[€£¥₹₽₩₺₪₫]|USD|EUR|GBP|CHF|JPY|CAD|AUD|NZD|CNY|INR|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ZAR|kr\.?|zł|Kč)"

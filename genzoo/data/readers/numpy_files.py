@@ -1,4 +1,4 @@
-"""Read `.npy` and `.npz` files."""
+"""Read `.npy` and `.npz` files, and arrays in memory."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ import math
 import warnings
 import zipfile
 from pathlib import Path
-from typing import Any, get_args
 
 import numpy as np
 
-from genzoo.data.dataset import Dataset, check_values, spec_of, usable
-from genzoo.data.images import channels_first
+from genzoo.data.dataset import Dataset
 from genzoo.data.readers.unpacked import check_archive
-from genzoo.data.value_range import Values, found_spec
 from genzoo.errors import DataError, pass_out_of_memory
-from genzoo.spec.events import ColumnType, Feature
+from genzoo.plugins.registry import resolve
+from genzoo.spec.modality import MODALITIES, layouts
 from genzoo.typing import Array
 
 _EVENT_KEYS = ("x", "X", "data", "images", "events", "arr_0")
@@ -24,18 +22,14 @@ _EVENT_KEYS = ("x", "X", "data", "images", "events", "arr_0")
 _LABEL_KEYS = ("y", "labels", "label", "target")
 
 
-_OWN_NAMES: dict[str, ColumnType] = {name: name for name in get_args(ColumnType)}
-_TYPES = _OWN_NAMES | {"float16": "float32"}
-"""Types of columns by the names that NumPy prints; other types are stored as float64."""
-
-
 _STORED = {"bool": "uint8", "int8": "int16", "uint16": "int32", "uint32": "int64", "uint64": "int64"}
 
 
 def read_array(path: Path) -> Dataset:
-    """Read images `(N, H, W)`, `(N, H, W, C)`, `(N, C, H, W)` or a table `(N, C)` from a NumPy file.
+    """Read the events in a NumPy file. Their modality is the one with a layout of as many sides.
 
-    NaN in a table is a missing value.
+    If there are several arrays, one of the names of events, such as `x`, or the only one with two sides or more holds
+    them. NaN in a table is a missing value.
 
     Raises:
         DataError: the file is not a NumPy file of numbers, the array has another rank or is empty, or a value is not
@@ -110,28 +104,22 @@ def array_dataset(name: str, events: Array, labels: Array | None = None, shown: 
     """
     if events.dtype.kind not in "buif":
         raise DataError(f"{shown} holds values of type {events.dtype}, not numbers.")
-    if events.ndim < 2:
-        raise DataError(f"{shown} has shape {events.shape}; images are (N, H, W) or (N, H, W, C), tables (N, columns).")
+    form = next((form for form in MODALITIES.values() if events.ndim in form.array_ranks), None)
+    if form is None:
+        raise DataError(f"{shown} has shape {events.shape}; {layouts()}.")
     if events.dtype == np.uint64 and len(events) and events.max() > np.iinfo(np.int64).max:
         raise DataError(f"{shown} holds whole numbers beyond 2^63; store them as floating point.")
-    declared = events.dtype
-    kind = _TYPES.get(events.dtype.name, "float64")
+    dataset: Dataset = resolve(form.array, form)(name, _storable(events), labels, shown, events.dtype)
+    return dataset
+
+
+def _storable(events: Array) -> Array:
+    """Return an array in a number type that events are stored in, in the byte order of the machine."""
     stored = _STORED.get(events.dtype.name)
     if events.dtype.itemsize == 2 and events.dtype.kind == "f":
         stored = "float32"
     if events.dtype.kind == "f" and events.dtype.itemsize > 8:
         stored = "float64"
     if stored or not events.dtype.isnative:
-        events = events.astype(stored or events.dtype.newbyteorder("="))
-    if events.ndim > 2:
-        events = channels_first(shown, events)
-        check_values(shown, events)
-        spec = found_spec(events, Values.of(events, declared))
-        return Dataset(name, spec, events, labels, range_from="data")
-    if not events.size:
-        raise DataError(f"{shown} holds no events.")
-    features = tuple(Feature(f"x{i}", type=kind) for i in range(events.shape[1]))
-    storage: Any = events.dtype.name if events.dtype.kind == "f" else "float64"
-    return usable(
-        Dataset(name, spec_of(shown, (events.shape[1],), "table", features, storage=storage), events, labels), shown
-    )
+        return events.astype(stored or events.dtype.newbyteorder("="))
+    return events

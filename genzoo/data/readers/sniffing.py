@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.readers.dialect import Dialect, Judge, find_layout
 from genzoo.data.readers.number_formats import Numbers
 from genzoo.data.readers.records import SEPARATORS, DividedLines

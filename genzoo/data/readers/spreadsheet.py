@@ -9,7 +9,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.readers.csv_files import CsvSource
 from genzoo.data.readers.unpacked import check_archive
 from genzoo.errors import DataError, pass_out_of_memory

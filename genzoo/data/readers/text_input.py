@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from genzoo.data.readers.arrow_input import for_arrow
+from genzoo.data.readers.arrow.input import for_arrow
 from genzoo.data.readers.unpacked import HARMLESS_TEXT, unpacked
 from genzoo.errors import DataError, pass_out_of_memory
 from genzoo.runtime.threads import thread_pool

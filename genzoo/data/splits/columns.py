@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 import pyarrow as pa
 
-from genzoo.config.settings import DataSettings, SplitSettings
+from genzoo.config.data import DataSettings, SplitSettings
 from genzoo.data.dataset import Dataset
 from genzoo.data.marks import without_marks
 from genzoo.data.row_groups import RowGroupEvents

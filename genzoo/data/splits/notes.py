@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genzoo.config.settings import SplitSettings
+from genzoo.config.data import SplitSettings
 from genzoo.data.dataset import Dataset, Split
 from genzoo.data.splits.duplicates import repeated, same_rows
 from genzoo.text import counted

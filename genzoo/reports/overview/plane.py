@@ -72,8 +72,6 @@ class Plane:
 
 def number_columns(rows: Array, data: DataSpec) -> tuple[int, ...]:
     """Return the columns of numbers that vary, and whose spread can be computed."""
-    if not data.form.columns:
-        return ()
     known = []
     for column, feature in enumerate(data.features):
         values = rows[:, column].astype(np.float64)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from genzoo.config.settings import GradientTraining
+from genzoo.config.training import GradientTraining
 from genzoo.engine.gradient import GradientEngine
 from genzoo.errors import PluginError
 from genzoo.models.base import Model

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genzoo.config.settings import GradientTraining
+from genzoo.config.training import GradientTraining
 from genzoo.models.base import Decoder, Generator, Likelihood, LikelihoodBound
 from genzoo.testing.checks.capabilities import QUESTIONS, Question, answer, material, questions
 from genzoo.testing.given import Given

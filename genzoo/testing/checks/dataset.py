@@ -9,7 +9,7 @@ from unittest import mock
 
 import numpy as np
 
-from genzoo.config.settings import DataSettings, SplitSettings
+from genzoo.config.data import DataSettings, SplitSettings
 from genzoo.data.dataset import Dataset, usable
 from genzoo.data.loading import open_dataset
 from genzoo.errors import GenzooError

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from genzoo.config.settings import DirectTraining
+from genzoo.config.training import DirectTraining
 from genzoo.engine.direct import DirectEngine
 from genzoo.engine.gradient import GradientEngine
 from genzoo.errors import Interrupted

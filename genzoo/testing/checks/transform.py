@@ -14,7 +14,7 @@ from torch import Tensor
 
 from genzoo.config.resolve import options_class
 from genzoo.data.dataset import Dataset
-from genzoo.data.loading import AnyData
+from genzoo.data.opening.given import AnyData
 from genzoo.data.transforms import Transform
 from genzoo.data.transforms.transform import TransformBuilder
 from genzoo.errors import GenzooError

@@ -11,7 +11,7 @@ from mixture_cases import OBJECTIVE, blocks, knock_out
 from test_classes import MIXED, Truth
 
 import genzoo
-from genzoo.config.settings import EMTraining
+from genzoo.config.training import EMTraining
 from genzoo.engine.em import EMEngine
 from genzoo_mixture.build import build_classes
 from genzoo_mixture.class_family import ClassFamily

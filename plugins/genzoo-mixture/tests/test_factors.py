@@ -12,7 +12,7 @@ from sklearn.decomposition import PCA, FactorAnalysis
 from sklearn.metrics import adjusted_rand_score
 
 import genzoo
-from genzoo.config.settings import EMTraining
+from genzoo.config.training import EMTraining
 from genzoo.engine.em import EMEngine
 from genzoo_mixture.factors.emission import Factors
 from genzoo_mixture.factors.model import FactorMixture, FactorModel

@@ -10,7 +10,7 @@ import torch
 from mixture_cases import OBJECTIVE, blocks, mixture
 
 import genzoo
-from genzoo.config.settings import EMTraining
+from genzoo.config.training import EMTraining
 from genzoo.engine.em import EMEngine
 
 FILE = Path(__file__).parents[3] / "tests/data/faithful.csv"

@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 from sklearn.datasets import load_iris
 
 import genzoo
-from genzoo.config.settings import EMTraining
+from genzoo.config.training import EMTraining
 from genzoo.engine.em import EMEngine
 from genzoo_mixture.emission.families import FAMILIES, Guess
 from genzoo_mixture.options import MixtureOptions

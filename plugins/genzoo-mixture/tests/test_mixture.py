@@ -6,7 +6,7 @@ from scipy import stats
 from sklearn.mixture import GaussianMixture as Reference
 
 import genzoo
-from genzoo.config.settings import EMTraining
+from genzoo.config.training import EMTraining
 from genzoo.engine.em import EMEngine
 from genzoo.models.factory import build_model
 from genzoo.plugins.manager import get_registry

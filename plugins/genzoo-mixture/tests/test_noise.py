@@ -13,7 +13,7 @@ from scipy.special import logsumexp
 from sklearn.datasets import load_iris
 
 import genzoo
-from genzoo.config.settings import EMTraining
+from genzoo.config.training import EMTraining
 from genzoo.engine.em import EMEngine
 from genzoo_mixture.box import principal_box
 

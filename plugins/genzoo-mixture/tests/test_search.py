@@ -14,7 +14,7 @@ from sklearn.metrics import adjusted_rand_score
 
 import genzoo
 from genzoo.cli.main import main
-from genzoo.config.settings import EMTraining
+from genzoo.config.training import EMTraining
 from genzoo.engine.em import EMEngine
 from genzoo_mixture.clusters import find_normal_clusters
 from genzoo_mixture.emission import COVARIANCES

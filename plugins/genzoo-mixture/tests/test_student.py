@@ -10,7 +10,7 @@ from scipy import integrate, optimize, special, stats
 from sklearn.metrics import adjusted_rand_score
 
 import genzoo
-from genzoo.config.settings import EMTraining
+from genzoo.config.training import EMTraining
 from genzoo.engine.em import EMEngine
 from genzoo_mixture.mixture import Mixture
 from genzoo_mixture.student.degrees import likeliest, log_constants, propose

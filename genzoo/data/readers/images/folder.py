@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.dataset import Dataset, category
-from genzoo.data.readers.image_files import ImagePage, UnreadableImageError, read_pages
+from genzoo.data.readers.images.files import ImagePage, UnreadableImageError, read_pages
 from genzoo.data.readers.unpacked import LARGEST, check_unpacked
 from genzoo.data.value_range import Values, check_stated, find_range, found_spec
 from genzoo.errors import DataError

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
-from genzoo.data.readers.arrow_input import for_arrow, mapped
-from genzoo.data.readers.arrow_messages import MAGIC, declared, listed
+from genzoo.config.data import DataSettings
+from genzoo.data.readers.arrow.input import for_arrow, mapped
+from genzoo.data.readers.arrow.messages import MAGIC, declared, listed
 from genzoo.data.readers.unpacked import HARMLESS, check_unpacked
 from genzoo.data.row_groups import RowGroupEvents
 from genzoo.data.table_source import PANDAS_INDEX, TableSource, check_whole, without_views
@@ -147,3 +148,8 @@ def _is_text(kind: Any) -> bool:
 def _text_bytes(coded: Any) -> int:
     """Return the size of a dictionary column as plain text."""
     return pc.sum(pc.binary_length(coded.dictionary).take(coded.indices).cast(pa.int64())).as_py() or 0
+
+
+def read_arrow(path: Path, _settings: DataSettings, _expected: Collection[str]) -> ArrowFileSource:
+    """Open a Parquet, Arrow or Feather file. It says itself how it is read."""
+    return ArrowFileSource(path)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageMode, ImageOps, UnidentifiedImageError
 
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.value_range import Values
 from genzoo.errors import DataError, pass_out_of_memory
 from genzoo.typing import Array

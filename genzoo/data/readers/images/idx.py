@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from genzoo.config.data import DataSettings
 from genzoo.data.dataset import Dataset, check_values
 from genzoo.data.images import bytes_spec
 from genzoo.data.readers.unpacked import check_unpacked
@@ -18,11 +19,6 @@ from genzoo.errors import DataError, pass_out_of_memory
 from genzoo.typing import Array
 
 _UNSIGNED_BYTE = 0x08
-
-
-def is_idx(path: Path) -> bool:
-    """Return whether a file is named like idx data, such as `train-images-idx3-ubyte.gz`."""
-    return path.name.removesuffix(".gz").endswith(("-ubyte", ".idx", ".ubyte"))
 
 
 def read_idx_array(path: Path) -> Array:
@@ -53,7 +49,7 @@ def read_idx_array(path: Path) -> Array:
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 
-def read_idx(path: Path) -> Dataset:
+def read_idx(path: Path, _settings: DataSettings | None = None) -> Dataset:
     """Read the images of one idx file, with labels if the file of labels lies beside it.
 
     Raises:

@@ -1,0 +1,44 @@
+"""What a candidate learns: its columns, and how it is trained and scored given conditions."""
+
+from __future__ import annotations
+
+from genzoo.comparison.fits.job import FitJob
+from genzoo.data.conditions import joint_dataset
+from genzoo.data.dataset import Dataset, Split
+from genzoo.errors import ConfigError
+from genzoo.inference.conditional_view import as_conditional
+from genzoo.inference.trained_model import TrainedModel
+from genzoo.plugins.manager import get_registry
+from genzoo.training.setup import TrainingSetup, build_setup
+
+
+def columns_of(trial: FitJob, dataset: Dataset) -> Dataset:
+    """Return the columns that a candidate learns: a model that is not conditional learns conditions jointly.
+
+    Raises:
+        ConfigError: it cannot be scored given conditions.
+    """
+    if dataset.conditions is None or not trial.config.data.joint:
+        return dataset
+    spec = get_registry().models.get(trial.config.model).spec
+    if not (spec.missing and "likelihood" in spec.capabilities):
+        names = ", ".join(feature.name for feature in dataset.spec.condition)
+        raise ConfigError(
+            f"Model {spec.name!r} cannot be scored given {names}: it is not conditional, and has no exact likelihood "
+            f"of some columns alone."
+        )
+    return joint_dataset(dataset)
+
+
+def given_conditions(fitted: TrainedModel, dataset: Dataset) -> TrainedModel:
+    """Return a model as one of events given the conditions of a dataset, if it has any."""
+    if dataset.conditions is None or fitted.data.condition:
+        return fitted
+    return as_conditional(fitted, dataset.spec)
+
+
+def setup_of(trial: FitJob, dataset: Dataset, split: Split) -> TrainingSetup:
+    config = trial.config
+    if trial.repeat:
+        config = config.model_copy(update={"seed": config.seed + trial.repeat})
+    return build_setup(config, dataset, split)

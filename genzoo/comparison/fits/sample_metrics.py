@@ -1,0 +1,66 @@
+"""Compare samples of a candidate with the test rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from genzoo.comparison.fits.job import FitJob
+from genzoo.comparison.splits import SplitPlan
+from genzoo.data.dataset import Dataset
+from genzoo.inference.trained_model import TrainedModel
+from genzoo.metrics.evaluation.choice import Chosen, find_extractor, find_metrics
+from genzoo.metrics.evaluation.reference import make_reference
+from genzoo.metrics.evaluator import compute_metrics
+from genzoo.metrics.metric import Metric, Score
+from genzoo.plugins.manager import get_registry
+from genzoo.plugins.registry import Registry
+
+MOST_EVENTS = 2_000
+"""Largest number of real rows for sample metrics, and of samples. It is small because candidates can be many."""
+
+
+def compare_samples(
+    fitted: TrainedModel, dataset: Dataset, division: SplitPlan, trial: FitJob
+) -> tuple[Mapping[str, Score], Mapping[str, str]]:
+    """Compare samples with the test rows; return the scores, and why others are missing.
+
+    Memorization is measured on the rows that every candidate trains on. Candidates with and without validation rows are
+    then comparable.
+    """
+    common = division.split(everything=False, watched=True)
+    zoo, config = get_registry(), trial.config
+    metrics = sample_metrics(zoo)
+    extractor = find_extractor(zoo, trial.features, dataset.spec)
+    reference = make_reference(
+        dataset,
+        common.test,
+        metrics,
+        extractor,
+        trained_on=(dataset, common.train),
+        most=MOST_EVENTS,
+        device=fitted.device,
+    )
+    found = compute_metrics(fitted, reference, metrics, seed=config.seed, average=config.ema)
+    return found.scores, found.reasons
+
+
+def prepare_features(chosen: Chosen, dataset: Dataset, device: str) -> dict[str, Any]:
+    """Build the feature extractor of sample metrics once, and return its protocol.
+
+    This happens before any fit. Weights that cannot be loaded are an error of the call, and not of one candidate.
+
+    Raises:
+        GenzooError: the extractor cannot be built.
+    """
+    return {
+        "features": chosen.entry.spec.name,
+        **chosen.build(dataset, np.asarray(dataset.events[:1]), device).protocol,
+    }
+
+
+def sample_metrics(zoo: Registry) -> tuple[Metric, ...]:
+    """Return the metrics that a comparison computes from samples. Likelihoods have their own columns."""
+    return tuple(metric for metric in find_metrics(zoo) if "likelihood" not in metric.needs)

@@ -1,0 +1,162 @@
+"""Data as a call names them: a name or a path, or an array, a table or a dataset in memory."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from genzoo.config.data import DataSettings, SplitSettings
+from genzoo.config.settings import validate
+from genzoo.data.dataset import Dataset
+from genzoo.data.frames.kinds import is_frame
+from genzoo.data.loading import open_matching
+from genzoo.data.opening.choices import as_stated, with_columns, with_conditions
+from genzoo.data.opening.sources import check_source_settings
+from genzoo.data.readers.numpy_files import array_dataset
+from genzoo.errors import ConfigError
+from genzoo.plugins.registry import Registry
+from genzoo.spec.events import DataSpec
+from genzoo.typing import Array, Frame
+from genzoo.wording import argument
+
+AnyData = str | Path | Array | Frame | Dataset | Mapping[str, Any]
+"""Data as a call names them: a built-in name, a path, an array, a table, a `Dataset`, or settings with a source."""
+
+
+def given_data(
+    data: AnyData | None,
+    weights: Array | None = None,
+    split: SplitSettings | None = None,
+    groups: Array | None = None,
+) -> tuple[Dataset | None, dict[str, Any]]:
+    """Return the dataset, if the data are in memory, and the settings that name the data.
+
+    Arguments:
+        split: names the columns that divide the rows. Defaults to none.
+        groups: number of each row's group, `(N,)`. Defaults to `None`.
+
+    Raises:
+        ConfigError: weights or groups are in memory and the data are not.
+    """
+    dataset, settings = _named(data, split or SplitSettings())
+    if dataset is None and weights is not None:
+        raise ConfigError(
+            "Weights in memory belong to data in memory; for data in a file, name the column that holds them, "
+            "such as data={'source': 'a.csv', 'weight': 'w'}."
+        )
+    if dataset is None and groups is not None:
+        raise ConfigError(
+            "Groups in memory belong to data in memory; for data in a file, name the column that holds them, such as "
+            "split_by='customer_id'."
+        )
+    given = {"weights": None if weights is None else np.asarray(weights), "groups": groups}
+    changes: dict[str, Any] = {name: values for name, values in given.items() if values is not None}
+    return None if dataset is None else dataclasses.replace(dataset, **changes), settings
+
+
+def _named(data: AnyData | None, split: SplitSettings) -> tuple[Dataset | None, dict[str, Any]]:
+    if data is None:
+        return None, {}
+    if isinstance(data, str | Path):
+        return None, {"source": str(data)}
+    if isinstance(data, Mapping):
+        return _mapped(data, split)
+    if is_frame(data):
+        from genzoo.data.frames.source import frame_dataset  # imported here, because arrays need no pyarrow
+
+        dataset = frame_dataset(data, split=split)
+        return dataset, {"source": dataset.name}
+    if not isinstance(data, Dataset):
+        array = data.detach().cpu().numpy() if isinstance(data, Tensor) else np.asarray(data)
+        data = array_dataset("array", array)
+    return with_columns(data, DataSettings(source=data.name), split), {"source": data.name}
+
+
+def _mapped(data: Mapping[str, Any], split: SplitSettings) -> tuple[Dataset | None, dict[str, Any]]:
+    """Return settings as they are, or with an array or table as their source: `{"source": x, "range": (0, 255)}`."""
+    source = data.get("source")
+    if source is None or isinstance(source, str | Path):
+        return None, dict(data) if source is None else {**data, "source": str(source)}
+    if is_frame(source):
+        from genzoo.data.frames.source import frame_dataset
+
+        settings = {**data, "source": "table"}
+        checked = _in_memory(validate(DataSettings, settings, "Data"))
+        return as_stated(frame_dataset(source, checked, split), checked), settings
+    dataset, named = _named(source, SplitSettings())
+    settings = {**data, **named}
+    if dataset is None:
+        return None, settings
+    checked = _in_memory(validate(DataSettings, settings, "Data"))
+    return with_conditions(as_stated(dataset, checked), checked, split), settings
+
+
+def _in_memory(settings: DataSettings) -> DataSettings:
+    """Return the settings of data in memory, after checking that none is about files.
+
+    Raises:
+        ConfigError: one is.
+    """
+    check_source_settings(settings, None)
+    return settings
+
+
+def matching_settings(data: AnyData) -> DataSettings:
+    """Return how a call says that data for a trained model are read.
+
+    Raises:
+        ConfigError: a setting is only for training.
+    """
+    given = {**data, "source": data.get("source")} if isinstance(data, Mapping) else {"source": data}
+    if not isinstance(given["source"], str | Path):
+        given["source"] = "table" if is_frame(given["source"]) else getattr(given["source"], "name", "array")
+    return check_matching(validate(DataSettings, {**given, "source": str(given["source"])}, "Data"))
+
+
+def check_matching(settings: DataSettings) -> DataSettings:
+    """Return the settings of data for a trained model, after checking that none is only for training.
+
+    Raises:
+        ConfigError: `drop_missing` or `condition` is set.
+    """
+    if given := settings.given("condition", "joint"):
+        raise ConfigError(f"{given} is for training; a trained model knows its conditions. Leave it out.")
+    if settings.drop_missing:
+        raise ConfigError(
+            f"{argument('drop_missing')} is for training. Here it would change the row numbers; leave it out, or "
+            f"remove such rows "
+            "from the data."
+        )
+    return settings
+
+
+def matching_data(data: AnyData, spec: DataSpec, registry: Registry, *, keep_unknown: bool = False) -> Dataset:
+    """Return data that a call names, in the form that a model was trained on; see `open_matching`.
+
+    Arguments:
+        keep_unknown: as for `match_table`; only tables can have such rows. Defaults to false.
+
+    Raises:
+        ConfigError: a setting does not suit the data.
+        DataError: there are no such data, a column is missing, or it holds a value that the model cannot take.
+    """
+    from genzoo.data.align import match_dataset, match_table
+
+    settings = matching_settings(data)
+    source = data.get("source") if isinstance(data, Mapping) else data
+    if isinstance(source, str | Path):
+        return open_matching(settings, spec, registry, keep_unknown=keep_unknown)
+    _in_memory(settings)
+    if is_frame(source):
+        from genzoo.data.frames.source import FrameSource, in_one_piece
+
+        return match_table("table", FrameSource(in_one_piece(source)), settings, spec, keep_unknown=keep_unknown)
+    dataset, _ = _named(source, SplitSettings())
+    if dataset is None:
+        raise ConfigError("There is no source of data. Give a path, a built-in name, an array or a table.")
+    return match_dataset(with_columns(as_stated(dataset, settings), settings), spec)

@@ -1,0 +1,1 @@
+"""Readers of Parquet, Arrow and Feather files."""

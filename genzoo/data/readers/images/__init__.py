@@ -1,0 +1,1 @@
+"""Readers of images: files, folders of them, and idx files."""

@@ -1,0 +1,1 @@
+"""How reports show the events of each modality."""

@@ -1,0 +1,169 @@
+"""Prepare what a training starts from: its objective, data, first weights and fitted transforms."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from genzoo.config.data import DataSettings
+from genzoo.config.run_config import RunConfig
+from genzoo.data.checks import refuse_degenerate
+from genzoo.data.columns.cells import with_cells
+from genzoo.data.columns.limits import stated_bounds, with_limits
+from genzoo.data.condition_transform import ConditionTransform, fit_condition
+from genzoo.data.dataset import Dataset, Rows, Split, usable
+from genzoo.data.dequantize import Dequantizer
+from genzoo.data.loading import anchor, open_dataset
+from genzoo.data.transforms import Transform
+from genzoo.data.transforms.chain import choose_stages, fit_stages, scored_by_cells
+from genzoo.data.transforms.transform import Stage
+from genzoo.data.value_range import scaling_spec
+from genzoo.errors import DataError
+from genzoo.inference.trained_model import TrainedModel
+from genzoo.models.base import Generator, Likelihood, Model
+from genzoo.models.factory import build_model, build_objective, check_data
+from genzoo.models.objective import Objective
+from genzoo.persistence.run import Run
+from genzoo.plugins.registry import Entry, Registry, extra_named, refuse_without_extra
+from genzoo.runtime.device import Runtime
+from genzoo.runtime.seeding import random_scope
+from genzoo.spec.entries import ModelSpec
+from genzoo.spec.events import DataSpec
+from genzoo.training.warm_start import open_warm_start, take_over
+from genzoo.typing import Array
+
+
+def objective_of(entry: Entry[ModelSpec], config: RunConfig, zoo: Registry) -> Objective:
+    """Build the objective that the settings name.
+
+    Raises:
+        ConfigError, PluginError: it is unknown or has other options, or packages that the model needs are missing.
+    """
+    refuse_without_extra(entry)
+    with extra_named(entry):
+        return build_objective(zoo.objective_of(entry, config.objective.name), config.objective.options)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """The data of a training, its rows, the transforms to fit, and the model whose weights it starts from."""
+
+    config: RunConfig
+    dataset: Dataset
+    split: Split
+    stages: tuple[Stage, ...]
+    warm: TrainedModel | None
+
+
+def training_data(
+    config: RunConfig,
+    dataset: Dataset | None,
+    split: Split | None,
+    resumed: Run | None,
+    entry: Entry[ModelSpec],
+    zoo: Registry,
+) -> TrainingData:
+    """Open the data, divide their rows, and choose the transforms; other arguments are as in `build_setup`.
+
+    Raises:
+        ConfigError, DataError, ArtifactError: the data do not suit the model, the settings or the resumed run.
+    """
+    config, dataset = _opened(config, dataset, zoo)
+    if resumed is not None:
+        dataset = resumed.check_same_data(dataset, "Restore the data, or train a new run.")
+    check_data(entry, dataset.spec, joint=config.data.condition if config.data.joint else ())
+    split = dataset.split(config.split, config.seed) if split is None else split
+    if dataset.weights is not None and not dataset.weights[split.train].any():
+        raise DataError(f"{dataset.name}: every training row has zero weight, so there is nothing to learn from.")
+    dataset = with_limits(dataset, split.train, config.data)
+    warm = None if resumed is not None else open_warm_start(config, dataset)
+    stages = choose_stages(entry, dataset.spec, config.data.transforms, zoo)
+    dataset = _with_cells(dataset, split.train, scored_by_cells(stages, dataset.spec, zoo), warm)
+    return TrainingData(config, dataset, split, stages, warm)
+
+
+def untrained_model(entry: Entry[ModelSpec], given: TrainingData, runtime: Runtime) -> tuple[Model, Dequantizer | None]:
+    """Build the model with its first weights, and the noise that its data need.
+
+    Raises:
+        DataError: the training rows have no density, and the model needs one.
+    """
+    config, dataset = given.config, given.dataset
+    with random_scope(config.seed, "build"):
+        model = Model(build_model(entry, config.options, dataset.spec))
+    model = model.to(runtime.device, runtime.dtype)
+    dequantizer = Dequantizer.of(model.generator, dataset.spec, config.seed)
+    likelihood = entry.spec.capabilities & {"likelihood", "likelihood-bound"}
+    if likelihood and _needs_density(model.generator, dataset, dequantizer):
+        refuse_degenerate(dataset, given.split.train)
+    if given.warm is not None:
+        take_over(model.generator, given.warm.generator.to(runtime.device, runtime.dtype), str(config.warm_start))
+    return model, dequantizer
+
+
+def fitted_transforms(
+    given: TrainingData, dequantizer: Dequantizer | None, runtime: Runtime, zoo: Registry
+) -> tuple[Transform, ConditionTransform | None]:
+    """Return the transforms of events and of conditions, fitted to the training rows; a warm start keeps its own."""
+    dataset, rows = given.dataset, given.split.train
+    if given.warm is not None:
+        transform, condition = given.warm.transform, given.warm.condition
+    else:
+        blocks = functools.partial(training_blocks, dataset, rows, dequantizer)
+        transform = fit_stages(given.stages, _fitting_spec(dataset, given.config.data), blocks, zoo)
+        condition = fit_condition(dataset, rows)
+    moved = None if condition is None else condition.to(runtime.device, runtime.wide)
+    return transform.to(runtime.device, runtime.wide), moved
+
+
+def _opened(config: RunConfig, dataset: Dataset | None, zoo: Registry) -> tuple[RunConfig, Dataset]:
+    """Return the data, and the configuration with the absolute path of their source."""
+    if dataset is not None:
+        return config, usable(dataset, dataset.name)
+    config = config.model_copy(update={"data": anchor(config.data, zoo)})
+    return config, open_dataset(config.data, zoo, config.split)
+
+
+def training_blocks(dataset: Dataset, rows: Rows, dequantizer: Dequantizer | None) -> Iterator[Array]:
+    """Yield the training rows, in data units, with the noise that the model sees."""
+    done = 0
+    for block in dataset.blocks(rows):
+        index = torch.from_numpy(rows[done : done + len(block)])
+        done += len(block)
+        yield block if dequantizer is None else dequantizer(torch.from_numpy(block), index).numpy()
+
+
+def _with_cells(dataset: Dataset, rows: Rows, columns: tuple[int, ...], warm: TrainedModel | None) -> Dataset:
+    """Return a dataset with the cells that its training rows show; a warm start keeps its own."""
+    if warm is None:
+        return with_cells(dataset, rows, columns)
+    pairs = zip(dataset.spec.features, warm.data.features, strict=True)
+    features = tuple(dataclasses.replace(feature, cell=before.cell) for feature, before in pairs)
+    return dataclasses.replace(dataset, spec=dataclasses.replace(dataset.spec, features=features))
+
+
+def _fitting_spec(dataset: Dataset, settings: DataSettings) -> DataSpec:
+    """Return the spec that transforms are fitted by: its columns have no bounds but those that the user states."""
+    spec = scaling_spec(dataset)
+    _, stated = stated_bounds(settings.bounds, spec.features)
+    ends = [stated.get(feature.name, (None, None)) for feature in spec.features]
+    pairs = zip(spec.features, ends, strict=True)
+    features = tuple(dataclasses.replace(feature, low=low, high=high) for feature, (low, high) in pairs)
+    return dataclasses.replace(spec, features=features)
+
+
+def _needs_density(generator: Generator, dataset: Dataset, dequantizer: Dequantizer | None) -> bool:
+    """Return whether to raise for training rows that have no density, such as a constant column.
+
+    On a grid, the noise gives them one, if all continuous values lie on it. Images off a grid are checked only if the
+    likelihood is exact: models with a bound have a shared or a smallest deviation, because constant pixels are common.
+    """
+    if dequantizer is not None and all(
+        spread or feature.discrete for spread, feature in zip(dequantizer.features, dataset.spec.features, strict=True)
+    ):
+        return False
+    return dataset.spec.form.columns or (generator.dequantized and isinstance(generator, Likelihood))
