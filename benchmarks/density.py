@@ -9,7 +9,7 @@
              median milliseconds of CPU time. zuko is optional: `pip install zuko`
 
 The wine tables are winequality-red.csv and winequality-white.csv of the UCI repository, in the folder that --wine
-names; without them, that part is left out.
+names. That part is left out if they are not there.
 
     python benchmarks/density.py [wine] [truth] [speed] [--wine FOLDER] [--color red white] [--folds 10] [--rows 10000]
         [--density NAME...] [--rounds 20] [-o key=value]...
@@ -38,7 +38,7 @@ from genzoo.errors import GenzooError
 PARTS = ("wine", "truth", "speed")
 GRID = np.array([0.1, 0.01, 0.01, 0.1, 0.001, 1, 1, 1e-4, 0.01, 0.01, 0.1])
 DRAWS = 64
-COMPONENTS = (1, 2, 3, 4, 6, 8)
+COMPONENTS = (1, 2, 3, 4, 6, 8, 12)
 NO_SPLIT = {"validation": 0.0, "test": 0.0}
 TARGETS = {"red": (0.6, 0.15, 15.0), "white": (0.3, 0.15, 40.0), "truth": (0.02, 60.0), "speed": 2.0}
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -81,7 +81,7 @@ def gmm_scores(train: Array, test: Array, after: bool) -> dict[int, float]:
     names = {f"x{place}": "marginal" for place in range(len(GRID))}
     found = {}
     for count in COMPONENTS:
-        settings: dict[str, Any] = {"data": {"transforms": names}} if after else {}
+        settings: dict[str, Any] = {"transforms": names} if after else {}
         rng = np.random.default_rng(count)
         rows = train if after else train + (rng.random(train.shape) - 0.5) * GRID
         try:

@@ -83,5 +83,7 @@ def on_grid(x: Array, step: Array) -> Array:
     """
     parts = np.rint(1 / step)
     with np.errstate(over="ignore"):
-        placed = np.where(np.abs(parts * step - 1) < 1e-9, np.rint(x * parts) / np.maximum(parts, 1), np.rint(x / step) * step)
+        placed = np.where(
+            np.abs(parts * step - 1) < 1e-9, np.rint(x * parts) / np.maximum(parts, 1), np.rint(x / step) * step
+        )
     return np.where(np.isfinite(placed), placed, x)  # a number too large for this has no decimal places

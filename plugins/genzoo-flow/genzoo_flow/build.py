@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from genzoo import ConfigError, DataSpec, Parts, argument
 from genzoo_flow.autoregressive import Conditionals
-from genzoo_flow.columns import Columns
+from genzoo_flow.columns import SpreadColumns
 from genzoo_flow.coupling import Couplings
 from genzoo_flow.flow import AutoregressiveBound, AutoregressiveDensity, CouplingBound, CouplingDensity
 from genzoo_flow.options import FlowOptions
@@ -16,7 +16,7 @@ def build(config: FlowOptions, data: DataSpec) -> Parts:
     Raises:
         ConfigError: values may be missing, and the flow is made of couplings.
     """
-    columns, size, given = Columns(data.features), len(data.features), data.condition_size
+    columns, size, given = SpreadColumns(data.features), len(data.features), data.condition_size
     if config.autoregressive:
         exact = not (columns.spread or data.missing)
         kind = AutoregressiveDensity if exact else AutoregressiveBound

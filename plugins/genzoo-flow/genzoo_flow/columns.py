@@ -24,7 +24,7 @@ _END = 1e-6
 """Smallest and largest distribution function that becomes a normal score."""
 
 
-class Columns(nn.Module):
+class SpreadColumns(nn.Module):
     """Maps the columns of a table to numbers and back. Continuous columns stay as they are.
 
     A level of a category covers an interval of normal scores that has its probability, which is learned. A count

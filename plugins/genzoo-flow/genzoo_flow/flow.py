@@ -14,7 +14,7 @@ from torch import Tensor
 
 from genzoo import ConfigError, Generator, Imputation, Likelihood, LikelihoodBound
 from genzoo_flow.autoregressive import Conditionals
-from genzoo_flow.columns import Columns
+from genzoo_flow.columns import SpreadColumns
 from genzoo_flow.coupling import Couplings
 
 _COMPLETIONS = 32
@@ -30,7 +30,7 @@ class Flow(Generator):
         given: size of a condition, 0 for none.
     """
 
-    def __init__(self, columns: Columns, size: int, given: int) -> None:
+    def __init__(self, columns: SpreadColumns, size: int, given: int) -> None:
         super().__init__()
         self.columns = columns
         self._size, self._given = size, given
@@ -57,7 +57,7 @@ class CouplingFlow(Flow):
 
     accepts_missing = False
 
-    def __init__(self, columns: Columns, size: int, given: int, couplings: Couplings) -> None:
+    def __init__(self, columns: SpreadColumns, size: int, given: int, couplings: Couplings) -> None:
         super().__init__(columns, size, given)
         self.couplings = couplings
 
@@ -104,7 +104,7 @@ class AutoregressiveFlow(Flow, Imputation):
 
     approximate = True
 
-    def __init__(self, columns: Columns, size: int, given: int, conditionals: Conditionals) -> None:
+    def __init__(self, columns: SpreadColumns, size: int, given: int, conditionals: Conditionals) -> None:
         super().__init__(columns, size, given)
         self.conditionals = conditionals
 

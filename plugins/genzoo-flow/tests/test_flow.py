@@ -9,7 +9,7 @@ import torch
 import genzoo
 from genzoo.inference.joint import how_drawn
 from genzoo_flow.autoregressive import Conditionals
-from genzoo_flow.columns import Columns
+from genzoo_flow.columns import SpreadColumns
 from genzoo_flow.options import FlowOptions
 
 KINDS = {"color": genzoo.Feature("color", "categorical", ("r", "g", "b")), "count": genzoo.Feature("count", "count")}
@@ -59,7 +59,7 @@ def test_a_category_and_a_count_have_probabilities_that_sum_to_at_most_one(tmp_p
 
 def test_columns_come_back_and_cells_have_their_volume():
     features = (genzoo.Feature("a", "binary", ("n", "y")), genzoo.Feature("b", "count"), genzoo.Feature("c"))
-    columns = Columns(features).double()
+    columns = SpreadColumns(features).double()
     x = torch.tensor([[0.0, 0.0, -1.5], [1.0, 7.0, 2.0], [1.0, 40.0, 0.0]], dtype=torch.float64)
     for parameter in columns.parameters():
         parameter.data += 0.1 * torch.randn_like(parameter)

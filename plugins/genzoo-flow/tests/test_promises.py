@@ -3,11 +3,11 @@
 from genzoo.testing.keeping import keeps_promises
 
 
-@keeps_promises("flow", options={"layers": 4, "widths": [32, 32]})
+@keeps_promises("flow", options={"layers": 2, "widths": [16]})
 def test_couplings(promise):
     promise()
 
 
-@keeps_promises("flow", options={"autoregressive": True, "widths": [32, 32]})
+@keeps_promises("flow", options={"autoregressive": True, "widths": [16]})
 def test_conditionals(promise):
     promise()
