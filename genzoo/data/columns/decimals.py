@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from genzoo.data.columns.cells import decimal_grid
@@ -36,10 +38,10 @@ class DecimalPlaces:
 
     @property
     def count(self) -> int | None:
-        """Number of decimal places; `None` if values have more than can be told, or hardly any differ."""
+        """Number of decimal places; `None` if values have more than nine, or hardly any differ."""
         if self._parts is None or len(self._different) < _HANDFUL:
             return None
-        return round(np.log10(self._parts))
+        return round(math.log10(self._parts))
 
     @property
     def step(self) -> float | None:
@@ -75,15 +77,16 @@ def _rounding(feature: Feature, stored: np.dtype[np.generic]) -> float:
 
 
 def on_grid(x: Array, step: Array) -> Array:
-    """Return numbers rounded to multiples of `step`. Multiples of 0.1, 0.01 ... are the nearest numbers to decimal ones.
+    """Return numbers rounded to multiples of `step`.
+
+    Multiples of 0.1, 0.01 ... are the floating-point numbers nearest to decimal ones.
 
     Examples:
         >>> on_grid(np.array([0.28, 131.0]), np.array([0.1, 60.0])).tolist()
         [0.3, 120.0]
     """
     parts = np.rint(1 / step)
+    divides = np.abs(parts * step - 1) < 1e-9
     with np.errstate(over="ignore"):
-        placed = np.where(
-            np.abs(parts * step - 1) < 1e-9, np.rint(x * parts) / np.maximum(parts, 1), np.rint(x / step) * step
-        )
+        placed = np.where(divides, np.rint(x * parts) / np.maximum(parts, 1), np.rint(x / step) * step)
     return np.where(np.isfinite(placed), placed, x)  # a number too large for this has no decimal places
