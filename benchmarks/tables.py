@@ -32,7 +32,7 @@ READERS = {
     "pandas, engine pyarrow": "import pandas\nread = lambda path: pandas.read_csv(path, engine='pyarrow')",
     "polars": "import polars\nread = polars.read_csv",
     "genzoo": (
-        "from genzoo.config.settings import DataSettings\nfrom genzoo.data.loading import open_dataset\n"
+        "from genzoo.config.data import DataSettings\nfrom genzoo.data.loading import open_dataset\n"
         "from genzoo.plugins.manager import get_registry\nregistry = get_registry()\n"
         "import genzoo.data.readers.csv_files, genzoo.data.table\n"
         "read = lambda path: open_dataset(DataSettings(source=path), registry)"

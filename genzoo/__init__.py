@@ -63,6 +63,7 @@ _HOME = {
         "Parts",
         "Reconstruction",
     ),
+    "genzoo.models.events": ("map_events",),
     "genzoo.models.objective": (
         "Batch",
         "DirectObjective",
@@ -78,6 +79,7 @@ _HOME = {
     "genzoo.persistence.run_list": ("runs",),
     "genzoo.runtime.device": ("full_precision",),
     "genzoo.runtime.display": ("show_progress",),
+    "genzoo.spec.composite": ("CompositeSpec",),
     "genzoo.spec.entries": (
         "CallbackSpec",
         "DatasetSpec",

@@ -40,6 +40,7 @@ from genzoo.models.base import Outliers as Outliers
 from genzoo.models.base import ParameterTable as ParameterTable
 from genzoo.models.base import Parts as Parts
 from genzoo.models.base import Reconstruction as Reconstruction
+from genzoo.models.events import map_events as map_events
 from genzoo.models.objective import Batch as Batch
 from genzoo.models.objective import DirectObjective as DirectObjective
 from genzoo.models.objective import EMObjective as EMObjective
@@ -53,6 +54,7 @@ from genzoo.plugins.hookspecs import hookimpl as hookimpl
 from genzoo.reports.result import Report as Report
 from genzoo.runtime.device import full_precision as full_precision
 from genzoo.runtime.display import show_progress as show_progress
+from genzoo.spec.composite import CompositeSpec as CompositeSpec
 from genzoo.spec.entries import CallbackSpec as CallbackSpec
 from genzoo.spec.entries import DatasetSpec as DatasetSpec
 from genzoo.spec.entries import ExtractorSpec as ExtractorSpec

@@ -103,13 +103,12 @@ def test_a_page_shows_what_its_commands_print(page, tmp_path, forked):
 def run(command: str, folder: Path, forked: Warm) -> str:
     """Run a command of a page in a folder and return what it prints; it must succeed."""
     program, *words = shlex.split(command)
-    if program == "genzoo":
-        ended = forked("command", words, folder=folder, PYTHONPATH=os.environ.get("PYTHONPATH", ""))
+    if program in ("genzoo", "python"):
+        work = ("command", words) if program == "genzoo" else ("script", *words)
+        ended = forked(*work, folder=folder, PYTHONPATH=os.environ.get("PYTHONPATH", ""))
         code, shown = ended.code, ended.shown
     else:
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # where `python` is this one
-        variables = {**os.environ, "PATH": path}
-        done = subprocess.run(["/bin/sh", "-c", command], cwd=folder, env=variables, capture_output=True, text=True)
+        done = subprocess.run(["/bin/sh", "-c", command], cwd=folder, capture_output=True, text=True)
         code, shown = done.returncode, done.stdout + done.stderr
     assert code == 0, f"{command}\n{shown}"
     return shown

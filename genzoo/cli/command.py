@@ -14,7 +14,7 @@ import click
 
 from genzoo.errors import ConfigError, FormerNameWarning, did_you_mean
 from genzoo.plugins.local import offering
-from genzoo.spec.modality import TABLE_SUFFIXES
+from genzoo.spec.modality import endings
 
 if TYPE_CHECKING:
     from click.parser import _OptionParser
@@ -128,7 +128,7 @@ def _names_data(word: str) -> bool:
 
     path = Path(word)
     known = bool(get_registry().datasets.candidates_for(word))
-    return known or os.path.lexists(path) or path.suffix.lower() in (*TABLE_SUFFIXES, ".npy", ".npz")
+    return known or os.path.lexists(path) or word.lower().endswith(endings())
 
 
 class Command(click.Command):

@@ -74,7 +74,7 @@ _LONGEST_ROW = 16
     "--given",
     "givens",
     multiple=True,
-    metavar="NAME=VALUE",
+    metavar="COL=VALUE",
     help="Condition or column to sample given, such as species=setosa; may be repeated.  [default: conditions are "
     "drawn as often as training rows have them]",
 )
@@ -155,7 +155,7 @@ def _sampling(given: Sequence[str], walk: str | None) -> dict[str, Any]:
 
 
 def _parse_given(texts: tuple[str, ...]) -> dict[str, str]:
-    """Return the values of `--given`, each `NAME=VALUE`, by name.
+    """Return the values of `--given`, each `COL=VALUE`, by name.
 
     Raises:
         ConfigError: one has another form, or a name comes twice.
@@ -164,7 +164,7 @@ def _parse_given(texts: tuple[str, ...]) -> dict[str, str]:
     for text in texts:
         name, mark, value = text.partition("=")
         if not mark or not name.strip() or not value.strip():
-            raise ConfigError(f"--given {text!r} must have the form NAME=VALUE, such as species=setosa.")
+            raise ConfigError(f"--given {text!r} must have the form COL=VALUE, such as species=setosa.")
         if name in found:
             raise ConfigError(f"--given names {name!r} twice.")
         found[name] = value

@@ -103,6 +103,9 @@ class DataSettings(Settings):
     binarize: Annotated[bool, Flag("--binarize", former=("--binarise",))] = Field(
         False, description="turn images into black (0) and white (1) at the middle of their range"
     )
+    parts: Annotated[tuple[str, ...], Flag("--parts", metavar=LISTED)] = Field(
+        (), description="arrays of an .npz file that are parts of each event, such as image,label"
+    )
     header: Annotated[Literal["auto"] | bool, Flag("--header/--no-header")] = Field(
         "auto", description="whether the first row of a .csv or .tsv file holds column names; by default detected"
     )
@@ -166,7 +169,7 @@ class DataSettings(Settings):
         False, description="leave rows with a missing value out and count them"
     )
 
-    @field_validator("columns", "drop", "condition", mode="before")
+    @field_validator("columns", "drop", "condition", "parts", mode="before")
     @classmethod
     def _split_names(cls, value: Any) -> Any:
         return split_names(value)

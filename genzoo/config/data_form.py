@@ -6,10 +6,9 @@ import itertools
 from collections.abc import Mapping
 from typing import Annotated, Any, get_args
 
-from pydantic import (
-    BeforeValidator,
-)
+from pydantic import BeforeValidator, PlainSerializer, TypeAdapter, ValidatorFunctionWrapHandler, WrapValidator
 
+from genzoo.spec.composite import MOST_PARTS, CompositeSpec
 from genzoo.spec.events import MOST_NAMES, ColumnType, DataSpec, Feature, Kind
 
 _FEATURE = frozenset(Feature.__slots__)
@@ -63,5 +62,37 @@ def _all_texts(content: Any) -> bool:
     return isinstance(content, list | tuple) and all(isinstance(item, str) for item in content)
 
 
-DataForm = Annotated[DataSpec, BeforeValidator(_read_features)]
-"""A `DataSpec` as stored in files."""
+_OF_PARTS = frozenset({"parts", "missing", "condition"})
+
+
+_WHOLE: TypeAdapter[DataSpec] = TypeAdapter(Annotated[DataSpec, BeforeValidator(_read_features)])
+
+
+_CONDITION: TypeAdapter[tuple[Feature, ...]] = TypeAdapter(tuple[Feature, ...])
+
+
+def _read_parts(content: Any, read_whole: ValidatorFunctionWrapHandler) -> DataSpec:
+    """Read the spec of an event, which may be one of several parts."""
+    if isinstance(content, CompositeSpec):
+        return content
+    parts = content.get("parts") if isinstance(content, Mapping) else None
+    if parts is None:
+        found: DataSpec = read_whole(content)
+        return found
+    missing = content.get("missing", False)
+    if not content.keys() <= _OF_PARTS or not isinstance(missing, bool):
+        raise ValueError("an event of several parts holds parts, missing and condition, and nothing else")
+    if not isinstance(parts, Mapping) or len(parts) > MOST_PARTS:
+        raise ValueError(f"an event has at most {MOST_PARTS} parts")
+    others = _read_features({"condition": content.get("condition", [])})
+    specs = {str(name): _WHOLE.validate_python(part) for name, part in parts.items()}
+    return CompositeSpec.of(specs, missing=missing, condition=_CONDITION.validate_python(others["condition"]))
+
+
+DataForm = Annotated[
+    DataSpec,
+    BeforeValidator(_read_features),
+    WrapValidator(_read_parts),
+    PlainSerializer(lambda spec: spec.as_dict(), when_used="always"),
+]
+"""A `DataSpec` as stored in files; also one of several parts."""

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from pydantic import BaseModel
 
 from genzoo.config.settings import validate
-from genzoo.errors import ConfigError, PluginError
+from genzoo.errors import ConfigError, PluginError, did_you_mean
 from genzoo.plugins.registry import Entry, extra_named, resolve
 from genzoo.spec.entries import SAMPLING_GROUP, ModelSpec
 from genzoo.wording import setting_name
+
+ParamsT = ParamSpec("ParamsT")
+ResultT = TypeVar("ResultT")
+
 
 _TAKEN = ("n", "condition")
 """Arguments of `Generator.sample` that are no options."""
@@ -110,3 +116,26 @@ def _validated(
             f"Model {model!r} has no sampling options, so it takes no {setting_name(place)!r}. Leave it out."
         )
     return None
+
+
+def options_together(function: Callable[ParamsT, ResultT]) -> Callable[ParamsT, ResultT]:
+    """Let a function that has an argument `options` explain that sampling options are given in it.
+
+    Raises:
+        ConfigError: an option, or a misspelled argument, is given as a keyword of its own.
+    """
+    known = [name for name in inspect.signature(function).parameters if name != "self"]
+
+    @functools.wraps(function)
+    def call(*args: ParamsT.args, **keywords: ParamsT.kwargs) -> ResultT:
+        for name, value in keywords.items():
+            if name not in known:
+                near = did_you_mean(name, known)
+                hint = f" {near}" if near.startswith("Did") else ""
+                raise ConfigError(
+                    f"{function.__name__} has no argument {name!r}.{hint} Sampling options of the model are given "
+                    f"together: options={{{name!r}: {value!r}}}."
+                )
+        return function(*args, **keywords)
+
+    return call

@@ -9,6 +9,7 @@ from sklearn import datasets
 
 from genzoo.data.dataset import Dataset, category
 from genzoo.data.images import image_spec
+from genzoo.spec.composite import CompositeSpec
 from genzoo.spec.events import DataSpec, Feature
 from genzoo.typing import Array
 
@@ -18,6 +19,15 @@ def digits() -> Dataset:
     bunch = datasets.load_digits()
     events = bunch.images.astype(np.uint8)[:, None]
     return Dataset("digits", image_spec(events, (0.0, 16.0), 1.0), events, bunch.target)
+
+
+def labeled_digits() -> Dataset:
+    """The digits, each with its label: events of two parts."""
+    whole = digits()
+    label = DataSpec((1,), "table", (category("label", [str(digit) for digit in range(10)], "int64"),))
+    spec = CompositeSpec.of({"image": whole.spec, "label": label})
+    rows = np.concatenate([whole.events.reshape(len(whole), -1), np.asarray(whole.labels)[:, None]], 1)
+    return Dataset("labeled-digits", spec, rows.astype(spec.storage), whole.labels)
 
 
 def _table(name: str, bunch: Any, kind: str = "") -> Dataset:

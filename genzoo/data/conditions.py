@@ -170,9 +170,8 @@ def labeled(dataset: Dataset, spec: DataSpec) -> Dataset:
     if dataset.conditions is not None and dataset.spec.condition == spec.condition:
         values = dataset.conditions
     elif dataset.labels is None:
-        raise DataError(
-            f"{dataset.name} has no labels, and the model was trained on images given {spec.condition[0].name!r}."
-        )
+        what = f"{spec.form.plural} given {spec.condition[0].name!r}"
+        raise DataError(f"{dataset.name} has no labels, and the model was trained on {what}.")
     else:
         own, codes = _label_column(dataset, spec.condition[0].name)
         values = recoded(codes, own, spec.condition[0], dataset.name)[:, None]
@@ -234,12 +233,16 @@ def _with_label(dataset: Dataset, names: Sequence[str]) -> Dataset:
         if table:
             return dataset
         what = f"no {names[0]!r}" if own else "no labels"
-        hint = did_you_mean(names[0], own) if own else "Put the images of each class into a folder of its own."
-        raise ConfigError(f"{dataset.name} holds images with {what} to learn given. {hint}")
+        form = dataset.spec.form
+        folders = any(source.folder for source in form.sources)
+        apart = f" Put the {form.events} of each class into a folder of its own." if folders else ""
+        hint = f" {did_you_mean(names[0], own)}" if own else apart
+        raise ConfigError(f"{dataset.name} {form.dataset} with {what} to learn given.{hint}")
     feature, codes = _label_column(dataset, asked[0])
     if not table:
         if others := [name for name in names if name != asked[0]]:
-            raise ConfigError(f"{dataset.name} holds images, whose only condition is their label, not {others[0]!r}.")
+            what = dataset.spec.form.dataset
+            raise ConfigError(f"{dataset.name} {what}, whose only condition is their label, not {others[0]!r}.")
         spec = dataclasses.replace(dataset.spec, condition=(feature,))
         return dataclasses.replace(dataset, spec=spec, conditions=codes[:, None])
     spec = dataclasses.replace(

@@ -16,7 +16,7 @@ from genzoo.data.splits.dividers import Divider, InOrder, RandomRows, WholeGroup
 from genzoo.data.splits.duplicates import same_rows
 from genzoo.data.splits.groups import joined
 from genzoo.errors import DataError
-from genzoo.spec.events import ColumnType, DataSpec, Feature
+from genzoo.spec.events import ColumnType, DataSpec, Feature, Piece
 from genzoo.spec.modality import Modality
 from genzoo.typing import Array
 from genzoo.wording import argument
@@ -281,15 +281,50 @@ def usable(dataset: Dataset, shown: str) -> Dataset:
     Raises:
         DataError: as `check_values`; or a column has no value at all, or a discrete column holds an invalid code.
     """
+    missing = dataset.spec.missing
+    parts = parts_of(dataset, np.arange(len(dataset)))
+    for (part, _), piece in zip(parts, dataset.spec.pieces, strict=True):
+        missing = _has_missing(part, f"{shown}, part {piece.name!r}" if piece.name else shown) or missing
+        missing = missing or len(part) < len(dataset)
+    if dataset.spec.missing or not missing:
+        return dataset
+    return dataclasses.replace(dataset, spec=dataclasses.replace(dataset.spec, missing=True))
+
+
+def _has_missing(dataset: Dataset, shown: str) -> bool:
+    """Check the values of whole events, or of a part of events, and return whether any are missing."""
     table = dataset.spec.form.columns
     names = [feature.name for feature in dataset.spec.features] if table else None
     missing = check_values(shown, dataset.events, names)
     if missing:
         refuse_empty_columns(dataset, shown)
     check_codes(shown, dataset.events, dataset.spec)
-    if dataset.spec.missing or not missing:
-        return dataset
-    return dataclasses.replace(dataset, spec=dataclasses.replace(dataset.spec, missing=True))
+    return missing
+
+
+def present(piece: Piece, events: Array) -> Array:
+    """Return a part of the events that have it, `(n, *part)`; all events if they are one whole.
+
+    A part that an event does not have is missing whole: all its values are NaN.
+    """
+    own: Array = piece.take(events)
+    if not piece.name or own.dtype.kind != "f":
+        return own
+    gone = np.isnan(own.reshape(len(own), -1)).all(axis=1)
+    return own[~gone] if gone.any() else own
+
+
+def parts_of(dataset: Dataset, rows: Rows) -> Iterator[tuple[Dataset, Rows]]:
+    """Yield the parts of the events of some rows, each as a dataset of the events that have it, and its rows.
+
+    A dataset whose events are one whole is its only part.
+    """
+    for piece in dataset.spec.pieces:
+        if not piece.name:
+            yield dataset, rows
+            continue
+        own = present(piece, np.asarray(dataset.events[rows]))
+        yield Dataset(dataset.name, piece.spec, own, range_from=dataset.range_from), np.arange(len(own))
 
 
 def refuse_empty_columns(dataset: Dataset, shown: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -13,7 +15,7 @@ from genzoo.data.columns.dates import UNITS, show_time
 from genzoo.data.columns.decimals import decimal_places
 from genzoo.data.columns.ids import dated, id_advice, measured
 from genzoo.data.columns.listing import Fault, Listing
-from genzoo.data.dataset import BLOCK, Dataset
+from genzoo.data.dataset import BLOCK, Dataset, parts_of
 from genzoo.data.degenerate.remarks import degenerate_remarks
 from genzoo.data.degenerate.totals import total_columns
 from genzoo.data.marks import MARKS, missing_option
@@ -49,8 +51,8 @@ class ColumnFacts:
         missing: number of missing values.
         unit: unit and origin of the numbers of dates and times. Defaults to `None`.
         dates: low, high and mean of dates and times, as text. Defaults to `None`.
-        decimals: number of decimal places, which samples keep; 0 for whole numbers. Defaults to `None`: more than can
-            be told, or it has no numbers.
+        decimals: number of decimal places, which samples keep; 0 for whole numbers. Defaults to `None`: more than
+            nine, hardly any different values, or no numbers.
         todo: what to do about it. Defaults to `None`: nothing.
     """
 
@@ -121,7 +123,33 @@ def _faulty(fault: Fault) -> ColumnFacts:
 
 def _inspect(dataset: Dataset, split: SplitSettings) -> Findings:
     """Describe a dataset: its columns from all rows, its remarks from the first rows."""
-    rows = np.asarray(dataset.events[:_SAMPLE])
+    divided, repeated = _held_out(dataset, split)
+    facts = _facts(dataset) | divided
+    named = list(_named_parts(dataset))
+    if named:
+        facts |= {"parts": [_part_in_words(part, name, len(dataset)) for part, name in named]}
+        facts |= {"sha256": dataset.digest()}
+        remarks = [*dataset.notes, *repeated, *_common_remarks(dataset)]
+        remarks += [f"part {name!r}: {remark}" for part, name in named for remark in _value_remarks(part)[0]]
+        return Findings(facts, remarks)
+    if not dataset.spec.form.columns:
+        rows = np.asarray(dataset.events[:_SAMPLE])
+        if dataset.notes:
+            facts["notes"] = list(dataset.notes)
+        facts |= {"range": describe_range(dataset)} if dataset.spec.form.ranged else {}
+        facts["values"] = f"{rows.min():g} to {rows.max():g}, mean {rows.mean(dtype=np.float64):.4g}"
+        facts["sha256"] = dataset.digest()
+        remarks = [*repeated, *_common_remarks(dataset), *_value_remarks(dataset)[0]]
+        return Findings(facts, remarks, unreadable=list(dataset.unreadable))
+    facts |= dataset.facts
+    facts["sha256"] = dataset.digest()
+    own, columns, empty = _value_remarks(dataset)
+    remarks = [*dataset.notes, *repeated, *_common_remarks(dataset)]
+    remarks += [f"rows without any value: {empty}"] if empty else []
+    return Findings(facts, remarks + own, columns)
+
+
+def _facts(dataset: Dataset) -> dict[str, Any]:
     facts: dict[str, Any] = {"name": dataset.name, "events": len(dataset), "event": dataset.spec.describe()}
     if dataset.test_rows:
         facts["own test rows"] = dataset.test_rows
@@ -133,24 +161,18 @@ def _inspect(dataset: Dataset, split: SplitSettings) -> Findings:
         facts["unreadable files left out"] = dataset.skipped
     if dataset.dropped:
         facts["rows with missing values left out"] = dataset.dropped
-    divided, repeated = _held_out(dataset, split)
-    facts |= divided
+    return facts
+
+
+def _value_remarks(dataset: Dataset) -> tuple[list[str], list[ColumnFacts], int]:
+    """Return remarks on the values of a dataset, facts about its columns, and the number of rows without any value."""
+    rows = np.asarray(dataset.events[:_SAMPLE])
+    if dataset.spec.form.ranged:
+        return [*_pixel_remarks(rows), *range_remarks(dataset)], [], 0
     if not dataset.spec.form.columns:
-        ranged = dataset.spec.form.ranged
-        if dataset.notes:
-            facts["notes"] = list(dataset.notes)
-        facts |= {"range": describe_range(dataset)} if ranged else {}
-        facts["values"] = f"{rows.min():g} to {rows.max():g}, mean {rows.mean(dtype=np.float64):.4g}"
-        facts["sha256"] = dataset.digest()
-        remarks = [*repeated, *_common_remarks(dataset)]
-        remarks += [*_pixel_remarks(rows), *range_remarks(dataset)] if ranged else []
-        return Findings(facts, remarks, unreadable=list(dataset.unreadable))
-    facts |= dataset.facts
-    facts["sha256"] = dataset.digest()
+        return [], [], 0
     columns, empty = _columns(dataset)
-    remarks = [*dataset.notes, *repeated, *_common_remarks(dataset)]
-    if empty:
-        remarks.append(f"rows without any value: {empty}")
+    remarks: list[str] = []
     known = set()
     for place, column in enumerate(columns):
         noted = [note for note in dataset.notes if f"column {column.name!r} looks like an id" in note]
@@ -159,8 +181,26 @@ def _inspect(dataset: Dataset, split: SplitSettings) -> Findings:
         own += _missing_remarks(column, rows[:, place])
         remarks += own
         columns[place] = replace(column, todo="; ".join(map(_advice, [*noted, *own])) or None)
-    remarks += [*_twin_remarks(dataset.spec, rows), *degenerate_remarks(dataset, known)]
-    return Findings(facts, remarks, columns)
+    return [*remarks, *_twin_remarks(dataset.spec, rows), *degenerate_remarks(dataset, known)], columns, empty
+
+
+def _named_parts(dataset: Dataset) -> Iterator[tuple[Dataset, str]]:
+    """Yield the parts of events of several parts, each of the events that have it."""
+    features = iter(dataset.spec.features)
+    for (part, _), piece in zip(parts_of(dataset, np.arange(len(dataset))), dataset.spec.pieces, strict=True):
+        if piece.name:
+            named = tuple(next(features) for _ in piece.spec.features)  # as options name them
+            yield replace(part, spec=replace(part.spec, features=named)), piece.name
+
+
+def _part_in_words(part: Dataset, name: str, events: int) -> str:
+    """Describe a part in one line: `label: table 1, float32; 10 levels`."""
+    text = f"{name}: {part.spec.describe()}"
+    if part.spec.form.columns:
+        kinds = Counter(feature.kind for feature in part.spec.features)
+        text += f", {' and '.join(f'{count} {kind}' for kind, count in kinds.items())}"
+    absent = events - len(part)
+    return text + (f"; missing in {absent} of {events} events" if absent else "")
 
 
 def _advice(remark: str) -> str:

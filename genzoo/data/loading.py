@@ -20,7 +20,8 @@ from genzoo.data.opening.sources import (
     path_of,
     source_of,
 )
-from genzoo.data.readers.numpy_files import read_array
+from genzoo.data.parts import match_events, parts_in_file, with_parts
+from genzoo.data.readers.numpy_files import read_array, read_arrays
 from genzoo.errors import DataError, PluginError, explain_out_of_memory
 from genzoo.plugins.registry import Registry, blame, resolve
 from genzoo.runtime.progress import Phase
@@ -101,12 +102,13 @@ def open_matching(settings: DataSettings, spec: DataSpec, registry: Registry, *,
         ConfigError: a setting does not suit the data.
         DataError: as `open_dataset`; or a column is missing, or holds a value that the model cannot take.
     """
-    from genzoo.data.align import match_dataset, match_table
+    from genzoo.data.align import match_table
 
+    settings = with_parts(settings, spec)
     with _reading(settings):
         opened = _open(settings, registry, expected=_names(spec))
         if isinstance(opened, Dataset):
-            return match_dataset(with_columns(opened, settings), spec)
+            return match_events(with_columns(opened, settings), spec)
         return match_table(name_of(settings), opened, settings, spec, keep_unknown=keep_unknown)
 
 
@@ -161,6 +163,8 @@ def _open(
     found = source_of(settings)
     check_source_settings(settings, None if found is None else found[1])
     if found is None:
+        if settings.parts and path.suffix == ".npz":
+            return parts_in_file(path, read_arrays(path), settings)
         return as_stated(read_array(path), settings)
     form, source = found
     check_form_settings(settings, form)

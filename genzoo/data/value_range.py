@@ -43,7 +43,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 import numpy as np
 
-from genzoo.data.dataset import BLOCK, Dataset
+from genzoo.data.dataset import BLOCK, Dataset, parts_of, present
 from genzoo.data.images import binary_spec, image_spec
 from genzoo.errors import ConfigError, DataError
 from genzoo.spec.events import DataSpec
@@ -194,8 +194,13 @@ _CONVENTIONS = ((0.0, 1.0), (-1.0, 1.0), (0.0, float(_BYTE)))
 
 def scaling_spec(dataset: Dataset) -> DataSpec:
     """Return the spec that a transform is fitted by: without bounds if they were only measured, on all rows."""
-    spec = dataset.spec
-    if dataset.range_from != "data" or spec.quantum is not None or spec.bounds in _CONVENTIONS:
+    if dataset.range_from != "data":
+        return dataset.spec
+    return dataset.spec.of_parts([_without_measured(piece.spec) for piece in dataset.spec.pieces])
+
+
+def _without_measured(spec: DataSpec) -> DataSpec:
+    if spec.quantum is not None or spec.bounds in _CONVENTIONS:
         return spec
     return dataclasses.replace(spec, bounds=None)
 
@@ -323,7 +328,12 @@ def check_inside(who: str, shown: str, events: Array, data: DataSpec) -> None:
     Raises:
         DataError: a value lies outside the range.
     """
-    if data.bounds is None or not data.form.ranged:
+    for piece in data.pieces:
+        _check_part_inside(who, shown, present(piece, events), piece.spec)
+
+
+def _check_part_inside(who: str, shown: str, events: Array, data: DataSpec) -> None:
+    if data.bounds is None or not data.form.ranged or not len(events):
         return
     low, high = data.bounds
     if events.dtype.kind == "f":  # bounds are rounded to the type of the images, as samples are
@@ -400,7 +410,8 @@ def reading_notes(dataset: Dataset) -> list[str]:
     if dataset.skipped:
         plural = "file is" if dataset.skipped == 1 else "files are"
         notes.append(f"{dataset.skipped} unreadable {plural} left out")
-    if dataset.spec.form.ranged and dataset.range_from != "declared":
-        notes.append(f"pixels in {describe_range(dataset)}")
-        notes += range_remarks(dataset)
+    for part, _ in parts_of(dataset, np.arange(len(dataset))):
+        if part.spec.form.ranged and dataset.range_from != "declared":
+            notes.append(f"pixels in {describe_range(part)}")
+            notes += range_remarks(part)
     return notes

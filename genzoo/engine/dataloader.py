@@ -20,9 +20,10 @@ from genzoo.data.condition_transform import ConditionTransform
 from genzoo.data.dataset import BLOCK, Dataset, Rows
 from genzoo.data.dequantize import Dequantizer
 from genzoo.data.transforms import Transform, observed, to_model_space
-from genzoo.models.objective import Batch
+from genzoo.models.objective import Batch, in_parts
 from genzoo.runtime.device import Runtime
 from genzoo.runtime.seeding import derive
+from genzoo.spec.events import DataSpec
 from genzoo.typing import Array
 
 ItemT = TypeVar("ItemT")
@@ -165,6 +166,7 @@ class BatchLoader(DataLoader[Batch]):
         missing: bool = False,
         dequantizer: Dequantizer | None = None,
         conditions: Conditions | None = None,
+        data: DataSpec | None = None,
     ) -> None:
         super().__init__(runtime.device, order.steps_per_epoch, order.share)
         self.order = order
@@ -174,6 +176,7 @@ class BatchLoader(DataLoader[Batch]):
         self._missing = missing
         self._dequantizer = dequantizer
         self._conditions = conditions
+        self._data = data
         self._keep(events)
 
     @abstractmethod
@@ -186,7 +189,8 @@ class BatchLoader(DataLoader[Batch]):
             events = self._dequantizer(events, index, epoch)
         x, missing = observed(to_model_space(self._transform, events, self._dtype), self._missing)
         condition = None if self._conditions is None else self._conditions.of(index)
-        return Batch(x.contiguous(memory_format=self._format), missing, index=index, condition=condition)
+        batch = Batch(x.contiguous(memory_format=self._format), missing, index=index, condition=condition)
+        return batch if self._data is None else in_parts(batch, self._data)
 
 
 class ResidentLoader(BatchLoader):
@@ -322,8 +326,8 @@ def make_loader(
     fits = needed <= _RESIDENT_SHARE * _free_bytes(runtime.device)
     loader = ResidentLoader if fits else StreamingLoader
     conditions = Conditions.of_dataset(dataset, condition, runtime)
-    missing = dataset.spec.missing
-    return loader(order, dataset.events, transform, runtime, channels_last, missing, dequantizer, conditions)
+    missing, data = dataset.spec.missing, dataset.spec
+    return loader(order, dataset.events, transform, runtime, channels_last, missing, dequantizer, conditions, data)
 
 
 class BlockLoader:
@@ -368,7 +372,8 @@ class BlockLoader:
                 events = self._dequantizer(events, index)
             x, missing = observed(to_model_space(self._transform, events, dtype), data.spec.missing)
             weight = None if data.weights is None else torch.from_numpy(data.weights[rows]).to(device, dtype)
-            yield Batch(x, missing, weight, index, None if self._conditions is None else self._conditions.of(index))
+            condition = None if self._conditions is None else self._conditions.of(index)
+            yield in_parts(Batch(x, missing, weight, index, condition), data.spec)
 
 
 class ResidentBlockLoader:

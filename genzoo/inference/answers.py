@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
-from genzoo.data.dataset import Dataset
+from genzoo.data.dataset import Conditioned, Dataset
 from genzoo.data.frames.kinds import is_frame
 from genzoo.data.frames.results import events_frame, matrix_like, rows_like, table_like
+from genzoo.data.parts import arrays_of
 from genzoo.errors import ConfigError
 from genzoo.inference.data_units import DataUnits, Events
 from genzoo.models.base import Decoder, Outliers
 from genzoo.spec.events import DataSpec
 from genzoo.typing import Array
 
-Output = Literal["array", "pandas", "polars", "pyarrow"]
-"""Form of sampled events."""
+Output = Literal["array", "dict", "pandas", "polars", "pyarrow"]
+"""Form of sampled events: a `dict` holds the arrays of parts by name."""
 
 Present = Callable[[Any, Array], Any]
 """Takes a table and results for its rows; returns the results as the table's library has them."""
+
+
+def answer_events(units: DataUnits, x: Events, compute: Callable[[Events], Array], present: Present) -> Any:
+    """Return what `compute` makes of events, as `answer` does; events of parts come back as arrays of them."""
+    found = answer(units, x, compute, present)
+    given = x.events if isinstance(x, Conditioned) else x
+    return arrays_of(found, units.data) if isinstance(given, Mapping) else found
 
 
 def answer(units: DataUnits, x: Events, compute: Callable[[Events], Array], present: Present) -> Any:
@@ -141,7 +149,10 @@ def choose_output(output: Output | None, data: DataSpec) -> Output:
         ConfigError: there is no such form, or images were asked for as a table.
     """
     if output is None:
-        return "array" if data.frame is None else data.frame.library
+        usual: Output = "dict" if data.pieces[0].name else "array"
+        return usual if data.frame is None else data.frame.library
+    if output == "dict" and data.pieces[0].name:
+        return output
     if output not in ("array", "pandas", "polars", "pyarrow"):
         raise ConfigError(f"output is {output!r}; it can be 'array', 'pandas', 'polars' or 'pyarrow'.")
     if output != "array" and not data.form.columns:
@@ -153,4 +164,6 @@ def present_events(events: Array, data: DataSpec, output: Output) -> Any:
     """Return events of a model in a form that `choose_output` returned."""
     if output == "array":
         return events
+    if output == "dict":
+        return arrays_of(events, data)
     return events_frame(events, data, output)

@@ -17,16 +17,19 @@ from torch import Tensor
 from genzoo.config.sampling import Sampling
 from genzoo.data.columns.limits import within_limits
 from genzoo.data.condition_transform import ConditionTransform
-from genzoo.data.dataset import Conditioned, ModelEvents, check_codes, check_values
+from genzoo.data.dataset import Conditioned, ModelEvents, check_codes, check_values, present
 from genzoo.data.frames.kinds import is_frame
-from genzoo.data.transforms import Transform, observed, place_on_grid
+from genzoo.data.parts import rows_of
+from genzoo.data.transforms import Transform, observed
+from genzoo.data.transforms.parts import place_events
 from genzoo.data.value_range import check_inside
-from genzoo.errors import ConfigError, DataError
+from genzoo.errors import ConfigError, DataError, PluginError
 from genzoo.inference.blame import blame_file
 from genzoo.models.base import Generator, capability_name
+from genzoo.models.events import EventTensors, masks_of, to_parts, to_rows
 from genzoo.runtime.progress import Phase
 from genzoo.runtime.seeding import random_scope
-from genzoo.spec.events import DataSpec
+from genzoo.spec.events import DataSpec, Piece
 from genzoo.typing import Array
 from genzoo.wording import argument
 
@@ -81,8 +84,8 @@ class ModelInput:
         condition: what the events are conditional on, `(n, D)`; `None` if the model is not conditional.
     """
 
-    x: Tensor
-    missing: Tensor | None
+    x: EventTensors
+    missing: EventTensors | None
     condition: Tensor | None
 
     def ask(self, method: Callable[..., ResultT], **options: object) -> ResultT:
@@ -161,19 +164,30 @@ class DataUnits:
                 f"The model was trained on events of shape {self.data.event_shape}, and these have "
                 f"{events.shape[1:]}. Give it data of the same form."
             )
-        names = [feature.name for feature in self.data.features] if self.data.form.columns else None
-        missing = len(events) > 0 and check_values("The data", events, names)
+        holed = [self._check_part(piece, events) for piece in self.data.pieces] if len(events) else []
+        missing = any(holed)
         if missing and not self.missing:
             raise DataError(
                 f"These data have missing values and model {self.model!r} does not accept them. Use a model that "
                 f"does, or leave such rows out of the data."
             )
-        if self.data.form.ranged and self.data.features[0].kind == "binary":
-            _check_black_and_white(self.model, events)
-        else:
-            check_codes("The data", events, self.data, means=True)
+        for piece in self.data.pieces:
+            own = present(piece, events)
+            if piece.spec.form.ranged and piece.spec.features[0].kind == "binary":
+                _check_black_and_white(self.model, own)
+            else:
+                check_codes("The data", own, piece.spec, means=True)
         check_inside(f"Model {self.model!r}", "the array", events, self.data)
         return CheckedEvents(events, missing, conditions)
+
+    def _check_part(self, piece: Piece, events: Array) -> bool:
+        """Check the values of events, or of one of their parts, and return whether any are missing."""
+        own, spec = present(piece, events), piece.spec
+        if not len(own):
+            return True
+        names = [feature.name for feature in spec.features] if spec.form.columns else None
+        shown = f"Part {piece.name!r} of the data" if piece.name else "The data"
+        return check_values(shown, own, names) or len(own) < len(events)
 
     def _parted(self, x: Events) -> tuple[Array, Array | None]:
         """Return events as an array, and their conditions if the model is conditional."""
@@ -246,7 +260,7 @@ class DataUnits:
     def one_event(self) -> ModelInput:
         """Return an event of zeros in the generator's space, to find the width of results."""
         x = torch.zeros((1, *self.data.event_shape), device=self.device, dtype=self.dtype)
-        return ModelInput(x, None, self.to_condition(self.usual_conditions(1)))
+        return ModelInput(to_parts(x, self.data), None, self.to_condition(self.usual_conditions(1)))
 
     def to_device(self, x: Array) -> Tensor:
         """Put events on the device in the transform's own precision, so that large offsets do not round."""
@@ -261,34 +275,51 @@ class DataUnits:
             missing: whether any value of all events is missing.
             conditions: `(n, K)` in data units. Defaults to `None`: the model is not conditional.
         """
+        return self.observed_input(x, missing, self.to_condition(conditions))
+
+    def observed_input(self, x: Tensor, missing: bool, condition: Tensor | None) -> ModelInput:
+        """Return what the generator's methods take, as `to_model` does, with a condition in model space."""
         y, mask = observed(self.transform(x).to(self.dtype), missing)
-        return ModelInput(y, mask, self.to_condition(conditions))
+        return ModelInput(to_parts(y, self.data), masks_of(mask, self.data), condition)
 
     def chunk_to_model(self, checked: CheckedEvents, start: int) -> ModelInput:
         """Return what the generator's methods take of the chunk that begins at `start`."""
         return self.to_model(self.to_device(checked.chunk(start)), checked.missing, checked.chunk_conditions(start))
 
-    def to_data(self, y: Tensor, *, whole_counts: bool = True) -> Array:
+    def to_data(self, y: EventTensors, *, whole_counts: bool = True) -> Array:
         """Return events of the generator's space in data units, in the data's limits and type, on the host.
 
         Arguments:
             whole_counts: as for `place_on_grid`. Defaults to true.
+
+        Raises:
+            PluginError: the generator returned events of another shape.
         """
-        x = self.transform.inverse(y.to(self.transform.dtype))
+        try:
+            rows = to_rows(y, self.data)
+        except (KeyError, ValueError) as error:
+            raise PluginError(f"Model {self.model!r} returned events of {error}.") from error
+        x = self.transform.inverse(rows.to(self.transform.dtype))
         finite = x.isfinite()
-        placed = place_on_grid(x, self.data, whole_counts=whole_counts)
+        placed = place_events(x, self.data, whole_counts=whole_counts)
         if finite.all():
             return _stored(self._limited(to_host(placed)), self.data.storage)
         # Neither a bound nor an integer may hide a number that is not finite: the caller can count them.
         return self._limited(to_host(torch.where(finite, placed, x)))
 
     def _limited(self, x: Array) -> Array:
-        return within_limits(x, self.data.features) if self.data.form.columns else x
+        parts = [
+            within_limits(piece.take(x), piece.spec.features) if piece.spec.form.columns else piece.take(x)
+            for piece in self.data.pieces
+        ]
+        return np.concatenate([part.reshape(len(x), -1) for part in parts], 1) if len(parts) > 1 else parts[0]
 
 
 def _as_given(x: Events, data: DataSpec) -> ModelEvents:
     if isinstance(x, Conditioned):
         return x
+    if isinstance(x, Mapping):
+        return rows_of(x, data)
     if isinstance(x, Tensor):
         return np.asarray(x.detach().cpu().numpy())
     if is_frame(x):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from genzoo.data.dataset import Conditioned
-from genzoo.data.transforms import observed
 from genzoo.errors import ConfigError
-from genzoo.inference.data_units import CHUNK, DataUnits, Events, ModelInput, pad, padded, to_host
+from genzoo.inference.data_units import CHUNK, DataUnits, Events, pad, padded, to_host
 from genzoo.models.base import AnomalyScore, Components, Encoder, Imputation, Outliers, Reconstruction
+from genzoo.models.events import map_events
 from genzoo.runtime.seeding import random_scope
 from genzoo.typing import Array
 
@@ -64,12 +64,11 @@ def impute(units: DataUnits, x: Events, draw: bool, seed: int, conditions: Array
 
     def compute(number: int, start: int) -> Array:
         events = checked.chunk(start)
-        y, missing = observed(units.transform(pad(units.to_device(events), CHUNK)).to(units.dtype), missing=True)
-        assert missing is not None
         condition = units.to_condition(padded(checked.chunk_conditions(start), CHUNK))
+        given = units.observed_input(pad(units.to_device(events), CHUNK), True, condition)
         with random_scope(seed, "impute", number):
-            whole = ModelInput(y, missing, condition).ask(module.impute, draw=draw)
-        filled = units.to_data(whole[: len(events)], whole_counts=draw)
+            whole = given.ask(module.impute, draw=draw)
+        filled = units.to_data(map_events(lambda part: part[: len(events)], whole), whole_counts=draw)
         return np.where(np.isnan(events), filled.astype(events.dtype), events)
 
     return units.by_chunk("filling in values", len(checked), compute, empty=lambda: checked.events)

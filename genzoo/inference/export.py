@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from genzoo.data.conditions import LABEL, joint_events, joint_spec
+from genzoo.data.parts import arrays_of
 from genzoo.errors import ConfigError
 from genzoo.inference.image_grid import picture_of, png, to_bytes
 from genzoo.inference.latent import Traversal
@@ -68,7 +69,7 @@ def _write(
     if suffix == ".npy":
         atomic_write(path, lambda temporary: np.save(temporary, events))
     elif suffix == ".npz":
-        arrays: dict[str, Any] = {"x": events}
+        arrays: dict[str, Any] = {name or "x": part for name, part in arrays_of(events, data).items()}
         if conditions is not None:
             arrays[LABEL] = shown_conditions(conditions, data)
         atomic_write(path, lambda temporary: np.savez_compressed(temporary, **arrays))

@@ -11,6 +11,7 @@ import numpy as np
 from genzoo.data.columns.dates import parse_time
 from genzoo.data.dataset import Conditioned
 from genzoo.data.frames.kinds import is_frame
+from genzoo.data.parts import rows_of
 from genzoo.errors import ConfigError, DataError, did_you_mean
 from genzoo.spec.events import DataSpec, Feature
 from genzoo.typing import Array
@@ -111,7 +112,8 @@ def with_condition(x: Any, condition: Any, data: DataSpec) -> Any:
         raise ConfigError("The model is not conditional and takes no condition. Leave it out.")
     if is_frame(x):
         raise ConfigError("The columns of a table hold its conditions, which are found by name. Leave condition out.")
-    return Conditioned(np.asarray(x), conditions_of(condition, data, len(x)))
+    events = rows_of(x, data) if isinstance(x, Mapping) else np.asarray(x)
+    return Conditioned(events, conditions_of(condition, data, len(events)))
 
 
 def conditions_of(condition: Any, data: DataSpec, count: int) -> Array:

@@ -10,6 +10,7 @@ from genzoo.errors import ConfigError, PluginError
 from genzoo.inference.blame import blame_file
 from genzoo.inference.data_units import CHUNK, DataUnits, Events, ModelInput, padded, to_host
 from genzoo.models.base import Decoder
+from genzoo.models.events import map_events, shapes_for, shapes_of
 from genzoo.runtime.seeding import random_scope
 from genzoo.typing import Array
 from genzoo.wording import shown_given
@@ -61,10 +62,10 @@ def sample(units: DataUnits, n: int, seed: int, *, mean: bool = False, condition
                 y = units.generator.sample(group, **options)
             else:
                 y = units.generator.sample(group, condition=condition, **options)
-        if y.shape != (group, *units.data.event_shape):
-            wanted = (group, *units.data.event_shape)
-            raise PluginError(f"Model {units.model!r} draws samples of shape {tuple(y.shape)}, not {wanted}.")
-        return units.to_data(y[: n - start])
+        wanted = shapes_for(group, units.data)
+        if shapes_of(y) != wanted:
+            raise PluginError(f"Model {units.model!r} draws samples of shape {shapes_of(y)}, not {wanted}.")
+        return units.to_data(map_events(lambda part: part[: n - start], y))
 
     return units.by_chunk("sampling", n, draw, group)
 

@@ -24,6 +24,7 @@ from genzoo.inference import encoding, floors, joint, likelihood, sampling, scor
 from genzoo.inference.answers import (
     Output,
     answer,
+    answer_events,
     answer_latent,
     answer_rows,
     as_components,
@@ -166,8 +167,9 @@ class TrainedModel:
         Arguments:
             n: number of events, at least 1.
             seed: the same seed gives the same events on the same machine; fewer events are the first of more.
-            output: `array | pandas | polars | pyarrow`. Defaults to the kind of table that the model was trained on in
-                Python, and to `array` if it was trained on an array or a file.
+            output: `array | dict | pandas | polars | pyarrow`. Defaults to the kind of table that the model was trained
+                on in Python, to `dict` for events of several parts, and to `array` for other arrays and for files. An
+                array of events of several parts holds rows of all their values.
             mean: return the mean of the events of each latent vector, or its most probable categories, instead of a
                 draw: what the model decodes, without noise. Latent vectors are drawn either way. Defaults to false.
             options: values of the model's sampling options, such as `{"steps": 20}`. Defaults to the model's own, which
@@ -191,7 +193,7 @@ class TrainedModel:
         events, conditions = self.sample_given(
             n, seed=seed, mean=mean, given=given, condition=condition, options=options
         )
-        if conditions is None or form == "array":
+        if conditions is None or form in ("array", "dict"):
             return present_events(events, self.data, form)
         return present_events(joint_events(events, conditions), joint_spec(self.data), form)
 
@@ -332,7 +334,7 @@ class TrainedModel:
             ConfigError: the model cannot reconstruct.
             DataError: the events do not fit the model.
         """
-        return answer(
+        return answer_events(
             self.units,
             with_condition(x, condition, self.data),
             lambda events: encoding.reconstruct(self.units, events),
@@ -383,7 +385,7 @@ class TrainedModel:
             ConfigError: the model cannot impute.
             DataError: the events do not fit the model.
         """
-        return answer(
+        return answer_events(
             self.units,
             with_condition(x, condition, self.data),
             lambda events: encoding.impute(self.units, events, draw, seed),

@@ -76,9 +76,11 @@ def _other_kind(spec: ModelSpec, data: DataSpec, feature: Feature, condition: bo
     ]
     others = f"a model that takes it ({', '.join(fitting)})" if fitting else "a model that takes it"
     if not data.form.columns:
+        able = "binary" in spec.kinds and "binarize" in data.form.settings
+        cure = f"Turn them into 0 and 1 with {argument('binarize', True)}, or use" if able else "Use"
         return (
             f"The {data.form.values} of these {data.form.events} are {feature.kind}, and model {spec.name!r} takes "
-            f"{wanted} {data.form.values}. Use {others}."
+            f"{wanted} {data.form.values}. {cure} {others}."
         )
     out = f"of {argument('condition')}" if condition else f"with {argument('drop', [feature.name])}"
     return (

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from genzoo.errors import ConfigError
 from genzoo.models.base import Likelihood, LikelihoodBound, Model
+from genzoo.models.events import EventTensors, a_part
 from genzoo.models.measure import one_each
 from genzoo.models.objective import Batch, GradientObjective, Progress
 from genzoo.models.objective_options import BoundOptions, LikelihoodOptions
@@ -31,7 +32,9 @@ class MaximumBound(GradientObjective):
     def losses(self, model: Model, batch: Batch, progress: Progress) -> Iterator[Mapping[str, Tensor]]:
         yield {"generator": self.loss(model, batch.x, batch.missing, batch.condition)}
 
-    def loss(self, model: Model, x: Tensor, missing: Tensor | None = None, condition: Tensor | None = None) -> Tensor:
+    def loss(
+        self, model: Model, x: EventTensors, missing: EventTensors = None, condition: Tensor | None = None
+    ) -> Tensor:
         """Return the loss of events `x (N, *event)`, `()` nats per event.
 
         Raises:
@@ -41,14 +44,14 @@ class MaximumBound(GradientObjective):
             raise ConfigError("This model has no likelihood bound; the objective maximum-bound cannot train it.")
         mask, given = _arguments(missing, condition)
         return -one_each(
-            "log_prob_bound", model.generator.log_prob_bound(x, *mask, draws=self.draws, **given), len(x)
+            "log_prob_bound", model.generator.log_prob_bound(x, *mask, draws=self.draws, **given), len(a_part(x))
         ).mean()
 
     def monitor(self, model: Model, batch: Batch) -> Tensor:
         return self.loss(model, batch.x, batch.missing, batch.condition)
 
 
-def _arguments(missing: Tensor | None, condition: Tensor | None) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
+def _arguments(missing: EventTensors, condition: Tensor | None) -> tuple[tuple[EventTensors, ...], dict[str, Tensor]]:
     """Return the arguments beside events: only models that accept missing values or conditions take these."""
     return () if missing is None else (missing,), {} if condition is None else {"condition": condition}
 
@@ -67,7 +70,9 @@ class MaximumLikelihood(GradientObjective):
     def losses(self, model: Model, batch: Batch, progress: Progress) -> Iterator[Mapping[str, Tensor]]:
         yield {"generator": self.loss(model, batch.x, batch.missing, batch.condition)}
 
-    def loss(self, model: Model, x: Tensor, missing: Tensor | None = None, condition: Tensor | None = None) -> Tensor:
+    def loss(
+        self, model: Model, x: EventTensors, missing: EventTensors = None, condition: Tensor | None = None
+    ) -> Tensor:
         """Return the loss of events `x (N, *event)`, `()` nats per event.
 
         Raises:
@@ -76,8 +81,8 @@ class MaximumLikelihood(GradientObjective):
         if not isinstance(model.generator, Likelihood):
             raise ConfigError("This model has no exact likelihood; the objective maximum-likelihood cannot train it.")
         mask, given = _arguments(missing, condition)
-        with full_precision(x):
-            return -one_each("log_prob", model.generator.log_prob(x, *mask, **given), len(x)).mean()
+        with full_precision(a_part(x)):
+            return -one_each("log_prob", model.generator.log_prob(x, *mask, **given), len(a_part(x))).mean()
 
     def monitor(self, model: Model, batch: Batch) -> Tensor:
         return self.loss(model, batch.x, batch.missing, batch.condition)

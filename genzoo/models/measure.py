@@ -54,9 +54,11 @@ def on_grid(generator: Generator, data: DataSpec) -> tuple[bool, ...]:
     References:
         "A note on the evaluation of generative models" (Theis, van den Oord and Bethge, 2016).
     """
-    spread = generator.dequantized and data.quantum is not None
-    pairs = zip(data.features, measures_of(generator, data), strict=True)
-    return tuple((spread or feature.cell is not None) and measure == "density" for feature, measure in pairs)
+    found = zip(data.features, data.grids, measures_of(generator, data), strict=True)
+    return tuple(
+        ((generator.dequantized and step is not None) or feature.cell is not None) and measure == "density"
+        for feature, step, measure in found
+    )
 
 
 def cell_sides(flags: tuple[bool, ...], data: DataSpec) -> Tensor:
@@ -65,13 +67,16 @@ def cell_sides(flags: tuple[bool, ...], data: DataSpec) -> Tensor:
     Arguments:
         flags: for each feature, whether it lies on a grid; the width is 0 elsewhere.
     """
-    pairs = zip(data.features, flags, strict=True)
-    widths = [(feature.cell or data.quantum or 0.0) if spread else 0.0 for feature, spread in pairs]
-    sides = torch.tensor(widths, dtype=torch.float64)
-    return sides if data.form.columns else sides[0].expand(data.event_shape)
+    found = zip(data.features, data.grids, flags, strict=True)
+    widths = [(feature.cell or step or 0.0) if spread else 0.0 for feature, step, spread in found]
+    return _of_values(torch.tensor(widths, dtype=torch.float64), data)
 
 
 def places_of(flags: tuple[bool, ...], data: DataSpec) -> Tensor:
     """Expand flags of features to all values of an event, `(*event)` bool."""
-    mask = torch.tensor(flags)
-    return mask if data.form.columns else mask[0].expand(data.event_shape)
+    return _of_values(torch.tensor(flags), data)
+
+
+def _of_values(of_features: Tensor, data: DataSpec) -> Tensor:
+    """Return for each value of an event what its feature has, `(*event)`."""
+    return of_features.repeat_interleave(torch.tensor(data.repeats)).view(data.event_shape)

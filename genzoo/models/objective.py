@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from genzoo.models.base import Model
+from genzoo.models.events import EventTensors, a_part, map_events, masks_of, to_parts
 from genzoo.plugins.api1 import with_former_names
+from genzoo.spec.events import DataSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,22 +21,22 @@ class Batch:
     """Events of one step, in model space.
 
     Arguments:
-        x: events, `(N, *event)`; missing values are 0.
-        missing: mask of missing values, `(N, *event)`. Defaults to `None`: no value is missing.
+        x: events, `(N, *event)`; missing values are 0. Events of several parts are a dict of them, by name.
+        missing: mask of missing values, in the form of `x`. Defaults to `None`: no value is missing.
         weight: weights of events, `(N,)`. Defaults to `None`: equal weights.
         index: row numbers of the events in their dataset, `(N,)`. Defaults to `None`.
         condition: what the events are conditional on, `(N, D)`: one-hot categories and standardized numbers. Defaults
             to `None`: nothing.
     """
 
-    x: Tensor
-    missing: Tensor | None = None
+    x: EventTensors
+    missing: EventTensors | None = None
     weight: Tensor | None = None
     index: Tensor | None = None
     condition: Tensor | None = None
 
     def __len__(self) -> int:
-        return self.x.shape[0]
+        return len(a_part(self.x))
 
     def chunk(self, count: int) -> list[Batch]:
         """Split into `count` batches of equal size, in order.
@@ -44,11 +46,19 @@ class Batch:
         """
         if len(self) % count:
             raise ValueError(f"{len(self)} events do not divide into {count} equal batches.")
-        fields = [
-            [None] * count if part is None else part.chunk(count)
-            for part in (self.x, self.missing, self.weight, self.index, self.condition)
-        ]
-        return [Batch(*parts) for parts in zip(*fields, strict=True)]
+        size = len(self) // count
+        return [self.take(slice(number * size, (number + 1) * size)) for number in range(count)]
+
+    def take(self, rows: slice | Tensor) -> Batch:
+        """Return some of the events, with all that belongs to them."""
+        fields = (self.x, self.missing, self.weight, self.index, self.condition)
+        return Batch(*(None if one is None else map_events(lambda part: part[rows], one) for one in fields))
+
+
+def in_parts(batch: Batch, data: DataSpec) -> Batch:
+    """Return a batch of rows as models see it: a dict of their parts if the events have parts."""
+    missing = masks_of(batch.missing, data)
+    return Batch(to_parts(batch.x, data), missing, batch.weight, batch.index, batch.condition)
 
 
 @dataclass(frozen=True, slots=True)

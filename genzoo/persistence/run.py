@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 import genzoo
 from genzoo.config.data_form import DataForm
 from genzoo.config.run_config import RunConfig
+from genzoo.config.sampling import options_together
 from genzoo.config.training import DirectTraining, GradientTraining
 from genzoo.data.checks import data_difference, with_former_range
 from genzoo.data.dataset import Dataset
@@ -323,6 +324,7 @@ class Run:
 
     # Each returns arrays for arrays, and tables for tables.
 
+    @options_together
     def sample(
         self,
         n: int,

@@ -18,7 +18,7 @@ from torch import Tensor
 from genzoo.config.resolve import options_class
 from genzoo.config.sampling import Sampling
 from genzoo.data.condition_transform import ConditionTransform, categories_of, most_combinations
-from genzoo.data.transforms.chain import check_stages, restore_stages
+from genzoo.data.transforms.parts import check_stages, restore_stages
 from genzoo.data.transforms.transform import Stage
 from genzoo.errors import ArtifactError, GenzooError, is_out_of_memory, pass_out_of_memory
 from genzoo.inference.trained_model import TrainedModel

@@ -13,6 +13,7 @@ GENZOO_API = API_VERSION
 
 _DATASETS: tuple[tuple[str, str, Modality, str], ...] = (
     ("digits", "1,797 handwritten digits, 8×8, values 0..16 (scikit-learn)", "image", "builtin:digits"),
+    ("labeled-digits", "the 1,797 digits, each with its label: events of two parts", "parts", "builtin:labeled_digits"),
     ("iris", "150 flowers, 4 measurements (scikit-learn)", "table", "builtin:iris"),
     ("wine", "178 wines, 13 chemical measurements (scikit-learn)", "table", "builtin:wine"),
     ("breast-cancer", "569 tumours, 30 measurements (scikit-learn)", "table", "builtin:breast_cancer"),

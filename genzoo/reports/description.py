@@ -272,7 +272,7 @@ def _latent(found: Description) -> Section | None:
     header = ("dimension", "share", "columns")
     if not found.columns:
         rows, header = tuple(row[:2] for row in rows), header[:2]  # type: ignore[misc, assignment]
-        caption = f"Variance over images, {whole}"
+        caption = f"Variance over {found.data.form.events}, {whole}"
     return Section("Latent space", (Text(text), Table(caption, header, rows)))
 
 

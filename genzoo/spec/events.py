@@ -7,7 +7,7 @@ its fields when it is created, and raises `ValueError` if one is invalid.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -142,6 +142,25 @@ class FrameForm:
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of an event, and its place among all values of the event.
+
+    Arguments:
+        name: name of the part; empty if it is the whole event.
+        spec: describes the part.
+        places: where its values stand in a row of all values of an event.
+    """
+
+    name: str
+    spec: DataSpec
+    places: slice
+
+    def take(self, events: Any) -> Any:
+        """Return the part of an array or a tensor of events `(N, *event)`, `(N, *part)`."""
+        return events[:, self.places].reshape(len(events), *self.spec.event_shape) if self.name else events
+
+
+@dataclass(frozen=True, slots=True)
 class DataSpec:
     """The shape, kind and range of one event: an image, or a row of a table.
 
@@ -216,6 +235,26 @@ class DataSpec:
     def places(self) -> tuple[Feature, ...]:
         """The feature of each value of a flattened event: the columns of a table, or one feature many times."""
         return self.features if self.form.columns else self.features * self.size
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """The parts of an event. An event that is one whole is its only part, and has no name."""
+        return (Piece("", self, slice(None)),)
+
+    @property
+    def repeats(self) -> tuple[int, ...]:
+        """Number of values that each feature describes."""
+        return (1,) * len(self.features) if self.form.columns else (self.size,)
+
+    @property
+    def grids(self) -> tuple[float | None, ...]:
+        """Step of the grid that the values of each feature lie on; `None` for no grid."""
+        return (self.quantum,) * len(self.features)
+
+    def of_parts(self, specs: Sequence[DataSpec]) -> DataSpec:
+        """Return the spec of events whose parts, in their order, are such; of one whole, its own."""
+        (own,) = specs
+        return own
 
     def value_name(self, place: int) -> str:
         """Return what messages call a value of a flattened event: `column 'age'` or `pixel 3`."""

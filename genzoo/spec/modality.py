@@ -253,6 +253,20 @@ MODALITIES: dict[str, ModalitySpec] = {
         suffixes=(*TABLE_SUFFIXES, *ARRAY_SUFFIXES),
         report="genzoo.reports.modalities.tables:TABLES",
     ),
+    "parts": ModalitySpec(
+        name="parts",
+        plural="events of several parts",
+        dataset="holds events of several parts",
+        event="event",
+        value="value",
+        axes=("values",),
+        settings=("parts",),
+        missing=True,
+        suffix=".npz",
+        suffixes=(".npz",),
+        shown=Shown(4, 36, 100_000),
+        report="genzoo.reports.modalities.parts:PARTS",
+    ),
 }
 
 
@@ -269,6 +283,12 @@ def default_data(modalities: Iterable[Modality]) -> str:
 def unknown(modalities: Iterable[Modality]) -> list[str]:
     """Return the names that are no modalities, sorted."""
     return sorted(set(modalities).difference(MODALITIES))
+
+
+def endings() -> tuple[str, ...]:
+    """Return the ends of the names of all files that events are read from, in lower case."""
+    sources = (source for form in MODALITIES.values() for source in form.sources)
+    return (*(ending for source in sources for ending in source.endings), *ARRAY_SUFFIXES)
 
 
 def layouts() -> str:

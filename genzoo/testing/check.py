@@ -24,6 +24,7 @@ from genzoo.testing.checks.likelihood import PROMISES as DENSITY
 from genzoo.testing.checks.masses import PROMISES as MASSES
 from genzoo.testing.checks.metric import PROMISES as METRIC
 from genzoo.testing.checks.metric import MetricSubject
+from genzoo.testing.checks.parts import PROMISES as PARTS
 from genzoo.testing.checks.randomness import PROMISES as RANDOMNESS
 from genzoo.testing.checks.registration import PROMISES as REGISTRATION
 from genzoo.testing.checks.sampling import PROMISES as SAMPLING
@@ -48,6 +49,7 @@ _ALL = (
     *FLOORS,
     *BOUND,
     *MASSES,
+    *PARTS,
     *LATENT,
     *ANOMALY,
     *COMPONENT,

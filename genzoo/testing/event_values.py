@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from genzoo.models.base import Likelihood, LikelihoodBound
-from genzoo.spec.events import Feature
+from genzoo.spec.events import DataSpec, Feature
 from genzoo.testing.subject import Case
 
 
@@ -37,24 +37,36 @@ class EventValue:
 def event_values_of(case: Case) -> tuple[EventValue, ...]:
     """Return the numbers of a case's events, in order."""
     columns = case.events().flatten(1).T
-    measured = zip(case.data.places, case.measures(), columns, strict=True)
+    specs = [piece.spec for piece in case.data.pieces for _ in range(piece.spec.size)]
+    measured = zip(specs, case.data.places, case.measures(), columns, strict=True)
     return tuple(_place(case, *place, number) for number, place in enumerate(measured))
 
 
-def _place(case: Case, feature: Feature, measure: str, column: Tensor, number: int) -> EventValue:
+def _place(case: Case, data: DataSpec, feature: Feature, measure: str, column: Tensor, number: int) -> EventValue:
     values = column[~column.isnan()]
     low, high = values.min().item(), values.max().item()
-    levels = _levels(case, feature, measure)
-    if case.data.bounds is not None and not case.data.form.columns:
-        low, high = (case.transform(torch.tensor(end, dtype=torch.float64)).item() for end in case.data.bounds)
+    levels = _levels(case, data, feature, measure, number)
+    if data.bounds is not None and not data.form.columns:
+        low, high = _mapped(case, torch.tensor(data.bounds, dtype=torch.float64), number).tolist()
     deviation = max(values.std().item(), 1e-3 * (high - low), 1e-12)
     name = case.data.value_name(number)
     return EventValue(name, low, high, values.mean().item(), deviation, levels, feature.kind == "count")
 
 
-def _levels(case: Case, feature: Feature, measure: str) -> Tensor | None:
-    """Return the values of a place that takes only some, codes or points of a grid; `None` for other places."""
-    data = case.data
+def _mapped(case: Case, values: Tensor, number: int) -> Tensor:
+    """Return values of one number of an event in model space, `(V,)`."""
+    x = torch.full((len(values), case.data.size), torch.nan, dtype=torch.float64)
+    x[:, number] = values
+    mapped: Tensor = case.transform(x.view(-1, *case.data.event_shape))
+    return mapped.flatten(1)[:, number]
+
+
+def _levels(case: Case, data: DataSpec, feature: Feature, measure: str, number: int) -> Tensor | None:
+    """Return the values of a place that takes only some, codes or points of a grid; `None` for other places.
+
+    Arguments:
+        data: describes the event, or the part of it that has the place.
+    """
     if data.form.columns or data.quantum is None:
         return None if feature.levels is None else torch.arange(len(feature.levels), dtype=torch.float64)
     likely = isinstance(case.wide, Likelihood | LikelihoodBound)
@@ -62,5 +74,4 @@ def _levels(case: Case, feature: Feature, measure: str) -> Tensor | None:
         return None
     steps = round((data.bounds[1] - data.bounds[0]) / data.quantum)
     grid = data.bounds[0] + data.quantum * torch.arange(steps + 1, dtype=torch.float64)
-    on_grid: Tensor = case.transform(grid)
-    return on_grid
+    return _mapped(case, grid, number)

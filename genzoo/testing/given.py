@@ -5,18 +5,53 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from genzoo.inference.data_units import ModelInput as Given
+from genzoo.inference.data_units import ModelInput
+from genzoo.models.events import EventTensors, in_rows, masks_of, to_parts, to_rows
+from genzoo.spec.events import DataSpec
 
-__all__ = ["Given", "as_doubles", "copied", "holed", "is_same", "take_part"]
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a generator's methods are asked about, in model space.
+
+    Arguments:
+        x: events, `(N, *event)`, or rows of all values if they have several parts; or latent vectors, `(N, L)`.
+        missing: mask of missing values, or `None`.
+        condition: what the events are conditional on, `(N, D)`, or `None`.
+        data: describes the events.
+        latent: whether these are latent vectors. Defaults to false.
+        turned: whether parts are handed over in the reverse of their usual order. Defaults to false.
+    """
+
+    x: Tensor
+    missing: Tensor | None
+    condition: Tensor | None
+    data: DataSpec
+    latent: bool = False
+    turned: bool = False
+
+    def ask(self, method: Callable[..., Any], **options: Any) -> Tensor:
+        """Call a method of a generator, as the core does, and return its answer; events come back as rows."""
+        x: EventTensors = self.x if self.latent else to_parts(self.x, self.data)
+        missing = masks_of(self.missing, self.data)
+        if self.turned:
+            x, missing = (None if one is None else dict(reversed(one.items())) for one in (x, missing))
+        answer = ModelInput(x, missing, self.condition).ask(method, **options)
+        rows = self.x if self.latent else to_rows(x, self.data)
+        if rows is not self.x:
+            self.x.copy_(rows)  # shows a change of the input, as parts are copies
+        return in_rows(answer, self.data)
 
 
 def _each(given: Given, change: Callable[[Tensor], Tensor]) -> Given:
     missing, condition = (None if part is None else change(part) for part in (given.missing, given.condition))
-    return Given(change(given.x), missing, condition)
+    return dataclasses.replace(given, x=change(given.x), missing=missing, condition=condition)
 
 
 def copied(given: Given) -> Given:

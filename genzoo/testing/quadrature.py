@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -84,18 +85,23 @@ class Grid:
         doubled = math.log(2.0) * sum(axis.smooth for axis in self.axes)  # half the nodes stand twice as far apart
         return spread.flatten().logsumexp(0).exp().item(), (spread[some].flatten().logsumexp(0) + doubled).exp().item()
 
-    def marginal(self, logs: Tensor, place: int) -> Tensor:
-        """Integrate a density over all numbers of an event but one.
+    def of(self, places: Sequence[int]) -> Grid:
+        """Return the grid of some numbers of an event alone."""
+        return Grid(tuple(self.axes[place] for place in places), (len(places),))
+
+    def marginal(self, logs: Tensor, places: Sequence[int]) -> Tensor:
+        """Integrate a density over all numbers of an event but some.
 
         Arguments:
             logs: the log-density of the grid's events, `(M,)`.
-            place: index of the number to keep.
+            places: indices of the numbers to keep.
 
         Returns:
-            The marginal density at each of its values, `(V,)`.
+            The marginal density at the events of `of(places)`, `(V,)`.
         """
-        spread = (logs + self.log_weights).view([len(axis.values) for axis in self.axes]).movedim(place, 0)
-        return (spread.flatten(1).logsumexp(1) - self.axes[place].log_weights).exp()
+        spread = (logs + self.log_weights).view([len(axis.values) for axis in self.axes])
+        kept = spread.movedim(tuple(places), tuple(range(len(places)))).flatten(len(places)) if places else spread
+        return (kept.logsumexp(-1).flatten() - self.of(places).log_weights).exp()
 
     def cells(self, x: Tensor) -> Tensor:
         """Return the index of the cell that each event of `x (N, *event)` lies in, `(N,)`."""

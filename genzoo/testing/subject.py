@@ -19,13 +19,14 @@ from genzoo.data.condition_transform import fit_condition
 from genzoo.data.dataset import Dataset
 from genzoo.data.opening.given import AnyData
 from genzoo.data.transforms import Transform, observed
-from genzoo.data.transforms.chain import choose_stages, fit_stages
+from genzoo.data.transforms.parts import choose_stages, fit_stages
 from genzoo.errors import DataError, GenzooError, PluginError, pass_out_of_memory
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import Generator, Measure, Parts
+from genzoo.models.events import in_rows
 from genzoo.models.factory import build_model, build_objective, check_data
 from genzoo.models.measure import measures_of
-from genzoo.models.objective import Batch, Objective
+from genzoo.models.objective import Batch, Objective, in_parts
 from genzoo.models.reference import known_name
 from genzoo.persistence.format1 import current_layers
 from genzoo.plugins.manager import get_registry
@@ -316,7 +317,7 @@ class Case:
 
     def under_one(self, x: Tensor, missing: Tensor | None = None) -> Given:
         """Return events `(N, *event)` that need not be in the data, all under the condition of the first event."""
-        return Given(x, missing, self.one_condition(len(x)))
+        return Given(x, missing, self.one_condition(len(x)), self.data)
 
     def sample(
         self,
@@ -336,23 +337,22 @@ class Case:
         options = Sampling.of(self.subject.entry, options or {}).options
         condition = self.conditions(n, dtype_of(generator)) if condition is None else condition
         given = {} if condition is None else {"condition": condition}
-        drawn: Tensor = generator.sample(n, **given, **options)
-        return drawn
+        return in_rows(generator.sample(n, **given, **options), self.data)
 
     def batch(self, count: int | None = None, dtype: torch.dtype = torch.float32) -> Batch:
         """Return the first `count` events, or all, as a batch of training."""
-        x, missing = observed(self.events(dtype)[:count], self.data.missing)
-        return Batch(x, missing, condition=self.conditions(len(x), dtype))
+        given = self.given(count, dtype)
+        return in_parts(Batch(given.x, given.missing, condition=given.condition), self.data)
 
     def given(self, count: int | None = None, dtype: torch.dtype = torch.float64) -> Given:
         """Return the first `count` events, or all, as a generator's methods take them."""
-        batch = self.batch(count, dtype)
-        return Given(batch.x, batch.missing, batch.condition)
+        x, missing = observed(self.events(dtype)[:count], self.data.missing)
+        return Given(x, missing, self.conditions(len(x), dtype), self.data)
 
     def measures(self) -> tuple[Measure, ...]:
         """Return, for each number of an event, whether its likelihood is a density or a probability mass."""
-        measures = measures_of(self.wide, self.data)
-        return measures if self.data.form.columns else measures * self.data.size
+        pairs = zip(measures_of(self.wide, self.data), self.data.repeats, strict=True)
+        return tuple(measure for measure, count in pairs for _ in range(count))
 
 
 def dtype_of(generator: Generator) -> torch.dtype:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from genzoo.data.dataset import Dataset
+from genzoo.spec.composite import CompositeSpec
 from genzoo.spec.events import DataSpec, Feature
 from genzoo.typing import Array
 
@@ -245,6 +246,36 @@ def _two_pixels() -> Dataset:
     return _image("two-pixels", events, Feature("pixel"), None, None)
 
 
+def _parts(name: str, parts: dict[str, Dataset], *, gaps: bool = False) -> Dataset:
+    """Return events of several parts; with gaps, every third event lacks its first part and the next one its second."""
+    spec = CompositeSpec.of({part: dataset.spec for part, dataset in parts.items()}, missing=gaps)
+    rows = np.empty((len(next(iter(parts.values()))), spec.size), spec.storage)
+    for number, piece in enumerate(spec.pieces):
+        rows[:, piece.places] = parts[piece.name].events.reshape(len(rows), -1)
+        if gaps:
+            rows[number::3, piece.places] = np.nan
+    return Dataset(name, spec, rows)
+
+
+def _picture_and_row() -> Dataset:
+    """Small images of gray levels, each with a row of a number and a category."""
+    light = _shapes("picture-and-row", (1, 3, 4))
+    picture = _image("picture", np.round(15 * light).astype(np.uint8), Feature("pixel"), (0.0, 15.0), 1.0)
+    bright = light.mean((1, 2, 3))
+    size = 10 * bright + _rng("size").normal(size=_IMAGES)
+    row = _table("row", (Feature("size"), _KINDS[2]), np.stack([size, np.digitize(bright, [0.25, 0.4])], 1))
+    return _parts("picture-and-row", {"picture": picture, "row": row})
+
+
+def _pixels_and_code() -> Dataset:
+    """Two pixels off a grid with a category; some events lack the pixels, others the category."""
+    rng = _rng("pixels-and-code")
+    code = np.arange(_IMAGES) % 3
+    events = (code[:, None, None, None] / 2 + 0.3 * rng.normal(size=(_IMAGES, 1, 1, 2))).astype(np.float32)
+    pixels = _image("pixels", events, Feature("pixel"), None, None)
+    return _parts("pixels-and-code", {"code": _table("code", _KINDS[2:3], code[:, None]), "pixels": pixels}, gaps=True)
+
+
 _MAKERS = (
     _two_columns,
     _one_column,
@@ -268,6 +299,8 @@ _MAKERS = (
     _given_side,
     _given_several,
     _given_half,
+    _picture_and_row,
+    _pixels_and_code,
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,11 +15,11 @@ from genzoo.data.checks import refuse_degenerate
 from genzoo.data.columns.cells import with_cells
 from genzoo.data.columns.limits import stated_bounds, with_limits
 from genzoo.data.condition_transform import ConditionTransform, fit_condition
-from genzoo.data.dataset import Dataset, Rows, Split, usable
+from genzoo.data.dataset import Dataset, Rows, Split, parts_of, usable
 from genzoo.data.dequantize import Dequantizer
 from genzoo.data.loading import anchor, open_dataset
 from genzoo.data.transforms import Transform
-from genzoo.data.transforms.chain import choose_stages, fit_stages, scored_by_cells
+from genzoo.data.transforms.parts import choose_stages, fit_stages, scored_by_cells
 from genzoo.data.transforms.transform import Stage
 from genzoo.data.value_range import scaling_spec
 from genzoo.errors import DataError
@@ -98,8 +98,8 @@ def untrained_model(entry: Entry[ModelSpec], given: TrainingData, runtime: Runti
     model = model.to(runtime.device, runtime.dtype)
     dequantizer = Dequantizer.of(model.generator, dataset.spec, config.seed)
     likelihood = entry.spec.capabilities & {"likelihood", "likelihood-bound"}
-    if likelihood and _needs_density(model.generator, dataset, dequantizer):
-        refuse_degenerate(dataset, given.split.train)
+    if likelihood:
+        _refuse_degenerate(model.generator, dataset, given.split.train, dequantizer)
     if given.warm is not None:
         take_over(model.generator, given.warm.generator.to(runtime.device, runtime.dtype), str(config.warm_start))
     return model, dequantizer
@@ -141,14 +141,23 @@ def _with_cells(dataset: Dataset, rows: Rows, columns: tuple[int, ...], warm: Tr
     """Return a dataset with the cells that its training rows show; a warm start keeps its own."""
     if warm is None:
         return with_cells(dataset, rows, columns)
-    pairs = zip(dataset.spec.features, warm.data.features, strict=True)
-    features = tuple(dataclasses.replace(feature, cell=before.cell) for feature, before in pairs)
-    return dataclasses.replace(dataset, spec=dataclasses.replace(dataset.spec, features=features))
+    pairs = zip(dataset.spec.pieces, warm.data.pieces, strict=True)
+    specs = [_celled(own.spec, [feature.cell for feature in before.spec.features]) for own, before in pairs]
+    return dataclasses.replace(dataset, spec=dataset.spec.of_parts(specs))
+
+
+def _celled(spec: DataSpec, cells: Sequence[float | None]) -> DataSpec:
+    pairs = zip(spec.features, cells, strict=True)
+    return dataclasses.replace(spec, features=tuple(dataclasses.replace(one, cell=cell) for one, cell in pairs))
 
 
 def _fitting_spec(dataset: Dataset, settings: DataSettings) -> DataSpec:
     """Return the spec that transforms are fitted by: its columns have no bounds but those that the user states."""
-    spec = scaling_spec(dataset)
+    whole = scaling_spec(dataset)
+    return whole.of_parts([_stated(piece.spec, settings) for piece in whole.pieces])
+
+
+def _stated(spec: DataSpec, settings: DataSettings) -> DataSpec:
     _, stated = stated_bounds(settings.bounds, spec.features)
     ends = [stated.get(feature.name, (None, None)) for feature in spec.features]
     pairs = zip(spec.features, ends, strict=True)
@@ -156,14 +165,16 @@ def _fitting_spec(dataset: Dataset, settings: DataSettings) -> DataSpec:
     return dataclasses.replace(spec, features=features)
 
 
-def _needs_density(generator: Generator, dataset: Dataset, dequantizer: Dequantizer | None) -> bool:
-    """Return whether to raise for training rows that have no density, such as a constant column.
+def _refuse_degenerate(generator: Generator, dataset: Dataset, rows: Rows, dequantizer: Dequantizer | None) -> None:
+    """Raise for training rows that have no density, such as a constant column, or whose parts have none.
 
     On a grid, the noise gives them one, if all continuous values lie on it. Images off a grid are checked only if the
     likelihood is exact: models with a bound have a shared or a smallest deviation, because constant pixels are common.
     """
-    if dequantizer is not None and all(
-        spread or feature.discrete for spread, feature in zip(dequantizer.features, dataset.spec.features, strict=True)
-    ):
-        return False
-    return dataset.spec.form.columns or (generator.dequantized and isinstance(generator, Likelihood))
+    spread = iter((False,) * len(dataset.spec.features) if dequantizer is None else dequantizer.features)
+    for part, own in parts_of(dataset, rows):
+        on_grid = [next(spread) or feature.discrete for feature in part.spec.features]
+        if dequantizer is not None and all(on_grid):
+            continue
+        if part.spec.form.columns or (generator.dequantized and isinstance(generator, Likelihood)):
+            refuse_degenerate(part, own)

@@ -137,7 +137,7 @@ class TrainingSetup:
 
     def _density_remarks(self) -> list[str]:
         able = get_registry().models.get(self.config.model).spec.capabilities
-        if self.dequantizer is not None and self.dataset.spec.quantum is not None:
+        if self.dequantizer is not None and any(self.dataset.spec.grids):
             return []
         if not able & {"likelihood", "likelihood-bound"}:
             return []

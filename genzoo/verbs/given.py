@@ -114,14 +114,15 @@ def kept_columns(
         taken: names of the result's own columns.
 
     Raises:
-        ConfigError: a name is unknown or taken, or the data are images.
+        ConfigError: a name is unknown or taken, or the data are no table.
         DataError: a column cannot be read.
     """
     if not keep:
         return {}
     source = open_source(settings, get_registry(), fitted.data)
     if source is None:
-        raise ConfigError(f"{argument('keep')} names columns of a table, and these data are images. Leave it out.")
+        what = fitted.data.form.plural
+        raise ConfigError(f"{argument('keep')} names columns of a table, and these data are {what}. Leave it out.")
     names = kept_names(source.shown, source.names, keep, ("row", *taken))
     return dict(zip(names, source.with_nested(source.read(names, names)).columns, strict=True))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from genzoo.config.sampling import options_together
 from genzoo.errors import ArtifactError, ConfigError, did_you_mean
 from genzoo.inference.description.figures import Description
 from genzoo.inference.image_grid import picture_of, png
@@ -222,6 +223,7 @@ def description_figure(description: Description) -> Figure:
     return table_figure(description)
 
 
+@options_together
 def picture(
     asked: Asked,
     n: int = 64,

@@ -93,6 +93,62 @@ def test_a_line_is_completed_by(table, line, values):
     assert found == values if line != "genzoo" else found[:1] == values
 
 
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """A table, a run that is sampled given a condition, one of a table, and a file of models, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.csv").write_text("age;pay, net;`id`;sex\n1;2;3;f\n")
+    (tmp_path / "numbers.csv").write_text("1,2\n3,4\n")
+    (tmp_path / "my.py").write_text("import x\nclass One(x.M):\n    class Inner: pass\nclass Two: pass\n")
+    species = {"name": "species", "levels": ["setosa", "virginica", "$(rm)"]}
+    width = {"name": "width", "levels": None}
+    for name, condition in (("given", [species]), ("table", [])):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        data = {"modality": "table", "features": [width, species], "condition": condition}
+        (tmp_path / "runs" / name / "run.json").write_text(json.dumps({"data": data}))
+    (tmp_path / "runs" / "broken").mkdir()
+    (tmp_path / "runs" / "broken" / "run.json").write_text("[" * 100_000)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("line", "values"),
+    [
+        ("genzoo sample given --given ", ["species="]),
+        ("genzoo sample given --given=sp", ["--given=species="]),
+        ("genzoo sample runs/given --given species=", ["species=setosa", "species=virginica"]),
+        ("genzoo sample given --given species=v", ["species=virginica"]),
+        ("genzoo sample table --given w", ["width="]),
+        ("genzoo sample broken --given ", []),
+        ("genzoo sample nothing --given ", []),
+        ("genzoo sample --given ", []),
+        ("genzoo train gmm --data t.csv --condition ", ["age", "sex", "label"]),
+        ("genzoo train gmm --data t.csv --condition age,s", ["age,sex"]),
+        ("genzoo train gmm --condition ", ["label"]),
+        ("genzoo train gmm --data=t.csv --drop age,", ["age,sex"]),
+        ("genzoo train gmm --data numbers.csv --drop ", []),
+        ("genzoo train gmm --data t.csv --label ", ["age", "sex"]),
+        ("genzoo train gmm --data t.csv --transform a", ["age="]),
+        ("genzoo train gmm --data t.csv --transform age=log", ["age=log", "age=logit"]),
+        ("genzoo train gmm --transform age=log", ["age=log", "age=logit"]),
+        ("genzoo train gmm --data t.csv --kind sex=c", ["sex=continuous", "sex=categorical", "sex=count"]),
+        ("genzoo train gmm --data t.csv --missing s", ["sex="]),
+        ("genzoo train gmm --data t.csv --bounds age=", []),
+        ("genzoo train ./my.py:", ["./my.py:One", "./my.py:Two"]),
+        ("genzoo train my.py:T", ["my.py:Two"]),
+        ("genzoo compare gmm ./my.py:O", ["./my.py:One"]),
+        ("genzoo train nothing.py:", []),
+    ],
+)
+def test_names_in_files_are_completed(table, files, line, values):
+    assert offered(table, line) == values
+
+
+def test_a_path_of_a_model_is_completed_as_a_file(table):
+    assert complete(words_of("genzoo train ./m"), table).mode == "files"
+    assert complete(words_of("genzoo train gmm --transform a"), table).mode == "none"
+
+
 def test_an_open_quotation_mark_begins_the_last_word():
     assert words_of("genzoo score 'my ru") == ["score", "my ru"]
     assert words_of('genzoo score "') == ["score", ""]

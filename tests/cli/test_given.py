@@ -31,7 +31,7 @@ def test_samples_of_one_condition_are_written_with_it(run, tmp_path, capsys):
     ("words", "code", "said"),
     [
         (["sample", "RUN", "--given", "species=setsa"], 2, "Did you mean 'setosa'"),
-        (["sample", "RUN", "--given", "species"], 2, "NAME=VALUE"),
+        (["sample", "RUN", "--given", "species"], 2, "COL=VALUE"),
         (["sample", "RUN", "--traverse"], 2, "--given species=VALUE"),
         (["score", "RUN", "--data", "iris", "--condition", "species"], 2, "is for training"),
         (["train", "gaussian", "--data", "iris", "--condition", "species"], 4, "--joint"),

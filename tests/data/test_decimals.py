@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as arrays
 from pyarrow import parquet
 
 import genzoo
-from genzoo.config.settings import DataSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.columns.decimals import DecimalPlaces, on_grid
 from genzoo.data.columns.limits import with_limits
 from genzoo.data.inspect import inspect

@@ -50,6 +50,15 @@ def test_options_are_checked_by_name_and_bounds(run):
         run.sample(4, mean=True, options={"temperature": 2.0})
 
 
+def test_an_option_beside_the_others_is_explained(run):
+    with pytest.raises(ConfigError, match=r"sample has no argument 'steps'.* together: options=\{'steps': 5\}\.$"):
+        run.sample(3, steps=5)
+    with pytest.raises(ConfigError, match=r"has no argument 'sede'\. Did you mean 'seed'\? Sampling options"):
+        run.sample(3, sede=5)
+    with pytest.raises(ConfigError, match=r"picture has no argument 'steps'"):
+        run.picture(3, steps=5)
+
+
 def test_a_model_without_sampling_options_takes_none(tmp_path):
     other = genzoo.train("gaussian", "iris", out=tmp_path / "other")
     with pytest.raises(ConfigError, match="'gaussian' has no sampling options, so it takes no 'steps'"):

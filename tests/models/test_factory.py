@@ -36,6 +36,15 @@ def test_another_kind_is_refused_with_the_way_out(data, words):
         check_data(entry(kinds=("continuous", "count")), data)
 
 
+def test_gray_images_are_binarized_for_a_model_of_binary_pixels():
+    gray = genzoo.DataSpec((1, 8, 8), "image", (genzoo.Feature("pixel"),), (0.0, 16.0), 1.0)
+    with pytest.raises(genzoo.DataError, match=r"takes binary pixels\. Turn them into 0 and 1 with --binarize, or use"):
+        check_data(entry(kinds=("binary",)), gray)
+    with pytest.raises(genzoo.DataError) as caught:
+        check_data(entry(kinds=("count",)), gray)
+    assert "binarize" not in str(caught.value)
+
+
 @pytest.mark.parametrize("kinds", ["continuous", ("number",)])
 def test_kinds_that_do_not_exist_are_refused(kinds):
     with pytest.raises(ValueError, match="kinds"):

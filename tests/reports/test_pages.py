@@ -247,7 +247,7 @@ def test_a_comparison_page_shows_all_figures_and_samples(pages):
         assert f"Samples of {row['id']}" in page.text
         score = row["metrics"]["coverage"]
         assert with_error(score["value"], score["error"]) in page.text
-    assert "real images" in page.text
+    assert "Real images" in page.text
     best = next(row for row in content["rows"] if row["id"] == content["best"])
     assert best["run"] is not None
     assert "Best candidate: latent space" in page.text

@@ -100,6 +100,13 @@ def command(words: Sequence[str], largest: int | None = None, path: Sequence[str
     return main(list(words))
 
 
+def script(file: str) -> int:
+    """Run a Python file of the folder, as `python FILE` does."""
+    sys.argv, sys.path[:1] = [file], [str(Path.cwd())]
+    runpy.run_path(file, run_name="__main__")
+    return 0
+
+
 def own_tests(path: Sequence[str], words: Sequence[str]) -> int:
     """Run the tests in a folder with pytest, with `path` first on `sys.path`."""
     import pytest

@@ -1,4 +1,4 @@
-"""Five models that outsiders write from the guide alone: they train, resume, load, sample, rank and keep promises."""
+"""Six models that outsiders write from the guide alone: they train, resume, load, sample, rank and keep promises."""
 
 from pathlib import Path
 
@@ -14,7 +14,10 @@ from genzoo.testing.promise import DoesNotApply
 pytestmark = pytest.mark.precision  # they train under autocast, as users do
 
 FOLDER = Path(__file__).parents[1] / "support" / "outside"
-MODELS = ("kernels.py:Kernels", "diffusion.py:Diffusion", "characters.py:Characters", "pixelcnn.py:PixelCNN")
+MODELS = (
+    *("kernels.py:Kernels", "diffusion.py:Diffusion", "characters.py:Characters", "pixelcnn.py:PixelCNN"),
+    "labeled.py:Labeled",
+)
 FLOW = "flow.py:Flow"
 CANNOT = {FLOW: {"traces": "zuko builds its distributions of Python objects, which torch.compile does not trace"}}
 """Promises that a model cannot keep, with the reason. genzoo trains such a model without compilation."""
@@ -41,8 +44,15 @@ DATA = {
     "diffusion.py:Diffusion": lambda: "iris",
     "characters.py:Characters": names,
     "pixelcnn.py:PixelCNN": lambda: {"source": "digits", "binarize": True},
+    "labeled.py:Labeled": lambda: "labeled-digits",
     FLOW: lambda: "iris",
 }
+
+
+def same(one, two):
+    """Whether two samples are equal: arrays, or dicts of the arrays of parts."""
+    one, two = ({"": x} if isinstance(x, np.ndarray) else x for x in (one, two))
+    return one.keys() == two.keys() and all(np.array_equal(one[part], two[part]) for part in one)
 
 
 @pytest.mark.parametrize("model", [*MODELS, FLOW])
@@ -57,11 +67,11 @@ def test_an_outside_model_trains_resumes_loads_and_samples(model, tmp_path):
     usual = {"batch_size": 32, "schedule": {"name": "constant"}} if steps[0] else {}
     whole = genzoo.train(place(model), data, **usual, **steps[-1], out=tmp_path / "whole")
     drawn = whole.sample(5, seed=1)
-    assert np.array_equal(genzoo.load(whole.path, model=place(model)).sample(5, seed=1), drawn)
+    assert same(genzoo.load(whole.path, model=place(model)).sample(5, seed=1), drawn)
     if steps[0]:
         genzoo.train(place(model), data, **usual, **steps[0], out=tmp_path / "half")
         resumed = genzoo.resume(tmp_path / "half", data=None if isinstance(data, dict | str) else data, **steps[1])
-        assert np.array_equal(resumed.sample(5, seed=1), drawn)
+        assert same(resumed.sample(5, seed=1), drawn)
 
 
 @pytest.mark.parametrize("model", ["diffusion.py:Diffusion", FLOW])
@@ -128,10 +138,11 @@ def test_an_outside_model_keeps_every_promise(model):
         ("diffusion.py:Diffusion", "gaussian", "coverage"),
         ("characters.py:Characters", "naive-bayes:n_components=2", "test"),
         ("pixelcnn.py:PixelCNN", "vae", "test"),
+        ("labeled.py:Labeled", f"{FOLDER}/labeled.py:Labeled:n_components=3", "test"),
         (FLOW, "gaussian", "test"),
     ],
 )
 def test_an_outside_model_ranks_beside_a_model_of_the_zoo(model, other, by, tmp_path):
-    epochs = {"epochs": 10} if "pixelcnn" in model else {}
+    epochs = {"epochs": 10} if model.startswith(("pixelcnn", "labeled")) else {}
     report = genzoo.compare([place(model), other], DATA[model](), by=by, test=0.3, **epochs, out=tmp_path / "all")
     assert [row.status for row in report.rows] == ["ok", "ok"]

@@ -10,10 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from genzoo.cli.completion.names import classes_in, columns_in, given_in, safe
 from genzoo.cli.completion.table import Table, current_table
 
 ASKED = "_GENZOO_COMPLETE"
 """Environment variable that holds the shell's name if a shell asks for completions."""
+
+
+_LABEL = {"--condition": ("label",)}
+"""Names that an option takes beside columns: a condition can be the labels of images."""
 
 
 @dataclass(slots=True)
@@ -76,21 +81,25 @@ def complete(words: Sequence[str], table: Table) -> Answer:
     command = table["commands"].get(path)
     if command is None:
         return Answer()
-    given, pending, count, ended = _parse(rest, command)
-    if pending is not None:
-        return _matching(_values(pending, word, path, table), word)
-    if word.startswith("-") and not ended:
+    line = _parse(rest, command)
+    if line.pending is not None:
+        return _matching(_values(line.pending, word, path, table, line), word)
+    if word.startswith("-") and not line.ended:
         name, equals, value = word.partition("=")
         option = _option(command, name)
         if equals:
-            return Answer() if option is None else _prefixed(_values(option, value, path, table), f"{name}=", word)
-        return _matching(Answer(_option_names(command, given)), word)
+            known = Answer() if option is None else _values(option, value, path, table, line)
+            return _prefixed(known, f"{name}=", word)
+        return _matching(Answer(_option_names(command, set(line.options))), word)
+    count = len(line.arguments)
     if command["subcommands"] and not count:
-        return _matching(Answer([(name, text) for name, text in command["subcommands"]]), word)
+        names = [(name, text) for name, text in command["subcommands"]]
+        own = _own_models(word) if path == "train" else None
+        return _matching(own or Answer(names), word)
     arguments = command["arguments"]
     if not arguments or (count >= len(arguments) and not arguments[-1]["many"]):
         return Answer()
-    return _matching(_values(arguments[min(count, len(arguments) - 1)], word, path, table), word)
+    return _matching(_values(arguments[min(count, len(arguments) - 1)], word, path, table, line), word)
 
 
 def _command(words: Sequence[str], table: Table) -> tuple[str, list[str]]:
@@ -121,25 +130,42 @@ def _option_names(command: dict[str, Any], given: set[str]) -> list[tuple[str, s
     ]
 
 
-def _parse(words: Sequence[str], command: dict[str, Any]) -> tuple[set[str], dict[str, Any] | None, int, bool]:
-    """Return the options given, the one that waits for its value, the number of arguments, and whether `--` came."""
-    given: set[str] = set()
+@dataclass(slots=True)
+class _Line:
+    """The words before the unfinished one.
+
+    Arguments:
+        options: the options given, with their last values; an empty text for switches.
+        arguments: the arguments.
+        pending: the option that waits for its value, or `None`.
+        ended: whether `--` came.
+    """
+
+    options: dict[str, str] = field(default_factory=dict)
+    arguments: list[str] = field(default_factory=list)
+    pending: dict[str, Any] | None = None
+    ended: bool = False
+
+
+def _parse(words: Sequence[str], command: dict[str, Any]) -> _Line:
+    line, name = _Line(), ""
     waiting: list[dict[str, Any]] = []
-    count, ended = 0, False
     for word in words:
         if waiting:
             waiting.pop()
-        elif word == "--" and not ended:
-            ended = True
-        elif word.startswith("-") and len(word) > 1 and not ended:
-            name, equals, _ = word.partition("=")
-            given.add(name)
+            line.options[name] = word
+        elif word == "--" and not line.ended:
+            line.ended = True
+        elif word.startswith("-") and len(word) > 1 and not line.ended:
+            name, equals, value = word.partition("=")
+            line.options[name] = value
             option = _option(command, name)
             if option is not None and not equals:
                 waiting = [option] * option["values"]
         else:
-            count += 1
-    return given, waiting[-1] if waiting else None, count, ended
+            line.arguments.append(word)
+    line.pending = waiting[-1] if waiting else None
+    return line
 
 
 def _matching(answer: Answer, word: str) -> Answer:
@@ -156,7 +182,7 @@ def _mode(mode: str, found: Sequence[tuple[str, str]]) -> str:
     return "open" if mode == "none" and found and all(value[-1] in "=:." for value, _ in found) else mode
 
 
-def _values(parameter: dict[str, Any], word: str, path: str, table: Table) -> Answer:
+def _values(parameter: dict[str, Any], word: str, path: str, table: Table, line: _Line) -> Answer:
     """Return the values of an option or argument."""
     kind = parameter["kind"]
     if parameter["choices"]:
@@ -164,26 +190,57 @@ def _values(parameter: dict[str, Any], word: str, path: str, table: Table) -> An
     if kind == "RUN":
         return Answer([(name, "") for name in _runs()], "folders")
     if kind == "CANDIDATE":
-        return _candidates(word, table)
+        return _own_models(word) or _candidates(word, table)
     if kind == "NAME=VALUE":
         return _settings(word, table["settings"].get(path, {}))
+    if kind.startswith("COL"):
+        return _columns(kind, word, table, line)
+    if kind == "A,B":
+        return _listed(word, [*columns_in(line.options.get("--data", "")), *_LABEL.get(parameter["names"][0], ())])
     mode = {"DATA": "files", "FILE": "files", "FOLDER": "folders"}.get(kind, "none")
     return Answer([(value, text) for value, text in table["values"].get(kind, ())], mode)
 
 
-def _runs() -> Iterator[str]:
-    """List the runs and comparisons in the folder of runs by name.
+def _columns(kind: str, word: str, table: Table, line: _Line) -> Answer:
+    """Complete a column, or `COL=VALUE`: for `--given` of the model of a run, else of the data on the line."""
+    name, equals, _ = word.partition("=")
+    columns, values = columns_in(line.options.get("--data", "")), table["values"].get(kind.partition("=")[2], [])
+    if kind == "COL=VALUE":
+        run = line.arguments[0] if line.arguments else ""
+        known = given_in((Path(run).expanduser(), _runs_folder() / run)) if run and safe(run) else {}
+        columns, values = list(known), [(level, "") for level in known.get(name, ())]
+    if equals:
+        return Answer([(f"{name}={value}", text) for value, text in values])
+    return Answer([(f"{column}=" if "=" in kind else column, "") for column in columns])
 
-    Names that a shell could run as a command are left out, because bash does not quote them in every line.
-    """
-    folder = Path(os.path.expanduser(os.environ.get("GENZOO_RUNS") or "runs"))  # noqa: PTH111 - raises nothing
+
+def _listed(word: str, names: Sequence[str]) -> Answer:
+    """Complete the last of several names, which commas separate."""
+    earlier, comma, _ = word.rpartition(",")
+    left = [name for name in names if name not in earlier.split(",")]
+    return Answer([(f"{earlier}{comma}{name}", "") for name in left])
+
+
+def _own_models(word: str) -> Answer | None:
+    """Complete `FILE.py:CLASS`; `None` if the word is no path."""
+    file, colon, rest = word.partition(".py:")
+    if colon:
+        return None if ":" in rest else Answer([(f"{file}.py:{name}", "") for name in classes_in(f"{file}.py")])
+    return Answer(mode="files") if word.startswith(("./", "../", "/", "~")) else None
+
+
+def _runs_folder() -> Path:
+    return Path(os.path.expanduser(os.environ.get("GENZOO_RUNS") or "runs"))  # noqa: PTH111 - raises nothing
+
+
+def _runs() -> Iterator[str]:
+    """List the runs and comparisons in the folder of runs by name."""
     try:
-        places = sorted(folder.iterdir())
+        places = sorted(_runs_folder().iterdir())
     except OSError:
         return
     for place in places:
-        safe = place.name.isprintable() and not set("$`").intersection(place.name)
-        if safe and any((place / name).exists() for name in ("config.json", "comparison.json")):
+        if safe(place.name) and any((place / name).exists() for name in ("config.json", "comparison.json")):
             yield place.name
 
 

@@ -11,9 +11,10 @@ import os
 import sys
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from genzoo.plugins.cache import cache_home
+from genzoo.spec.events import Kind
 
 if TYPE_CHECKING:
     import click
@@ -27,7 +28,7 @@ Table = dict[str, Any]
 `values`: per kind of value, names with a description."""
 
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 def current_table() -> Table:
@@ -154,7 +155,7 @@ def _value(parameter: click.Parameter) -> dict[str, Any]:
     elif isinstance(parameter.type, click.Path):
         kind = "FILE"
     else:
-        kind = first.partition("[=")[0].removesuffix("...").strip("[]")
+        kind = first.partition("[=")[0].removesuffix("...").strip("[]").replace("=]", "=")
     return {"kind": kind, "choices": []}
 
 
@@ -215,6 +216,8 @@ def _values(registry: Registry) -> dict[str, list[tuple[str, str]]]:
         "METRIC": names("metrics"),
         "EXTRACTOR": names("extractors"),
         "CALLBACK": names("callbacks"),
+        "KIND": [(kind, "") for kind in get_args(Kind)],
+        "TRANSFORM": names("transforms"),
         "CRITERION": [(name, "") for name in ("bic", "aic", "aicc", "icl", "test", "cv")] + names("metrics"),
         "PLUGIN": [(state.distribution, "") for state in states],
         "PKG": [(state.distribution, "") for state in states if not state.bundled],

@@ -8,6 +8,7 @@ values lie on, such as 0.1; if there is none, as the smallest difference of two 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Collection
 
 import numpy as np
@@ -38,13 +39,17 @@ def with_cells(dataset: Dataset, rows: Rows, columns: Collection[int]) -> Datase
     if len(rows) > most:
         rows = rows[np.unique(np.linspace(0, len(rows) - 1, most).astype(np.int64))]
     values = np.concatenate([np.asarray(block, np.float64) for block in dataset.blocks(rows)])
-    values = values.reshape(-1, len(dataset.spec.features))
     digits = np.finfo(dataset.events.dtype).eps if dataset.events.dtype.kind == "f" else 0.0
-    features = list(dataset.spec.features)
-    for place in columns:
-        cell = dataset.spec.quantum or find_cell(values[:, place], float(digits))
-        features[place] = dataclasses.replace(features[place], cell=cell)
-    return dataclasses.replace(dataset, spec=dataclasses.replace(dataset.spec, features=tuple(features)))
+    specs, numbers = [], itertools.count()
+    for piece in dataset.spec.pieces:
+        own = piece.take(values).reshape(-1, len(piece.spec.features))
+        features = list(piece.spec.features)
+        for place, number in zip(range(len(features)), numbers, strict=False):
+            if number in columns:
+                cell = piece.spec.quantum or find_cell(own[:, place], float(digits))
+                features[place] = dataclasses.replace(features[place], cell=cell)
+        specs.append(dataclasses.replace(piece.spec, features=tuple(features)))
+    return dataclasses.replace(dataset, spec=dataset.spec.of_parts(specs))
 
 
 def find_cell(values: Array, rounding: float = 0.0) -> float | None:

@@ -15,7 +15,7 @@ import numpy as np
 from genzoo.config.data import DataSettings
 from genzoo.data.columns.dates import parse_time
 from genzoo.data.columns.decimals import decimal_places, on_grid
-from genzoo.data.dataset import Dataset, Rows
+from genzoo.data.dataset import Dataset, Rows, parts_of
 from genzoo.errors import ConfigError, did_you_mean
 from genzoo.spec.events import Feature
 from genzoo.typing import Array
@@ -87,6 +87,11 @@ def with_limits(dataset: Dataset, rows: Rows, settings: DataSettings) -> Dataset
     Raises:
         ConfigError: as `stated_bounds`; or bounds are stated for images.
     """
+    specs = [_with_limits(part, own, settings).spec for part, own in parts_of(dataset, rows)]
+    return dataclasses.replace(dataset, spec=dataset.spec.of_parts(specs))
+
+
+def _with_limits(dataset: Dataset, rows: Rows, settings: DataSettings) -> Dataset:
     spec = dataset.spec
     if not spec.form.columns:
         if settings.bounds:
@@ -130,7 +135,7 @@ def _inward(end: float | None, step: float, side: int) -> float | None:
 
 
 def _rounded(x: float, step: float) -> float:
-    return float(on_grid(np.float64(x), np.float64(step)))
+    return float(on_grid(np.array(x), np.array(step)))
 
 
 def _observed(dataset: Dataset, rows: Rows) -> tuple[Array, Array, Array, Array]:

@@ -17,6 +17,7 @@ from genzoo.data.frames.kinds import is_frame
 from genzoo.data.loading import open_matching
 from genzoo.data.opening.choices import as_stated, with_columns, with_conditions
 from genzoo.data.opening.sources import check_source_settings
+from genzoo.data.parts import are_parts, match_events, parts_dataset
 from genzoo.data.readers.numpy_files import array_dataset
 from genzoo.errors import ConfigError
 from genzoo.plugins.registry import Registry
@@ -65,7 +66,7 @@ def _named(data: AnyData | None, split: SplitSettings) -> tuple[Dataset | None, 
     if isinstance(data, str | Path):
         return None, {"source": str(data)}
     if isinstance(data, Mapping):
-        return _mapped(data, split)
+        return _mapped({"source": data} if are_parts(data) else data, split)
     if is_frame(data):
         from genzoo.data.frames.source import frame_dataset  # imported here, because arrays need no pyarrow
 
@@ -88,6 +89,11 @@ def _mapped(data: Mapping[str, Any], split: SplitSettings) -> tuple[Dataset | No
         settings = {**data, "source": "table"}
         checked = _in_memory(validate(DataSettings, settings, "Data"))
         return as_stated(frame_dataset(source, checked, split), checked), settings
+    if are_parts(source):
+        settings = {**data, "source": "parts"}
+        checked = _in_memory(validate(DataSettings, settings, "Data"))
+        parts = parts_dataset("parts", source, checked)
+        return with_columns(parts, DataSettings(source=parts.name), split), settings
     dataset, named = _named(source, SplitSettings())
     settings = {**data, **named}
     if dataset is None:
@@ -112,9 +118,12 @@ def matching_settings(data: AnyData) -> DataSettings:
     Raises:
         ConfigError: a setting is only for training.
     """
-    given = {**data, "source": data.get("source")} if isinstance(data, Mapping) else {"source": data}
+    given: dict[str, Any] = {"source": data}
+    if isinstance(data, Mapping) and not are_parts(data):
+        given = {**data, "source": data.get("source")}
     if not isinstance(given["source"], str | Path):
         given["source"] = "table" if is_frame(given["source"]) else getattr(given["source"], "name", "array")
+        given["source"] = "parts" if are_parts(data) else given["source"]
     return check_matching(validate(DataSettings, {**given, "source": str(given["source"])}, "Data"))
 
 
@@ -145,10 +154,10 @@ def matching_data(data: AnyData, spec: DataSpec, registry: Registry, *, keep_unk
         ConfigError: a setting does not suit the data.
         DataError: there are no such data, a column is missing, or it holds a value that the model cannot take.
     """
-    from genzoo.data.align import match_dataset, match_table
+    from genzoo.data.align import match_table
 
     settings = matching_settings(data)
-    source = data.get("source") if isinstance(data, Mapping) else data
+    source = data.get("source") if isinstance(data, Mapping) and not are_parts(data) else data
     if isinstance(source, str | Path):
         return open_matching(settings, spec, registry, keep_unknown=keep_unknown)
     _in_memory(settings)
@@ -156,7 +165,9 @@ def matching_data(data: AnyData, spec: DataSpec, registry: Registry, *, keep_unk
         from genzoo.data.frames.source import FrameSource, in_one_piece
 
         return match_table("table", FrameSource(in_one_piece(source)), settings, spec, keep_unknown=keep_unknown)
+    if are_parts(source):
+        return match_events(parts_dataset("parts", source, settings), spec)
     dataset, _ = _named(source, SplitSettings())
     if dataset is None:
         raise ConfigError("There is no source of data. Give a path, a built-in name, an array or a table.")
-    return match_dataset(with_columns(as_stated(dataset, settings), settings), spec)
+    return match_events(with_columns(as_stated(dataset, settings), settings), spec)

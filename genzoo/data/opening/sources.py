@@ -6,7 +6,7 @@ from pathlib import Path
 
 from genzoo.config.data import DataSettings
 from genzoo.errors import ConfigError, DataError
-from genzoo.spec.modality import ARRAY_SUFFIXES, MODALITIES, ModalitySpec, SourceSpec
+from genzoo.spec.modality import ARRAY_SUFFIXES, MODALITIES, ModalitySpec, SourceSpec, endings
 from genzoo.text import one_of
 
 STANDARD_INPUT = "-"
@@ -46,22 +46,24 @@ def source_of(settings: DataSettings) -> tuple[ModalitySpec, SourceSpec] | None:
     piped = settings.source == STANDARD_INPUT
     if not piped and not path.is_dir() and not path.is_file():
         raise DataError(f"{path} is neither a file nor a folder, and reading it might never end.")
-    folder = path.is_dir()
     for form in MODALITIES.values():
         for source in form.sources:
-            if source.piped if piped else source.folder if folder else path.name.lower().endswith(source.endings):
+            if source.piped if piped else _is_such(path, source):
                 return form, source
-    if path.suffix in ARRAY_SUFFIXES and not folder:
+    if path.suffix in ARRAY_SUFFIXES and path.is_file():
         return None
     raise DataError(f"{path} has a format that genzoo cannot read. Known: {_known()}.")
 
 
+def _is_such(path: Path, source: SourceSpec) -> bool:
+    return source.folder if path.is_dir() else path.name.lower().endswith(source.endings)
+
+
 def _known() -> str:
     """Return the endings of files that can be read, and the kinds of folders."""
-    sources = [source for form in reversed(MODALITIES.values()) for source in form.sources]
-    endings = [ending if ending[0] == "." else f"…{ending}" for source in sources for ending in source.endings]
-    folders = [source.name for source in sources if source.folder]
-    return one_of([*endings, *ARRAY_SUFFIXES, *folders])
+    files = [ending if ending[0] == "." else f"…{ending}" for ending in endings()]
+    folders = [source.name for form in MODALITIES.values() for source in form.sources if source.folder]
+    return one_of([*files, *folders])
 
 
 def check_source_settings(settings: DataSettings, source: SourceSpec | None) -> None:

@@ -15,6 +15,7 @@ from genzoo.errors import DataError, pass_out_of_memory
 from genzoo.plugins.registry import resolve
 from genzoo.spec.modality import MODALITIES, layouts
 from genzoo.typing import Array
+from genzoo.wording import argument
 
 _EVENT_KEYS = ("x", "X", "data", "images", "events", "arr_0")
 
@@ -25,15 +26,11 @@ _LABEL_KEYS = ("y", "labels", "label", "target")
 _STORED = {"bool": "uint8", "int8": "int16", "uint16": "int32", "uint32": "int64", "uint64": "int64"}
 
 
-def read_array(path: Path) -> Dataset:
-    """Read the events in a NumPy file. Their modality is the one with a layout of as many sides.
-
-    If there are several arrays, one of the names of events, such as `x`, or the only one with two sides or more holds
-    them. NaN in a table is a missing value.
+def read_arrays(path: Path) -> dict[str, Array]:
+    """Read the arrays of a NumPy file by their names; a `.npy` holds one, named `x`, which may be mapped.
 
     Raises:
-        DataError: the file is not a NumPy file of numbers, the array has another rank or is empty, or a value is not
-            finite.
+        DataError: the file is not a NumPy file.
     """
     try:
         with warnings.catch_warnings():
@@ -56,7 +53,20 @@ def read_array(path: Path) -> Dataset:
         ) from error
     if not all(isinstance(array, np.ndarray) for array in arrays.values()):
         raise DataError(f"{path} holds members that are not arrays.")
-    return _choose(path, arrays)
+    return arrays
+
+
+def read_array(path: Path) -> Dataset:
+    """Read the events in a NumPy file. Their modality is the one with a layout of as many sides.
+
+    If there are several arrays, one of the names of events, such as `x`, or the only one with two sides or more holds
+    them. NaN in a table is a missing value.
+
+    Raises:
+        DataError: the file is not a NumPy file of numbers, the array has another rank or is empty, or a value is not
+            finite.
+    """
+    return _choose(path, read_arrays(path))
 
 
 def _check_members(path: Path) -> None:
@@ -89,7 +99,10 @@ def _choose(path: Path, arrays: dict[str, Array]) -> Dataset:
     wide = [key for key, array in arrays.items() if array.ndim >= 2]
     if not known and len(wide) != 1:
         names = ", ".join(arrays) or "none"
-        raise DataError(f"{path} holds the arrays {names}. Name the array of events 'x', and the array of labels 'y'.")
+        raise DataError(
+            f"{path} holds the arrays {names}. Name the array of events 'x', and the array of labels 'y'. If each "
+            f"event has several parts, name these with {argument('parts', list(arrays))}."
+        )
     labels = next((arrays[key] for key in _LABEL_KEYS if key in arrays), None)
     if labels is not None and labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]

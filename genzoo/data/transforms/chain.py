@@ -33,9 +33,7 @@ class Chain(Transform):
         super().__init__()
         self.stages = tuple(stages)
         self.parts = nn.ModuleList(parts)
-        degrees = [part.degrees_of_freedom for part in parts]
-        known = [own for own in degrees if own is not None]
-        self.degrees_of_freedom = sum(known) if len(known) == len(degrees) else None
+        self.degrees_of_freedom = added_degrees(parts)
         self.affine = all(part.affine for part in parts)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -59,6 +57,13 @@ class Chain(Transform):
     def _pairs(self) -> list[tuple[Stage, Transform]]:
         parts = [part for part in self.parts if isinstance(part, Transform)]
         return list(zip(self.stages, parts, strict=True))
+
+
+def added_degrees(parts: Sequence[Transform]) -> int | None:
+    """Return the free parameters of several transforms; `None` if one does not say how many."""
+    degrees = [part.degrees_of_freedom for part in parts]
+    known = [own for own in degrees if own is not None]
+    return sum(known) if len(known) == len(degrees) else None
 
 
 def _changed(x: Tensor, columns: tuple[int, ...] | None, change: Callable[[Tensor], Tensor]) -> Tensor:
@@ -87,11 +92,11 @@ def choose_stages(
         chosen: names of transforms, by column.
 
     Raises:
-        ConfigError: there is no such column or transform, the column is not continuous, or the data are images.
+        ConfigError: there is no such column or transform, the column is not continuous, or the data are no table.
     """
     if chosen and not data.form.columns:
         raise ConfigError(
-            f"{argument('transforms')} is for columns of tables, and these data are images. Leave it out."
+            f"{argument('transforms')} is for columns of tables, and these data are {data.form.plural}. Leave it out."
         )
     known = {feature.name: place for place, feature in enumerate(data.features)}
     groups: dict[str, list[int]] = {}

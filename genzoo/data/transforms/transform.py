@@ -25,6 +25,7 @@ class Stage:
         id: id of the registered transform. A file says nothing else about the code to run.
         options: its options.
         columns: columns of a table that it changes, in increasing order. Defaults to `None`: the whole event.
+        part: name of the part of an event that it is for. Defaults to none: the event is one whole.
     """
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid", "strict": False}
@@ -32,6 +33,7 @@ class Stage:
     id: str
     options: Mapping[str, Any]
     columns: tuple[int, ...] | None = None
+    part: str = ""
 
 
 class Transform(nn.Module, ABC):

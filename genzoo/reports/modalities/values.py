@@ -39,7 +39,8 @@ def first_features(data: DataSpec) -> tuple[Feature, ...]:
     """Return the features of the first values of an event, which fit a table, each under a name of its own."""
     if data.form.columns:
         return data.features[:WIDEST]
-    return tuple(replace(data.features[0], name=data.value_name(place)) for place in range(min(data.size, WIDEST)))
+    features = data.places if len(data.features) > 1 else data.features * min(data.size, WIDEST)
+    return tuple(replace(one, name=data.value_name(place)) for place, one in enumerate(features[:WIDEST]))
 
 
 def cell(value: float, feature: Feature) -> str:

@@ -11,7 +11,15 @@ from genzoo.config.training import GradientTraining
 from genzoo.engine.gradient import GradientEngine
 from genzoo.errors import PluginError
 from genzoo.models.base import Model
-from genzoo.models.objective import Batch, DirectObjective, EMObjective, GradientObjective, Objective, Progress
+from genzoo.models.objective import (
+    Batch,
+    DirectObjective,
+    EMObjective,
+    GradientObjective,
+    Objective,
+    Progress,
+    in_parts,
+)
 from genzoo.runtime.device import Runtime
 from genzoo.runtime.seeding import random_scope
 from genzoo.testing.promise import DoesNotApply, Promise, expect
@@ -68,7 +76,8 @@ def _events(case: Case, count: int, device: str) -> Batch:
     x = torch.zeros(count, *case.data.event_shape, device=device)
     missing = torch.zeros_like(x, dtype=torch.bool) if case.data.missing else None
     size = case.data.condition_size
-    return Batch(x, missing, condition=torch.zeros(count, size, device=device) if size else None)
+    condition = torch.zeros(count, size, device=device) if size else None
+    return in_parts(Batch(x, missing, condition=condition), case.data)
 
 
 def _update_on_meta(model: Model, objective: GradientObjective, case: Case, name: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import torch
 from torch import Tensor
 
@@ -33,7 +35,7 @@ def anomalies_score_higher(subject: Subject) -> None:
         moved = given.x + torch.where(continuous, _FAR * (1.0 + given.x.abs().amax(0)), 0.0)
         if given.missing is not None:
             moved = moved.masked_fill(given.missing, 0.0)
-        far = _scores(module, Given(moved, given.missing, given.condition))
+        far = _scores(module, dataclasses.replace(given, x=moved))
         expect(
             bool(far.median() > usual.median()),
             f"On {case.name}, events far from all data have a median anomaly score of {far.median():.4g}, which is not "

@@ -5,6 +5,7 @@ A `Question` is one method of a capability, such as `encode`. The promises in `A
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -80,7 +81,9 @@ def material(case: Case, question: Question, count: int, dtype: torch.dtype = to
         return case.given(count, dtype)
     decoder = case.wide
     assert isinstance(decoder, Decoder)
-    return Given(scoped(lambda: decoder.prior_sample(count)).to(dtype), None, case.conditions(count, dtype))
+    return Given(
+        scoped(lambda: decoder.prior_sample(count)).to(dtype), None, case.conditions(count, dtype), case.data, True
+    )
 
 
 def answer(question: Question, generator: Generator, given: Given) -> Tensor:
@@ -211,7 +214,7 @@ def outliers_have_a_component(subject: Subject) -> None:
             f"On {case.name}, covers of 37 events is {covered.dtype} of shape {tuple(covered.shape)}, not torch.bool "
             f"of shape (37,).",
         )
-        far = Given(given.x + 1e3 * (1.0 + given.x.abs().amax(0)), None, given.condition)
+        far = dataclasses.replace(given, x=given.x + 1e3 * (1.0 + given.x.abs().amax(0)), missing=None)
         named = scoped(lambda module=module, far=far: far.ask(module.log_posterior)).argmax(1)  # type: ignore[misc]
         expect(
             bool((named == module.outlier).all()),
@@ -286,7 +289,7 @@ def decode_shape(subject: Subject) -> None:
                 tuple(z.shape) == (n, decoder.latent),
                 f"On {case.name}, prior_sample({n}) has shape {tuple(z.shape)}, not {(n, decoder.latent)}.",
             )
-            codes = Given(z.clone(), None, case.conditions(n))
+            codes = Given(z.clone(), None, case.conditions(n), case.data, True)
             x = scoped(lambda decoder=decoder, codes=codes: codes.ask(decoder.decode))  # type: ignore[misc]
             wanted = (n, *case.data.event_shape)
             expect(

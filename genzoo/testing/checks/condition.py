@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Iterator
@@ -14,7 +15,6 @@ from torch import Tensor
 from genzoo.config.training import GradientTraining
 from genzoo.models.base import Decoder, Generator, Likelihood, LikelihoodBound
 from genzoo.testing.checks.capabilities import QUESTIONS, Question, answer, material, questions
-from genzoo.testing.given import Given
 from genzoo.testing.promise import DoesNotApply, Promise, expect
 from genzoo.testing.subject import Case, Subject, scoped
 from genzoo.testing.toys import GIVEN_SIDE
@@ -50,7 +50,7 @@ def refuses_a_missing_condition(subject: Subject) -> None:
         generator = case.wide
         calls: dict[str, Callable[[], object]] = {"sample": functools.partial(generator.sample, 3)}
         for question in _dependent(generator):
-            bare = Given(material(case, question, 3).x, None, None)
+            bare = dataclasses.replace(material(case, question, 3), missing=None, condition=None)
             calls[question.name] = functools.partial(answer, question, generator, bare)
         for name, call in calls.items():
             expect(
@@ -154,7 +154,7 @@ def _answers(case: Case) -> Iterator[tuple[str, Callable[[Tensor], Tensor]]]:
 
 def _under(case: Case, question: Question, condition: Tensor) -> Tensor:
     given = material(case, question, _EVENTS)
-    return answer(question, case.wide, Given(given.x, given.missing, condition))
+    return answer(question, case.wide, dataclasses.replace(given, condition=condition))
 
 
 def _dependent(generator: Generator) -> list[Question]:

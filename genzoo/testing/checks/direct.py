@@ -10,10 +10,10 @@ from torch import Tensor
 
 from genzoo.engine.direct import DirectEngine
 from genzoo.engine.signals import Abandoned
+from genzoo.inference.data_units import ModelInput
 from genzoo.models.base import Generator, Likelihood, Model
 from genzoo.models.objective import Batch, DirectObjective
 from genzoo.runtime.seeding import random_scope
-from genzoo.testing.given import Given, copied
 from genzoo.testing.promise import DoesNotApply, Promise, expect
 from genzoo.testing.subject import Case, Subject, scoped
 
@@ -163,15 +163,13 @@ def _fitted(case: Case, objective: DirectObjective, batch: Batch | None = None, 
 
 
 def _rows(batch: Batch, rows: Tensor) -> Batch:
-    parts = (batch.missing, batch.weight, batch.condition)
-    missing, weight, condition = (None if part is None else part[rows] for part in parts)
-    return Batch(batch.x[rows], missing, weight, rows, condition)
+    return dataclasses.replace(batch.take(rows), index=rows)
 
 
 def _likelihood(generator: Generator, batch: Batch) -> float:
     assert isinstance(generator, Likelihood)
-    given = Given(batch.x, batch.missing, batch.condition)
-    return float(scoped(lambda: copied(given).ask(generator.log_prob)).mean())
+    given = ModelInput(batch.x, batch.missing, batch.condition)
+    return float(scoped(lambda: given.ask(generator.log_prob)).mean())
 
 
 PROMISES = tuple(

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from genzoo.config.sampling import sampling_class
+from genzoo.models.events import in_rows
 from genzoo.testing.checks.configuration import smallest_and_choices
 from genzoo.testing.event_values import EventValue, event_values_of
 from genzoo.testing.promise import DoesNotApply, Promise, expect
@@ -52,7 +53,7 @@ def sampling_options(subject: Subject) -> None:
         raise DoesNotApply("it has no sampling options")
     for case in subject.principal:
         given = {} if (condition := case.conditions(37)) is None else {"condition": condition}
-        without = scoped(lambda case=case, given=given: case.wide.sample(37, **given))  # type: ignore[misc]
+        without = scoped(lambda case=case, given=given: in_rows(case.wide.sample(37, **given), case.data))  # type: ignore[misc]
         with_defaults = scoped(lambda case=case: case.sample(37))  # type: ignore[misc]
         expect(
             torch.equal(without, with_defaults),

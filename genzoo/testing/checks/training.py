@@ -87,7 +87,7 @@ def _energy(case: Case, generator: Generator) -> float:
     References:
         "Energy Statistics: A Class of Statistics Based on Distances" (Székely and Rizzo, 2013).
     """
-    events = case.batch().x.double().flatten(1)
+    events = case.given(dtype=torch.float32).x.double().flatten(1)
     drawn = scoped(lambda: case.sample(len(events), generator.eval())).double().flatten(1)
     between, own, theirs = (torch.cdist(*pair).mean() for pair in ((drawn, events), (drawn, drawn), (events, events)))
     return (2 * between - own - theirs).item()

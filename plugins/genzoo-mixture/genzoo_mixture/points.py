@@ -88,7 +88,7 @@ def _middle(kept: Tensor, scale: Tensor) -> Tensor:
 
 def observed_values(batch: Batch) -> Tensor:
     """Return the values of events, `(N, C)` float64; NaN if they are missing."""
-    x = batch.x.flatten(1).double()
+    x: Tensor = batch.x.flatten(1).double()
     return x if batch.missing is None else x.masked_fill(batch.missing.flatten(1), torch.nan)
 
 

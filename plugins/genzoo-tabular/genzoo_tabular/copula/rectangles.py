@@ -68,7 +68,7 @@ def _sequential(low: Tensor, high: Tensor, factor: Tensor, u: Tensor) -> Tensor:
     total = low.new_zeros(u.shape[:2])
     before: list[Tensor] = []
     for place in range(low.shape[1]):
-        shift = sum((factor[place, k] * z for k, z in enumerate(before)), low.new_zeros(u.shape[:2]))
+        shift = sum(factor[place, k] * z for k, z in enumerate(before))  # 0 at first, the same for all draws
         below, above = ((end[:, place] - shift) / factor[place, place] for end in (low, high))
         total = total + log_interval(below, above)
         if place < low.shape[1] - 1:
