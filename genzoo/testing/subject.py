@@ -270,7 +270,8 @@ class Case:
         entry = self.subject.entry
         condition = fit_condition(self.dataset, np.arange(len(self.dataset)))
         generator = self.parts().generator.eval()
-        return TrainedModel(entry.id, generator, self.transform, self.data, entry.spec.missing, condition=condition)
+        missing = entry.spec.missing and generator.accepts_missing
+        return TrainedModel(entry.id, generator, self.transform, self.data, missing, condition=condition)
 
     @functools.cached_property
     def transform(self) -> Transform:

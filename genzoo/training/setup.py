@@ -92,7 +92,7 @@ class TrainingSetup:
             self.engine.trained,
             self.transform,
             self.dataset.spec,
-            entry.spec.missing,
+            entry.spec.missing and self.engine.trained.accepts_missing,
             sampling=Sampling.of(entry, config.sampling, config.sampling_group),
             condition=self.condition,
         )

@@ -1,0 +1,71 @@
+"""Splines and couplings against zuko, finite differences and their own inverses."""
+
+import pytest
+import torch
+
+from genzoo_flow.coupling import Couplings
+from genzoo_flow.options import FlowOptions
+from genzoo_flow.spline import _LEAST, _ONE, BOUND, Splines, forward, inverse, spline_size, splines_of
+
+
+def splines(bins=5, dtype=torch.float64, spread=1.0):
+    generator = torch.Generator().manual_seed(0)
+    raw = spread * torch.randn(400, 3, spline_size(bins), generator=generator, dtype=dtype)
+    return splines_of(raw, bins), 3 * torch.randn(400, 3, generator=generator, dtype=dtype)
+
+
+def test_zeros_make_the_identity():
+    x = torch.linspace(-7, 7, 50)
+    y, logs = forward(x, splines_of(torch.zeros(50, spline_size(4)), 4))
+    assert torch.allclose(x, y, atol=1e-6)
+    assert torch.allclose(logs, torch.zeros(50), atol=1e-6)
+
+
+def test_slopes_are_derivatives_and_the_inverse_inverts():
+    knots, x = splines()
+    x.requires_grad_()
+    y, logs = forward(x, knots)
+    (slopes,) = torch.autograd.grad(y.sum(), x)
+    assert torch.allclose(slopes.log(), logs, atol=1e-8)
+    assert torch.allclose(inverse(y, knots), x, atol=1e-8)
+    outside = x.abs() > BOUND
+    assert outside.any()
+    assert torch.allclose(y[outside], x[outside], atol=1e-12)
+
+
+def test_splines_agree_with_zuko():
+    transforms = pytest.importorskip("zuko.transforms")
+    generator = torch.Generator().manual_seed(0)
+    shapes = (400, 3, 5), (400, 3, 5), (400, 3, 4)
+    theirs = transforms.MonotonicRQSTransform(
+        *(torch.rand(*shape, generator=generator, dtype=torch.float64) for shape in shapes), bound=BOUND
+    )
+    knots = torch.stack([theirs.horizontal, theirs.vertical], -2)
+    x = 3 * torch.randn(400, 3, generator=generator, dtype=torch.float64)
+    raw = ((theirs.derivatives - _LEAST) / (1 - _LEAST)).expm1().log() - _ONE
+    y, logs = forward(x, Splines(knots.diff(dim=-1), knots[..., 1:], raw))
+    expected, ladj = theirs.call_and_ladj(x)
+    assert torch.allclose(y, expected, atol=1e-9)
+    assert torch.allclose(logs, ladj, atol=1e-9)
+
+
+@pytest.mark.parametrize("size", [1, 2, 7])
+def test_couplings_invert_in_single_precision(size):
+    torch.manual_seed(size)
+    flow = Couplings(size, 0, FlowOptions(dropout=0.0)).eval()
+    for parameter in flow.parameters():
+        parameter.data += 0.03 * torch.randn_like(parameter)
+    x = torch.randn(500, size)
+    with torch.no_grad():
+        noise, _ = flow(x)
+        assert (flow.inverse(noise) - x).abs().max() <= 1e-5
+
+
+def test_log_determinants_of_couplings_are_those_of_their_jacobians():
+    torch.manual_seed(0)
+    flow = Couplings(3, 0, FlowOptions(dropout=0.0, widths=(8,))).double()
+    for parameter in flow.parameters():
+        parameter.data += 0.3 * torch.randn_like(parameter)
+    x = torch.randn(20, 3, dtype=torch.float64)
+    jacobians = torch.func.vmap(torch.func.jacrev(lambda row: flow(row[None])[0][0]))(x)
+    assert torch.allclose(jacobians.det().abs().log(), flow(x)[1], atol=1e-8)
