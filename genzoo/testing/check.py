@@ -24,11 +24,11 @@ from genzoo.testing.checks.likelihood import PROMISES as DENSITY
 from genzoo.testing.checks.masses import PROMISES as MASSES
 from genzoo.testing.checks.metric import PROMISES as METRIC
 from genzoo.testing.checks.metric import MetricSubject
-from genzoo.testing.checks.parts import PROMISES as PARTS
+from genzoo.testing.checks.modalities.parts import PROMISES as PARTS
+from genzoo.testing.checks.modalities.texts import PROMISES as TEXTS
 from genzoo.testing.checks.randomness import PROMISES as RANDOMNESS
 from genzoo.testing.checks.registration import PROMISES as REGISTRATION
 from genzoo.testing.checks.sampling import PROMISES as SAMPLING
-from genzoo.testing.checks.texts import PROMISES as TEXTS
 from genzoo.testing.checks.training import PROMISES as TRAINING
 from genzoo.testing.checks.transform import PROMISES as TRANSFORM
 from genzoo.testing.checks.transform import TransformSubject
