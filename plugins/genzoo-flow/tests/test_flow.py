@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -112,3 +113,28 @@ def test_rounded_columns_are_scored_by_the_probability_of_cells(tmp_path):
     assert fitted.dequantized
     assert [feature.cell for feature in fitted.data.features] == [0.1, 0.1]
     assert (fitted.log_prob_bound(rows, draws=8) < 0).all()
+
+
+def test_rows_with_gaps_have_no_likelihood_after_training_on_whole_rows(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(200, 2))
+    fitted = trained(tmp_path, table(("a", "b"), rows), steps=5, autoregressive=True).load()
+    assert np.isfinite(fitted.log_prob(rows[:3])).all()
+    rows[0, 1] = np.nan
+    with pytest.raises(genzoo.DataError, match="whole rows only"):
+        fitted.log_prob(rows[:3])
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+def test_a_flow_of_all_columns_is_not_compared_given_some(tmp_path, gaps):
+    rows = np.random.default_rng(0).normal(size=(200, 2))
+    rows[0, 0] = np.nan if gaps else 0.0
+    options = "autoregressive=true,widths=[8],training.steps=2,data.joint=true"
+    with pytest.raises(genzoo.GenzooError, match="no exact likelihood of some columns alone"):
+        genzoo.compare(
+            [f"flow:{options}"],
+            pd.DataFrame(rows, columns=["a", "b"]),
+            condition=["b"],
+            by="test",
+            out=tmp_path / "out",
+            progress=False,
+        )
