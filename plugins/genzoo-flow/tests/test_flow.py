@@ -1,16 +1,22 @@
 """Flows on tables: mixed columns, missing values, conditions, and what is said about them."""
 
+import dataclasses
 import itertools
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
 import genzoo
+from genzoo.comparison.fits.learned import check_scored
+from genzoo.config.resolve import resolve_config
+from genzoo.data.dataset import Split
 from genzoo.inference.joint import how_drawn
+from genzoo.plugins.manager import get_registry
+from genzoo.training.setup import build_setup
 from genzoo_flow.autoregressive import Conditionals
 from genzoo_flow.columns import SpreadColumns
+from genzoo_flow.network import Network
 from genzoo_flow.options import FlowOptions
 
 KINDS = {"color": genzoo.Feature("color", "categorical", ("r", "g", "b")), "count": genzoo.Feature("count", "count")}
@@ -125,16 +131,23 @@ def test_rows_with_gaps_have_no_likelihood_after_training_on_whole_rows(tmp_path
 
 
 @pytest.mark.parametrize("gaps", [False, True])
-def test_a_flow_of_all_columns_is_not_compared_given_some(tmp_path, gaps):
-    rows = np.random.default_rng(0).normal(size=(200, 2))
-    rows[0, 0] = np.nan if gaps else 0.0
-    options = "autoregressive=true,widths=[8],training.steps=2,data.joint=true"
-    with pytest.raises(genzoo.GenzooError, match="no exact likelihood of some columns alone"):
-        genzoo.compare(
-            [f"flow:{options}"],
-            pd.DataFrame(rows, columns=["a", "b"]),
-            condition=["b"],
-            by="test",
-            out=tmp_path / "out",
-            progress=False,
-        )
+def test_a_flow_of_all_columns_is_not_compared_given_some(gaps):
+    rows = np.random.default_rng(0).normal(size=(200, 3))
+    whole, given = table(("a", "b", "c"), rows), (genzoo.Feature("c"),)
+    whole = dataclasses.replace(whole, spec=dataclasses.replace(whole.spec, missing=gaps))
+    asked = table(("a", "b"), rows[:, :2])
+    asked = dataclasses.replace(
+        asked, spec=dataclasses.replace(asked.spec, condition=given), conditions=rows[:, 2:].astype(np.float64)
+    )
+    config = resolve_config(get_registry(), "flow", {"options": {"autoregressive": True, "widths": [8]}})
+    with pytest.raises(genzoo.ConfigError, match="no exact likelihood of some columns alone"):
+        check_scored(build_setup(config, whole), asked)
+
+
+def test_dropout_follows_the_rows_per_column_unless_given(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(500, 2))
+    for given, expected in ((None, 1 / 5), (0.0, 0.0)):
+        config = resolve_config(get_registry(), "flow", {"options": {"widths": [8], "dropout": given}})
+        setup = build_setup(config, table(("a", "b"), rows), Split(np.arange(400), *[np.arange(0)] * 2))
+        found = {module.dropout for module in setup.engine.model.generator.modules() if isinstance(module, Network)}
+        assert found == {expected}
