@@ -24,6 +24,7 @@ from genzoo.data.texts.facts import text_facts, text_remarks
 from genzoo.data.value_range import describe_range, range_remarks
 from genzoo.errors import DataError
 from genzoo.spec.events import DataSpec, Feature
+from genzoo.text import counted
 from genzoo.typing import Array
 from genzoo.wording import Word, argument
 
@@ -262,7 +263,8 @@ def _common_remarks(dataset: Dataset) -> list[str]:
         some = ", ".join(map(repr, totals[:4])) + (" ..." if len(totals) > 4 else "")
         remarks.append(f"the last row holds the sum of the rows above it in {some}; remove it from the file")
     if len(dataset) < 100:
-        remarks.append(f"{len(dataset)} events are few to learn a distribution from")
+        verb = "is" if len(dataset) == 1 else "are"
+        remarks.append(f"{counted(len(dataset), 'event')} {verb} few to learn a distribution from")
     return remarks
 
 

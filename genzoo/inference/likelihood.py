@@ -18,7 +18,7 @@ from torch import Tensor
 
 from genzoo.data.dequantize import Dequantizer
 from genzoo.errors import ConfigError
-from genzoo.inference.data_units import CHUNK, DataUnits, Events, pad, padded, to_host
+from genzoo.inference.data_units import DataUnits, Events, pad, padded, to_host
 from genzoo.models.base import Likelihood, LikelihoodBound
 from genzoo.models.measure import cell_sides, measures_of, on_grid, one_each, places_of
 from genzoo.runtime.seeding import random_scope
@@ -73,7 +73,7 @@ def log_prob_bound(units: DataUnits, x: Events, draws: int, seed: int) -> Array:
     if dequantizer is None:
         units.require(LikelihoodBound)
         return _in_data_units(units, x, lambda chunk: _own_bound(units, chunk, chunk.x, draws, seed), GROUP, draws)
-    size = CHUNK if isinstance(units.generator, Likelihood) else GROUP
+    size = None if isinstance(units.generator, Likelihood) else GROUP
     return _in_data_units(units, x, lambda chunk: _bound_of_cells(units, chunk, dequantizer, draws), size, draws)
 
 
@@ -104,14 +104,16 @@ def _bound_of_cells(units: DataUnits, chunk: _Chunk, dequantizer: Dequantizer, d
 
 
 def _in_data_units(
-    units: DataUnits, x: Events, compute: Callable[[_Chunk], Tensor], size: int = CHUNK, draws: int | None = None
+    units: DataUnits, x: Events, compute: Callable[[_Chunk], Tensor], size: int | None = None, draws: int | None = None
 ) -> Array:
     """Return log-likelihoods in data units: the log-densities that `compute` finds, and the log-sizes of cells.
 
     Arguments:
+        size: number of events computed at a time. Defaults to as many as for all other results.
         draws: number of draws, if they are bounds.
     """
     checked = units.check(x)
+    size = size or checked.size
 
     def work(number: int, start: int) -> Array:
         wide = units.to_device(checked.chunk(start, size))

@@ -164,7 +164,8 @@ def degrees_of_freedom(subject: Subject) -> None:
         expect(
             claimed == rank,
             f"On {case.name}, degrees_of_freedom is {claimed}, but the parameters change the density in {rank} "
-            f"directions.",
+            f"directions. Numbers with a constraint, such as probabilities that sum to 1, count once too often unless "
+            f"log_prob normalizes them.",
         )
     if not checked:
         raise DoesNotApply("degrees_of_freedom is None, or the model has too many parameters to count directions")
