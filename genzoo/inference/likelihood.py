@@ -56,7 +56,7 @@ def is_density_on_grid(units: DataUnits) -> bool:
 def log_prob(units: DataUnits, x: Events) -> Array:
     """See `TrainedModel.log_prob`."""
     generator = units.require(Likelihood)
-    flags = on_grid(generator, units.data)
+    flags = on_grid(units.generator, units.data)
     if any(flags):
         step = float(cell_sides(flags, units.data).max())
         raise ConfigError(
