@@ -56,8 +56,9 @@ def is_density_on_grid(units: DataUnits) -> bool:
 def log_prob(units: DataUnits, x: Events) -> Array:
     """See `TrainedModel.log_prob`."""
     generator = units.require(Likelihood)
-    if is_density_on_grid(units):
-        step = units.data.quantum or next(feature.cell for feature in units.data.features if feature.cell)
+    flags = on_grid(units.generator, units.data)
+    if any(flags):
+        step = float(cell_sides(flags, units.data).max())
         raise ConfigError(
             f"The data lie on a grid of step {step:g} and model {units.model!r} is a density, which "
             f"gives only a lower bound for the probability of a point. Ask for log_prob_bound."

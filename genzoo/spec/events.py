@@ -257,6 +257,11 @@ class DataSpec:
         return (Piece("", self, slice(None)),)
 
     @property
+    def has_parts(self) -> bool:
+        """True if an event has named parts, false if it is one whole."""
+        return bool(self.pieces[0].name)
+
+    @property
     def repeats(self) -> tuple[int, ...]:
         """Number of values that each feature describes."""
         return (1,) * len(self.features) if self.form.columns else (self.size,)

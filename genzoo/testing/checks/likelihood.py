@@ -175,7 +175,7 @@ def missing_values_are_integrated_out(subject: Subject) -> None:
     """With missing values, `log_prob` is the density of the observed ones: the integral over the missing ones."""
     checked = 0
     for case in subject.having(Likelihood):
-        parted = bool(case.data.pieces[0].name)  # see 'missing-parts-are-integrated-out'
+        parted = case.data.has_parts  # see 'missing-parts-are-integrated-out'
         grid = grid_of(case, 200_000, _NODES, _PAIR) if case.data.missing and not parted else None
         if grid is None:
             continue
