@@ -12,6 +12,7 @@ from genzoo.errors import ConfigError, DataError
 from genzoo.metrics.metric import Score
 from genzoo.plugins.manager import get_registry
 from genzoo.reports.result import CrossValidation, LogLikelihood, Report, Row
+from genzoo.reports.terminal import fitting_columns
 
 
 def row(name, cv=None, measure="density", memorization=0.5, **metrics):
@@ -112,6 +113,14 @@ def test_the_command_prints_the_same(cli, table):
     found = json.loads(cli(*words, "--json")[1])
     assert found["best"] == "copula"
     assert found["count"] == 20
+
+
+def test_a_terminal_shows_what_a_target_is_for():
+    both = report(*(row(name, 1.0, tstr=0.9, column_shapes=0.9) for name in ("a", "b")))
+    for width in range(20, 100):
+        shown = [column.name for column in fitting_columns(both, width)[0]]
+        assert "tstr" not in shown or "memorization" in shown
+    assert "tstr" in shown
 
 
 def test_images_and_files_without_a_suffix_are_refused(table, tmp_path):
