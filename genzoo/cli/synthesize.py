@@ -63,7 +63,7 @@ def synthesize_command(
         models,
         (None, data_layer(data, given)),
         common,
-        folder=file.with_suffix(""),
+        file=file,
         folds=folds,
         jobs=jobs,
         threads=1,
