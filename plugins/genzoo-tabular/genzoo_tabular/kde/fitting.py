@@ -22,10 +22,13 @@ _CELLS = 0.5
 _LEAST_GAIN = 1e-3
 """Gain in mean log-likelihood from which on a step is tried again."""
 
+_WIDEST = (1.5, 4.0)
+"""Largest logarithms that are tried of the factor by which kernels are widened."""
+
 _BLOCK = 500
 """Rows that are left out at a time."""
 
-_STEPS, _FINE_STEPS = (1.0, 0.5, 0.25, 0.125, 0.0625), (0.125, 0.0625)
+_STEPS, _FINE_STEPS = (1.0, 0.5, 0.25, 0.125, 0.0625), (0.125,)
 """Changes of the logarithm of widths that are tried, and the ones after a first search among few rows."""
 
 
@@ -105,12 +108,14 @@ class _Search:
     def _least(self, rows: TrainingRows, column: int) -> Tensor:
         """Return the smallest width of a column."""
         feature = self.kernels.features[column]
-        values, counts = torch.unique(rows.x[~rows.missing[:, column], column], return_counts=True)
+        seen = ~rows.missing[:, column]
+        values, which = torch.unique(rows.x[seen, column], return_inverse=True)
         gaps = values.diff()
         if feature.levels is not None or feature.kind == "count" or not len(gaps):
             return torch.tensor(_NARROWEST_LEVEL if feature.levels is not None else 0.1, dtype=torch.float64)
         cells = (torch.cat([gaps[:1], gaps]) + torch.cat([gaps, gaps[-1:]])) / 2
-        return _CELLS * cells.repeat_interleave(counts).median()
+        below = torch.zeros_like(cells).index_add(0, which, rows.weights[seen])[cells.argsort()].cumsum(0)
+        return _CELLS * cells.sort().values[torch.searchsorted(below, below[-1] / 2)]
 
     def joint(self) -> Tensor:
         """Return the log-density of rows that are left out and of points, `(T, M)`; -inf if both are equal."""
@@ -167,8 +172,13 @@ def _widen(kernels: Kernels, pilot: Tensor, search: _Search, score: float) -> bo
     numbers = sum(feature.levels is None for feature in kernels.features)
     if not numbers:
         return False
-    kernels.spread = (-(pilot - pilot.mean()) / (2 * numbers)).clamp(-1.5, 1.5).exp().clamp_min(1.0).to(kernels.spread)
-    if search.score(search.joint()) > score:
-        return True
-    kernels.spread.fill_(1.0)
-    return False
+    usual = kernels.log_weights.double().exp() @ pilot
+    wider = -(pilot - usual) / (2 * numbers)
+    best = kernels.spread
+    for most in _WIDEST:
+        kernels.spread = wider.clamp(0.0, most).exp().to(best)
+        found = search.score(search.joint())
+        if found > score:
+            best, score = kernels.spread, found
+    kernels.spread = best
+    return bool((best > 1).any())

@@ -116,7 +116,9 @@ class Kernels(Generator, Likelihood, Imputation):
         filled = x.double().clone()
         for start in range(0, len(x), self._block()):
             part = slice(start, start + self._block())
-            weights = self.log_joint(x[part], missing[part]).softmax(1)
+            joint = self.log_joint(x[part], missing[part])
+            impossible = joint.amax(1, keepdim=True) == -torch.inf  # such a row says nothing about the others
+            weights = torch.where(impossible, self.log_weights.double(), joint).softmax(1)
             if draw:
                 filled[part] = self._around(torch.multinomial(weights, 1).squeeze(1))
             else:
