@@ -48,9 +48,10 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --quiet --numprocesses 2 --d
 test: install
 	GENZOO_TEST_BF16=on $(PYTEST)
 
-# The tests whose outcome could depend on it, as on a CPU that has not.
+# The tests whose outcome could depend on it, as on a CPU that has not. Only files that have such tests are read.
 precision: install
-	GENZOO_TEST_BF16=off $(PYTEST) -m 'precision and not full'
+	GENZOO_TEST_BF16=off $(PYTEST) -m 'precision and not full' README.md \
+		$$(grep --recursive --files-with-matches --include='test_*.py' 'mark\.precision' tests plugins)
 
 # All tests, and what takes longer; ends at the first part that fails.
 full: install oracles

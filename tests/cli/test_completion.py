@@ -76,7 +76,7 @@ def test_every_command_and_option_of_the_command_line_is_offered(table):
         ("genzoo compare 'gmm:n_components=1..9,covariance_type=ti", ["gmm:n_components=1..9,covariance_type=tied"]),
         ("genzoo compare 'gmm:covariance_type=full|ti", ["gmm:covariance_type=full|tied"]),
         ("genzoo compare gmm -o split.met", ["split.method="]),
-        ("genzoo compare gmm --by bi", ["bic", "bits-per-dim"]),
+        ("genzoo compare gmm --by bi", ["bic", "bits-per-byte", "bits-per-dim"]),
         ("genzoo evaluate x --metric cover", ["coverage"]),
         ("genzoo evaluate x --features pix", ["pixels"]),
         ("genzoo plugins fr", ["freeze"]),

@@ -89,7 +89,7 @@ def test_a_misspelled_file_is_corrected(cli, table, words):
 def test_data_that_do_not_suit_the_model_exit_4(cli, tmp_path, model):
     rows = [f"person{row},{row % 7}.5" for row in range(40)]
     (tmp_path / "text.csv").write_text("\n".join(["name,size", *rows]), encoding="utf-8")
-    told = "takes images" if model == "dcgan" else "use a model that takes it (arf, autoencoder, copula, kde, "
+    told = "takes images" if model == "dcgan" else "use a model that takes it (arf, autoencoder, copula, flow, "
     assert_refused(cli("train", model, "--data", "text.csv"), 4, f"odel {model!r}", told)
 
 
@@ -140,7 +140,7 @@ def test_a_word_without_its_option_is_explained(cli, table, words, expected):
     ("words", "expected"),
     [
         ("train vae --monitor loss", "There is no metric 'loss' to monitor. Did you mean 'objective'?"),
-        ("train vae --monitor zzz", "memorization, mmd, objective, precision"),
+        ("train vae --monitor zzz", "memorization, mmd, objective, pair-trends, precision"),
         ("train vae --monitor fid", "Did you mean 'frechet-distance'?"),
         ("train vae --metric fid", "There is no metric 'fid'. Did you mean 'frechet-distance'?"),
         ("train vae --metric KID", "Did you mean 'kernel-distance'?"),

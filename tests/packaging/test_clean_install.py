@@ -23,7 +23,8 @@ import genzoo
 
 pytestmark = [pytest.mark.full, pytest.mark.xdist_group("clean")]
 MODELS = {
-    *("autoencoder", "dcgan", "factor-analysis", "gaussian", "gmm", "mfa", "naive-bayes", "ppca", "t-mixture", "vae"),
+    *("arf", "autoencoder", "copula", "dcgan", "factor-analysis", "flow", "gaussian", "gmm", "kde", "mfa"),
+    *("naive-bayes", "ppca", "smote", "t-mixture", "vae"),
 }
 
 

@@ -28,6 +28,16 @@ def force(answer: str | None = os.environ.get(VARIABLE)) -> None:
     torch.cpu.get_capabilities = get_capabilities
 
 
+def was_asked() -> bool:
+    """Whether this process asked PyTorch, or `ask` said that another one did."""
+    return bool(_asked)
+
+
+def ask() -> None:
+    """Count as asked here what a process asked that this one waited for."""
+    _asked.append(True)
+
+
 class Guard:
     """Fails tests that ask for bfloat16 and are not marked `precision`, as `make precision` would not run them."""
 

@@ -19,7 +19,7 @@ import sys
 import sysconfig
 import tempfile
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,11 +29,12 @@ HEAVY = ("torch._dynamo", "sklearn.datasets", "genzoo.testing", "genzoo.cli.trai
 
 @dataclass(frozen=True)
 class Ended:
-    """The result of a process: exit code, stdout and stderr."""
+    """The result of a process: exit code, stdout, stderr, and whether it asked for the CPU's bfloat16."""
 
     code: int
     out: str
     err: str
+    asked: bool
 
     @property
     def shown(self) -> str:
@@ -59,12 +60,12 @@ class Warm:
     def __call__(self, work: str, *given: object, folder: Path, **variables: str) -> Ended:
         """Call a function of this file with `given`, in a fork and in a folder; its result is the exit code."""
         with tempfile.TemporaryDirectory() as place:
-            files = [Path(place, kind) for kind in ("out", "err")]
+            files = [Path(place, kind) for kind in ("out", "err", "asked")]
             asked = [work, given, str(folder), {**self._variables, **variables}, [str(file) for file in files]]
             self._server.stdin.write(f"{json.dumps(asked)}\n")
             self._server.stdin.flush()
             code = int(self._server.stdout.readline())
-            return Ended(code, *(file.read_text(encoding="utf-8") for file in files))
+            return Ended(code, *(file.read_text(encoding="utf-8") for file in files[:2]), files[2].exists())
 
     def close(self) -> None:
         self._server.stdin.close()
@@ -119,17 +120,27 @@ def own_tests(path: Sequence[str], words: Sequence[str]) -> int:
 def _serve() -> None:
     for name in sys.argv[1:]:
         importlib.import_module(name)
+    was_asked = bool  # is false
     if "torch" in sys.modules:
-        runpy.run_path(str(Path(__file__).with_name("bf16.py")))["force"]()
+        bf16 = runpy.run_path(str(Path(__file__).with_name("bf16.py")))
+        bf16["force"]()
+        was_asked = bf16["was_asked"]
     for line in sys.stdin:
         child = os.fork()
         if not child:
-            _child(*json.loads(line))
+            _child(was_asked, *json.loads(line))
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
-def _child(work: str, given: Sequence[object], folder: str, variables: dict[str, str], files: Sequence[str]) -> None:
+def _child(
+    was_asked: Callable[[], bool],
+    work: str,
+    given: Sequence[object],
+    folder: str,
+    variables: dict[str, str],
+    files: Sequence[str],
+) -> None:
     code = 70
     try:
         for number, place in ((0, os.devnull), (1, files[0]), (2, files[1])):
@@ -147,6 +158,8 @@ def _child(work: str, given: Sequence[object], folder: str, variables: dict[str,
     except BaseException:
         traceback.print_exc()
     finally:
+        if was_asked():
+            Path(files[2]).touch()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

@@ -14,8 +14,6 @@ from genzoo.testing import check_promises, promises
 from genzoo.testing.check import check_promise, subject_of
 from genzoo.testing.promise import DoesNotApply
 
-pytestmark = pytest.mark.precision  # they train under autocast, as users do
-
 FOLDER = Path(__file__).parents[1] / "support" / "outside"
 MODELS = (
     "kernels.py:Kernels",
@@ -74,6 +72,7 @@ def test_an_outside_model_fits_on_a_page(model):
     assert len(lines) <= 70
 
 
+@pytest.mark.precision
 @pytest.mark.parametrize("model", [*MODELS, FLOW])
 def test_an_outside_model_trains_resumes_loads_and_samples(model, tmp_path):
     data, steps = DATA[model](), [{}] if "kernels" in model else [{"steps": 3}, {"steps": 6}]
@@ -87,6 +86,7 @@ def test_an_outside_model_trains_resumes_loads_and_samples(model, tmp_path):
         assert same(resumed.sample(5, seed=1), drawn)
 
 
+@pytest.mark.precision
 @pytest.mark.parametrize("model", ["diffusion.py:Diffusion", FLOW])
 def test_an_outside_model_learns_rows_given_their_species(model, tmp_path):
     run = genzoo.train(place(model), "iris", condition=["species"], steps=4, batch_size=32, out=tmp_path / "run")
@@ -104,6 +104,7 @@ genzoo.train(model, data, steps=8, batch_size=32, checkpoint_every=2, out=out, c
 """
 
 
+@pytest.mark.precision
 @pytest.mark.full
 def test_a_killed_run_on_texts_resumes_with_equal_bits(tmp_path):
     model, data = place("letters.py:Letters"), str(tmp_path / "names.txt")
@@ -117,6 +118,7 @@ def test_a_killed_run_on_texts_resumes_with_equal_bits(tmp_path):
     assert whole.sample(20) == resumed.sample(20)
 
 
+@pytest.mark.precision
 def test_denoising_steps_of_an_outside_diffusion_are_sampling_options(tmp_path):
     run = genzoo.train(place("diffusion.py:Diffusion"), "iris", steps=4, batch_size=32, out=tmp_path / "run")
     few, many = (run.sample(3, seed=0, options={"steps": steps}) for steps in (2, 40))
@@ -167,6 +169,7 @@ def test_an_outside_model_keeps_every_promise(model):
     assert broken.keys() == CANNOT.get(model, {}).keys(), broken
 
 
+@pytest.mark.precision
 @pytest.mark.full
 @pytest.mark.parametrize(
     ("model", "other", "by"),

@@ -15,8 +15,6 @@ from genzoo.errors import ArtifactError, ConfigError, DataError, Interrupted
 from genzoo.testing.check import check_promise, promises, subject_of
 from genzoo.testing.promise import BrokenPromise
 
-pytestmark = pytest.mark.precision  # they train under autocast, as users do
-
 LABELED = f"{Path(__file__).parents[1] / 'support' / 'outside'}/labeled.py:Labeled"
 USUAL = {"batch_size": 32, "n_components": 3, "schedule": {"name": "constant"}}
 
@@ -31,6 +29,7 @@ def contents(run):
     return {name: value.clone() for name, value in model.generator.state_dict().items()}
 
 
+@pytest.mark.precision
 def test_a_killed_run_resumes_to_equal_bits(tmp_path, run):
     def kill(step):
         if step.number == 3:
@@ -44,6 +43,7 @@ def test_a_killed_run_resumes_to_equal_bits(tmp_path, run):
     assert all(torch.equal(value, resumed[name]) for name, value in contents(run).items())
 
 
+@pytest.mark.precision
 def test_samples_are_arrays_on_the_grid_and_levels(run):
     drawn = run.sample(6, seed=1)
     assert drawn["image"].shape == (6, 1, 8, 8)
@@ -52,6 +52,7 @@ def test_samples_are_arrays_on_the_grid_and_levels(run):
     assert set(drawn["label"]) <= set(range(10))
 
 
+@pytest.mark.precision
 def test_log_likelihoods_add_up_over_parts(run):
     model = genzoo.load(run.path, model=LABELED)
     drawn = model.sample(6, seed=1)
@@ -66,6 +67,7 @@ def test_log_likelihoods_add_up_over_parts(run):
     assert np.exp(each).sum(0) == pytest.approx(1.0), "the image is integrated out"
 
 
+@pytest.mark.precision
 def test_scores_take_parts_files_and_datasets(tmp_path, run):
     model = genzoo.load(run.path, model=LABELED)
     drawn = model.sample(12, seed=1)
@@ -76,6 +78,7 @@ def test_scores_take_parts_files_and_datasets(tmp_path, run):
     assert genzoo.evaluate(run, metrics=["coverage"]).scores
 
 
+@pytest.mark.precision
 def test_the_command_line_samples_scores_and_reports(tmp_path, run, cli):
     file = ("--model-file", LABELED.partition(":")[0])
     assert cli("sample", run.path, "-n", 8, "--out", tmp_path / "s.npz", *file)[0] == 0
@@ -111,6 +114,7 @@ def test_events_of_other_parts_are_refused(run):
         run.log_prob_bound({"picture": np.zeros((2, 8, 8)), "label": np.zeros(2)})
 
 
+@pytest.mark.precision
 def test_training_on_parts_that_are_missing(tmp_path):
     images = np.random.default_rng(0).integers(0, 17, (60, 4, 4)).astype(float)
     images[::3] = np.nan
@@ -119,6 +123,7 @@ def test_training_on_parts_that_are_missing(tmp_path):
     assert set(run.sample(9)["label"]) <= {"a", "b"}
 
 
+@pytest.mark.precision
 def test_two_models_of_parts_rank_in_one_measure(tmp_path):
     report = genzoo.compare(
         [f"{LABELED}:n_components=2", f"{LABELED}:n_components=3"],

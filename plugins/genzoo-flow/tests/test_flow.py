@@ -24,8 +24,8 @@ def table(names, rows, **kinds):
 
 
 def trained(folder, dataset, steps=60, **options):
-    training = {"steps": steps, "batch_size": 64}
-    return genzoo.train("flow", dataset, out=folder / "run", training=training, device="cpu", **{**SMALL, **options})
+    settings = {"training": {"steps": steps, "batch_size": 64}, "device": "cpu", "precision": "fp32"}
+    return genzoo.train("flow", dataset, out=folder / "run", **settings, **{**SMALL, **options})
 
 
 def mixed(n=200):
