@@ -122,8 +122,8 @@ def synthesize(
         n: number of rows to write.
         out: file of the rows. The comparison, its report and the model are kept in a folder of the same name without
             the suffix; the same call continues there.
-        models: candidates, as for `compare`. Defaults to the models of tables that have a likelihood, are fitted without
-            training steps, keep no training rows and need no extra package.
+        models: candidates, as for `compare`. Defaults to the models of tables that have a likelihood, are fitted
+            without training steps, keep no training rows and need no extra package.
         folds: number of folds of cross-validation. Defaults to 5.
         target: name of a column to predict: `tstr` then counts, too. Defaults to none.
         seed: seed of the comparison and of the rows. Defaults to 0.
@@ -207,9 +207,7 @@ def _reason_against(zoo: Registry, entry: Entry[ModelSpec]) -> str | None:
     return None
 
 
-def write_synthesis(
-    comparison: Comparison, not_tried: Mapping[str, str], file: Path, n: int, seed: int
-) -> Synthesis:
+def write_synthesis(comparison: Comparison, not_tried: Mapping[str, str], file: Path, n: int, seed: int) -> Synthesis:
     """Run a comparison, train the model that it picks on all rows, and write rows of it.
 
     Raises:
@@ -222,7 +220,9 @@ def write_synthesis(
     keeping = {one.id for one in comparison.candidates if models.get(one.config.model).spec.keeps_rows}
     pick = pick_of(found, keeping)
     marked = tuple(_marked(row, pick.id) for row in found.rows)
-    report = dataclasses.replace(found, best=pick.id, rows=marked, notes=(pick.reason, *_about(pick, not_tried), *found.notes))
+    report = dataclasses.replace(
+        found, best=pick.id, rows=marked, notes=(pick.reason, *_about(pick, not_tried), *found.notes)
+    )
     try:
         report = comparison.keep_best(report)
     finally:

@@ -91,7 +91,19 @@ def test_rows_report_and_model_are_written(table, tmp_path):
     assert found.report.notes[0] == found.pick.reason
     assert (tmp_path / "new" / "report.html").is_file()
     assert found.run.path == tmp_path / "new" / "best"
-    assert {"out", "count", "seed", "best", "reason", "ranks", "tried", "not_tried", "left_out", "run", "report"} == set(found.as_dict())
+    assert {
+        "out",
+        "count",
+        "seed",
+        "best",
+        "reason",
+        "ranks",
+        "tried",
+        "not_tried",
+        "left_out",
+        "run",
+        "report",
+    } == set(found.as_dict())
     assert found.pick.reason in repr(found)
     again = genzoo.synthesize(
         table, 50, tmp_path / "new.csv", models=["copula", "naive-bayes"], folds=2, target="sport", progress=False

@@ -28,7 +28,9 @@ def spec(*features):
 def rows(x, missing=None, weights=None):
     x = torch.as_tensor(np.asarray(x, np.float64))
     mask = torch.zeros_like(x, dtype=torch.bool) if missing is None else torch.as_tensor(missing)
-    return TrainingRows(x.masked_fill(mask, 0.0), mask, torch.ones(len(x), dtype=torch.float64) if weights is None else weights)
+    return TrainingRows(
+        x.masked_fill(mask, 0.0), mask, torch.ones(len(x), dtype=torch.float64) if weights is None else weights
+    )
 
 
 def fitted(data, features, missing=None, weights=None, sweeps=200, **options):

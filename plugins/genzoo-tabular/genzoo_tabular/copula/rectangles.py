@@ -33,7 +33,7 @@ def log_interval(low: Tensor, high: Tensor) -> Tensor:
 
 
 def probability_below(z: Tensor) -> Tensor:
-    """Return the probability that a standard normal is below `z`, also in the lower tail; `ndtr` of torch is 0 there."""
+    """Return the probability that a standard normal is below `z`. In the lower tail, torch's `ndtr` loses its digits."""
     return torch.special.erfc(-z * math.sqrt(0.5)) / 2
 
 

@@ -62,14 +62,15 @@ def _equal(first: TrainingRows, second: TrainingRows) -> Tensor:
     """Return which rows are equal, `(N, M)`."""
     both = torch.cat([torch.cat([part.x, part.missing.double()], 1) for part in (first, second)])
     _, which = torch.unique(both, dim=0, return_inverse=True)
-    return which[: len(first), None] == which[len(first) :]
+    same: Tensor = which[: len(first), None] == which[len(first) :]
+    return same
 
 
 def _left_out(kernels: Kernels, kept: TrainingRows, rows: TrainingRows) -> Tensor:
     """Return the log-densities of rows if they and all equal rows are left out, `(N,)`."""
     parts = []
-    for block in torch.arange(len(rows)).split(_BLOCK):
-        part = rows.take(block)
+    for start in range(0, len(rows), _BLOCK):
+        part = rows.take(torch.arange(start, min(start + _BLOCK, len(rows))))
         joint = kernels.log_joint(part.x, part.missing).masked_fill_(_equal(part, kept), -math.inf)
         parts.append(joint.logsumexp(1))
     logs = torch.cat(parts)
