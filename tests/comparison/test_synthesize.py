@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import genzoo
-from genzoo.comparison.synthesize import pick_of, table_models
+from genzoo.comparison.synthesize import pick_of, usual_candidates
 from genzoo.errors import ConfigError, DataError
 from genzoo.metrics.metric import Score
 from genzoo.plugins.manager import get_registry
@@ -100,7 +100,19 @@ def test_rows_report_and_model_are_written(table, tmp_path):
     assert found.report.notes[0] == found.pick.reason
     assert (tmp_path / "new" / "report.html").is_file()
     assert found.run.path == tmp_path / "new" / "best"
-    assert {"out", "count", "seed", "best", "reason", "ranks", "left_out", "run", "report"} == set(found.as_dict())
+    assert {
+        "out",
+        "count",
+        "seed",
+        "best",
+        "reason",
+        "ranks",
+        "tried",
+        "not_tried",
+        "left_out",
+        "run",
+        "report",
+    } == set(found.as_dict())
     assert found.pick.reason in repr(found)
     again = genzoo.synthesize(
         table, 50, tmp_path / "new.csv", models=["copula", "naive-bayes"], folds=2, target="sport", progress=False
@@ -150,7 +162,31 @@ def test_the_number_of_rows_and_the_file_are_checked_first(cli, table, tmp_path)
         genzoo.synthesize(table, 5, tmp_path / "folder.csv", progress=False)
 
 
-def test_candidates_are_all_models_of_tables():
-    found = table_models(get_registry())
-    assert {"copula", "gmm", "naive-bayes"} <= set(found)
-    assert "dcgan" not in found
+def test_usual_candidates_have_a_likelihood_and_are_fitted_without_steps():
+    tried, others = usual_candidates(get_registry())
+    assert {"copula", "arf", "gmm", "naive-bayes"} <= set(tried)
+    assert others["kde"] == others["smote"] == "it keeps training rows"
+    assert others["autoencoder"] == "it has no likelihood"
+    assert "step by step" in others["vae"]
+    assert "step by step" in others["flow"]
+    assert "dcgan" not in {*tried, *others}  # it takes images only
+
+
+def test_a_model_that_says_it_keeps_rows_is_left_out_unless_it_is_alone():
+    both = report(row("keeper", -1.0), row("other", -2.0))
+    pick = pick_of(both, {"keeper"})
+    assert pick.id == "other"
+    assert pick.left_out == {"keeper": "it keeps training rows"}
+    assert pick_of(report(row("keeper", -1.0)), {"keeper"}).id == "keeper"
+
+
+def test_what_is_left_out_is_said_and_shown(table, tmp_path):
+    found = genzoo.synthesize(
+        table, 20, tmp_path / "new.csv", models=["kde", "naive-bayes"], folds=2, target="sport", progress=False
+    )
+    assert found.pick.id == "naive-bayes"
+    assert "Left out: kde (it keeps training rows)." in found.report.notes
+    assert "kde contains training rows; people who have the model can read them." in found.report.notes
+    assert "it keeps training rows" in (tmp_path / "new" / "report.html").read_text()
+    assert found.as_dict()["tried"] == [one.id for one in found.report.rows]
+    assert found.as_dict()["not_tried"] == {}
