@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from genzoo.data.dequantize import Dequantizer
-from genzoo.errors import ConfigError
+from genzoo.errors import ConfigError, DataError
 from genzoo.inference.data_units import DataUnits, Events, pad, padded, to_host
-from genzoo.models.base import Likelihood, LikelihoodBound
+from genzoo.models.base import Imputation, Likelihood, LikelihoodBound
 from genzoo.models.measure import cell_sides, measures_of, on_grid, one_each, places_of
 from genzoo.runtime.seeding import random_scope
 from genzoo.text import counted
@@ -79,7 +79,16 @@ def log_prob_bound(units: DataUnits, x: Events, draws: int, seed: int) -> Array:
 
 
 def _density(units: DataUnits, generator: Likelihood, chunk: _Chunk, x: Tensor) -> Tensor:
-    """Return the log-density in data units of events `x (n, *event)`, at or near the chunk's, `(n,)`."""
+    """Return the log-density in data units of events `x (n, *event)`, at or near the chunk's, `(n,)`.
+
+    Raises:
+        DataError: values are missing, and the model only approximates the density of the others.
+    """
+    if chunk.missing and isinstance(generator, Imputation) and generator.approximate:
+        raise DataError(
+            f"Model {units.model!r} has an exact likelihood of whole rows only, and these have missing values. Fill "
+            f"them in first (genzoo impute), leave such rows out, or train it on data with missing values."
+        )
     asked = units.to_model(x, chunk.missing, chunk.conditions)
     return one_each("log_prob", asked.ask(generator.log_prob), len(x)).to(x.dtype) + _log_det(units, x)
 

@@ -25,6 +25,7 @@ from genzoo.engine.signals import Signals
 from genzoo.errors import ConfigError, DataError, PluginError
 from genzoo.models.base import Model
 from genzoo.models.objective import DirectObjective, EMObjective, GradientObjective, Objective
+from genzoo.plugins.registry import blame
 from genzoo.runtime.device import Runtime, resolve_runtime
 from genzoo.text import counted
 from genzoo.wording import argument
@@ -202,6 +203,8 @@ def _by_gradient(
     images = len(source.dataset.spec.event_shape) == 3  # (C, H, W)
     if images:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    with blame("The objective"):
+        objective.prepare(model, len(source.rows))
     engine = GradientEngine(model, objective, settings, source.runtime, processes)
     size = engine.events_per_step
     if len(source.rows) < size:
