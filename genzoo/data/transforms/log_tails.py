@@ -51,7 +51,7 @@ class LogTailsTransform(Transform):
     def fit(cls, _: Settings, data: DataSpec, blocks: Iterable[NumberArray]) -> LogTailsTransform:
         rows = kept_rows(blocks, len(data.features))
         gone = np.isnan(rows)
-        check_none(data, gone.all(0), "has no value in the training rows.")
+        check_none(data, np.asarray(gone.all(0)), "has no value in the training rows.")
         with np.errstate(over="ignore", invalid="ignore"):
             low, middle, high = np.nanquantile(rows, _LEVELS, axis=0)
             deviation = np.nanstd(rows, axis=0)

@@ -34,7 +34,8 @@ def log_interval(low: Tensor, high: Tensor) -> Tensor:
 
 def probability_below(z: Tensor) -> Tensor:
     """Return the probability that a standard normal is below `z`, with all its digits in the lower tail."""
-    return torch.special.erfc(-z * math.sqrt(0.5)) / 2
+    below: Tensor = torch.special.erfc(-z * math.sqrt(0.5)) / 2
+    return below
 
 
 def draw_interval(low: Tensor, high: Tensor, u: Tensor) -> Tensor:
