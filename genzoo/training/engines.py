@@ -14,7 +14,8 @@ from genzoo.data.condition_transform import ConditionTransform
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.data.dequantize import Dequantizer
 from genzoo.data.transforms import Transform
-from genzoo.engine.dataloader import DataLoader, PassLoader, make_block_loader, make_loader
+from genzoo.engine.blocks import PassLoader, make_block_loader
+from genzoo.engine.dataloader import DataLoader, make_loader
 from genzoo.engine.direct import DirectEngine
 from genzoo.engine.distributed import Processes
 from genzoo.engine.em import EMEngine
@@ -26,6 +27,7 @@ from genzoo.models.base import Model
 from genzoo.models.objective import DirectObjective, EMObjective, GradientObjective, Objective
 from genzoo.plugins.registry import blame
 from genzoo.runtime.device import Runtime, resolve_runtime
+from genzoo.text import counted
 from genzoo.wording import argument
 
 Engine = GradientEngine | EMEngine | DirectEngine
@@ -112,7 +114,8 @@ def with_batch_of(
     if size >= settings.batch_size or size < max(1, objective.least_events * settings.grad_accumulation):
         return config, ()
     training = settings.model_copy(update={"batch_size": size})
-    remark = f"The batch size is {size}, and not {settings.batch_size} as in the recipe, because there are {rows} rows."
+    there = f"there {'is' if rows == 1 else 'are'} {counted(rows, 'row')}"
+    remark = f"The batch size is {size}, and not {settings.batch_size} as in the recipe, because {there}."
     return config.model_copy(update={"training": training}), (remark,)
 
 

@@ -21,7 +21,7 @@ def test_arf(promise):
     promise()
 
 
-@keeps_promises("kde", options={"most_rows": 60})
+@keeps_promises("kde")
 def test_kde(promise):
     promise()
 
