@@ -57,7 +57,7 @@ class LogTailsTransform(Transform):
             deviation = np.nanstd(rows, axis=0)
             scale = np.where(high > low, (high - low) / 2, deviation)
         problem = "never changes in the training rows, or spreads so widely that its squares overflow."
-        check_none(data, np.asarray(~((scale > 0) & np.isfinite(scale))), problem)
+        check_none(data, ~np.isfinite(np.where(scale > 0, scale, np.nan)), problem)
         return cls(torch.from_numpy(middle), torch.from_numpy(scale))
 
     @classmethod

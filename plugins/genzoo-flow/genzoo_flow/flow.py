@@ -21,7 +21,7 @@ from genzoo_flow.network import Network
 _PRIOR = 50
 """Rows per column at which half of the inner activations are dropped in training.
 
-Fewer rows need more noise: wine with 110 rows per column does best near .3, tables of 5,000 near 0.
+Fewer rows need more noise: wine with 110 rows per column does well near .3, tables with 5,000 near 0.
 """
 
 _COMPLETIONS = 32

@@ -24,7 +24,7 @@ _FLOW = genzoo.ModelSpec(
     training={
         "epochs": 100,
         "batch_size": 256,
-        "optimizer": {"name": "adamw", "lr": 5e-3, "weight_decay": 1.0},
+        "optimizer": {"name": "adamw", "lr": 5e-3},
         "schedule": {"name": "cosine"},
         "ema": 0.99,
     },
