@@ -102,9 +102,9 @@ def test_other_files_of_samples_are_refused(tmp_path, run, cli, name):
 
 def test_a_model_of_parts_says_what_data_it_takes():
     with pytest.raises(DataError, match="takes events of several parts"):
-        genzoo.train(LABELED, "iris", steps=1)
+        genzoo.train(LABELED, "iris", steps=1, precision="fp32")
     with pytest.raises(DataError, match="takes tables"):
-        genzoo.train("gmm", "labeled-digits")
+        genzoo.train("gmm", "labeled-digits", precision="fp32")
     with pytest.raises(ConfigError, match="not for events of several parts"):
         genzoo.train(LABELED, {"source": {"a": np.zeros((9, 1))}, "label": "a"})
 

