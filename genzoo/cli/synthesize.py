@@ -35,7 +35,8 @@ from genzoo.cli.output import print_json, print_line, terminal_width
     "models",
     multiple=True,
     metavar="MODEL",
-    help="Candidate, as for compare; may be repeated.  [default: all models of tables]",
+    help="Candidate, as for compare; may be repeated.  [default: models of tables with a likelihood that are fitted "
+    "without steps]",
 )
 @click.option("--folds", type=int, default=5, show_default=True, metavar="K", help="Folds of cross-validation.")
 @click.option("--jobs", type=int, default=1, show_default=True, metavar="N", help="Number of fits at a time.")
@@ -50,7 +51,8 @@ def synthesize_command(
     """Write synthetic rows of the table DATA, drawn from the model that explains it best.
 
     Models of tables are compared by cross-validation, and by their samples if their likelihoods measure different
-    things. The one that is picked is trained on all rows. Models that copy training rows are left out.
+    things. The one that is picked is trained on all rows. Models that keep or copy training rows are left out. By
+    default, models that are trained step by step, such as flow, are not tried, as they may take minutes: name them.
 
     \b
     genzoo synthesize customers.csv -n 10000 --out synthetic.csv
@@ -59,17 +61,17 @@ def synthesize_command(
 
     file = check_file(out, count)
     common = run_layer(("seed", "device"), given)
-    comparison = prepare_synthesis(
+    comparison, not_tried = prepare_synthesis(
         models,
         (None, data_layer(data, given)),
         common,
-        folder=file.with_suffix(""),
+        file=file,
         folds=folds,
         jobs=jobs,
         threads=1,
         target=given["target"],
     )
-    found = write_synthesis(comparison, file, count, given["seed"])
+    found = write_synthesis(comparison, not_tried, file, count, given["seed"])
     if as_json:
         print_json(found.as_dict())
         return
@@ -78,8 +80,11 @@ def synthesize_command(
     from genzoo.reports.terminal import print_report
 
     print_report(found.report, Console(width=terminal_width(), highlight=False, soft_wrap=False))
+    print_line(f"tried: {', '.join(row.id for row in found.report.rows)}")
     for name, reason in found.pick.left_out.items():
         print_line(f"left out: {name}: {reason}")
+    for name, reason in found.not_tried.items():
+        print_line(f"not tried: {name}: {reason}")
     print_line(f"rows:   {found.out}")
     print_line(f"report: {found.run.path.parent / 'report.html'}")
     print_line(f"model:  {found.run.path}")

@@ -355,7 +355,8 @@ class Comparison:
         """Return a sentence on candidates that contain training rows."""
         models = get_registry().models
         kept = [one.id for one in self.candidates if models.get(one.config.model).spec.keeps_rows]
-        return [f"{' and '.join(kept)} contain training rows; people who have the model can read them."] if kept else []
+        verb = "contains" if len(kept) == 1 else "contain"
+        return [f"{' and '.join(kept)} {verb} training rows; people who have the model can read them."] if kept else []
 
     def _about_rows(self) -> str:
         split = self.division.split(everything=False, watched=False)

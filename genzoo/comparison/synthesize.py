@@ -2,13 +2,14 @@
 
 Cross-validated log-likelihoods pick the best of models whose likelihoods measure the same. Models with another measure,
 or with none, cannot be ranked by it. So the best of each measure, and all models without a likelihood, are compared by
-their samples: the smallest mean rank wins. A model that copies training rows is never picked if there is another.
+their samples: the smallest mean rank wins. A model that keeps or copies training rows is never picked if there is
+another.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,17 +26,23 @@ from genzoo.inference.export import check_suffix, save_events
 from genzoo.metrics.memorization import PARTLY
 from genzoo.persistence.run import Run
 from genzoo.plugins.manager import get_registry
-from genzoo.plugins.registry import Registry
+from genzoo.plugins.registry import Entry, Registry
 from genzoo.reports.result import Report, Row
 from genzoo.runtime.display import show_progress
 from genzoo.runtime.progress import Phase
+from genzoo.spec.entries import ModelSpec
 from genzoo.spec.modality import MODALITIES
-from genzoo.storage.paths import user_path
+from genzoo.storage.paths import check_not_source, user_path
+from genzoo.wording import argument
 
 FOLDS = 5
 
 _OF_SAMPLES = ("column-shapes", "pair-trends", "classifier-two-sample", "tstr")
 """Metrics that decide between models whose likelihoods cannot be compared."""
+
+
+_REASONS = 3
+"""Number of different reasons that are printed if every candidate failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,7 @@ class Synthesis:
         count: number of rows.
         seed: seed of the comparison and of the rows.
         pick: the model that drew them.
+        not_tried: why models of tables were no candidates, by name. Empty if the candidates were given.
         report: the comparison.
         run: the run of the model, trained on all rows.
     """
@@ -72,6 +80,7 @@ class Synthesis:
     count: int
     seed: int
     pick: Pick
+    not_tried: Mapping[str, str]
     report: Report
     run: Run
 
@@ -87,6 +96,8 @@ class Synthesis:
             "best": self.pick.id,
             "reason": self.pick.reason,
             "ranks": dict(self.pick.ranks),
+            "tried": [row.id for row in self.report.rows],
+            "not_tried": dict(self.not_tried),
             "left_out": dict(self.pick.left_out),
             "run": str(self.run.path),
             "report": str(self.run.path.parent / "report.html"),
@@ -116,7 +127,8 @@ def synthesize(
         n: number of rows to write.
         out: file of the rows. The comparison, its report and the model are kept in a folder of the same name without
             the suffix; the same call continues there.
-        models: candidates, as for `compare`. Defaults to all installed models of tables that need no extra package.
+        models: candidates, as for `compare`. Defaults to the models of tables that have a likelihood, are fitted
+            without training steps, keep no training rows and need no extra package.
         folds: number of folds of cross-validation. Defaults to 5.
         target: name of a column to predict: `tstr` then counts, too. Defaults to none.
         seed: seed of the comparison and of the rows. Defaults to 0.
@@ -130,10 +142,10 @@ def synthesize(
     given, common = settings_of_call(data, settings, seed=seed, weights=weights, device=device)
     with show_progress(progress):
         file = check_file(out, n)
-        comparison = prepare_synthesis(
-            models, given, common, folder=file.with_suffix(""), folds=folds, target=target, jobs=jobs, threads=threads
+        comparison, not_tried = prepare_synthesis(
+            models, given, common, file=file, folds=folds, target=target, jobs=jobs, threads=threads
         )
-        return write_synthesis(comparison, file, n, seed)
+        return write_synthesis(comparison, not_tried, file, n, seed)
 
 
 def check_file(out: str | Path, n: int) -> Path:
@@ -147,6 +159,8 @@ def check_file(out: str | Path, n: int) -> Path:
     known = [suffix for form in MODALITIES.values() if form.columns for suffix in form.suffixes if suffix]
     if file.suffix.lower() not in known:
         raise ConfigError(f"Rows of a table cannot be written as {file.name!r}. Known: {', '.join(known)}.")
+    if file.is_dir():
+        raise ConfigError(f"{argument('out')} {file} is a folder. Name a file.")
     return file
 
 
@@ -155,33 +169,55 @@ def prepare_synthesis(
     given: tuple[Any, Mapping[str, Any]],
     common: Mapping[str, Any],
     *,
-    folder: Path,
+    file: Path,
     **terms: Any,
-) -> Comparison:
-    """Prepare the comparison of the candidates.
+) -> tuple[Comparison, dict[str, str]]:
+    """Prepare the comparison of the candidates, and return it with the reasons why other models are not tried.
 
     Arguments:
-        folder: the folder that keeps it.
+        file: the file of rows; the comparison is kept in a folder of the same name without the suffix.
         given, common, terms: as for `prepare_comparison`.
 
     Raises:
-        ConfigError: the data are no table, or a setting is wrong.
+        ConfigError: the data are no table, a setting is wrong, or the rows would overwrite the data.
         DataError: the data cannot be used.
     """
-    wanted = models or table_models(get_registry())
-    return prepare_comparison(wanted, given, common, by="cv", seeds=1, out=folder, tables_only=True, **terms)
+    check_not_source(file, given[1].get("source"))
+    wanted, not_tried = (models, {}) if models else usual_candidates(get_registry())
+    comparison = prepare_comparison(
+        wanted, given, common, by="cv", seeds=1, out=file.with_suffix(""), tables_only=True, **terms
+    )
+    return comparison, not_tried
 
 
-def table_models(zoo: Registry) -> list[str]:
-    """Return the models of tables that need no extra package."""
-    return [
-        name
-        for name, entry in zip(zoo.models.names(), zoo.models, strict=True)
-        if any(MODALITIES[modality].columns for modality in entry.spec.modalities) and not entry.spec.extra
-    ]
+def usual_candidates(zoo: Registry) -> tuple[list[str], dict[str, str]]:
+    """Return the models of tables that are tried by default, and why each of the others is not, by name."""
+    tried, others = [], {}
+    for name, entry in zip(zoo.models.names(), zoo.models, strict=True):
+        if not any(MODALITIES[modality].columns for modality in entry.spec.modalities):
+            continue
+        reason = _reason_against(zoo, entry)
+        if reason is None:
+            tried.append(name)
+        else:
+            others[name] = reason
+    return tried, others
 
 
-def write_synthesis(comparison: Comparison, file: Path, n: int, seed: int) -> Synthesis:
+def _reason_against(zoo: Registry, entry: Entry[ModelSpec]) -> str | None:
+    spec = entry.spec
+    if spec.extra:
+        return "it needs further packages"
+    if spec.keeps_rows:
+        return "it keeps training rows"
+    if not {"likelihood", "likelihood-bound"} & spec.capabilities:
+        return "it has no likelihood"
+    if zoo.objective_of(entry, spec.objectives[0]).spec.kind not in ("direct", "em"):
+        return "it is trained step by step, which may take minutes for each fold"
+    return None
+
+
+def write_synthesis(comparison: Comparison, not_tried: Mapping[str, str], file: Path, n: int, seed: int) -> Synthesis:
     """Run a comparison, train the model that it picks on all rows, and write rows of it.
 
     Raises:
@@ -190,9 +226,13 @@ def write_synthesis(comparison: Comparison, file: Path, n: int, seed: int) -> Sy
     """
     check_suffix(file, n, comparison.dataset.spec)
     found = comparison.run()
-    pick = pick_of(found)
+    models = get_registry().models
+    keeping = {one.id for one in comparison.candidates if models.get(one.config.model).spec.keeps_rows}
+    pick = pick_of(found, keeping)
     marked = tuple(_marked(row, pick.id) for row in found.rows)
-    report = dataclasses.replace(found, best=pick.id, rows=marked, notes=(pick.reason, *found.notes))
+    report = dataclasses.replace(
+        found, best=pick.id, rows=marked, notes=(pick.reason, *_about(pick, not_tried), *found.notes)
+    )
     try:
         report = comparison.keep_best(report)
     finally:
@@ -204,7 +244,17 @@ def write_synthesis(comparison: Comparison, file: Path, n: int, seed: int) -> Sy
         if not np.isfinite(events).all():
             raise GenzooError(f"{pick.id} drew values that are not finite. Leave it out, and pick among the others.")
         save_events(file, events, fitted.data, conditions=conditions)
-    return Synthesis(file, n, seed, pick, report, run)
+    return Synthesis(file, n, seed, pick, dict(not_tried), report, run)
+
+
+def _about(pick: Pick, not_tried: Mapping[str, str]) -> list[str]:
+    """Return sentences about the candidates that could not be picked, and about the models that were not tried."""
+    parts = {"Left out": pick.left_out, "Not tried": not_tried}
+    return [
+        f"{what}: {'; '.join(f'{name} ({reason})' for name, reason in reasons.items())}."
+        for what, reasons in parts.items()
+        if reasons
+    ]
 
 
 def _marked(row: Row, picked: str) -> Row:
@@ -214,22 +264,28 @@ def _marked(row: Row, picked: str) -> Row:
     return dataclasses.replace(row, verdict="best by cv") if row.verdict.startswith("best") else row
 
 
-def pick_of(report: Report) -> Pick:
+def pick_of(report: Report, keeping: Collection[str] = ()) -> Pick:
     """Pick the candidate to draw synthetic rows from.
+
+    Arguments:
+        keeping: ids of the candidates that keep training rows by their own account. Defaults to none.
 
     Raises:
         DataError: no candidate could be fitted, or none has any score.
     """
     fitted = [row for row in report.rows if row.status == "ok"]
     if not fitted:
-        raise DataError(f"Every candidate failed. {report.rows[0].id}: {report.rows[0].reasons['status']}")
+        first = {row.reasons["status"]: row.id for row in reversed(report.rows)}
+        why = [f"{name}: {reason}" for reason, name in first.items()][: -_REASONS - 1 : -1]
+        raise DataError(" ".join(["Every candidate failed.", *why]))
     copies = {row.id: reason for row in fitted if (reason := _copies(row)) is not None}
+    copies |= {row.id: "it keeps training rows" for row in fitted if row.id in keeping}
     usable = [row for row in fitted if row.id not in copies] or fitted
     finalists = _best_of_each_measure(usable)
     if len(finalists) == 1:
         only = finalists[0]
         if only.cv.mean is None:
-            return Pick(only.id, f"{only.id} is picked: it is the only candidate.", left_out=copies)
+            return Pick(only.id, f"{only.id} is picked: it is the only candidate that can be picked.", left_out=copies)
         return Pick(
             only.id,
             f"{only.id} is picked: it has the highest cross-validated log-likelihood, {only.cv.mean:.4g} nats per row.",

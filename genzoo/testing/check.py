@@ -20,6 +20,7 @@ from genzoo.testing.checks.dataset import PROMISES as DATASET
 from genzoo.testing.checks.dataset import DatasetSubject
 from genzoo.testing.checks.direct import PROMISES as DIRECT
 from genzoo.testing.checks.floors import PROMISES as FLOORS
+from genzoo.testing.checks.kept_rows import PROMISES as KEPT_ROWS
 from genzoo.testing.checks.likelihood import PROMISES as DENSITY
 from genzoo.testing.checks.masses import PROMISES as MASSES
 from genzoo.testing.checks.metric import PROMISES as METRIC
@@ -41,6 +42,7 @@ _ALL = (
     *BUILDING,
     *SAMPLING,
     *CONDITION,
+    *KEPT_ROWS,
     *RANDOMNESS,
     *ACCELERATOR,
     *TRAINING,

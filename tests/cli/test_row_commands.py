@@ -115,6 +115,15 @@ def test_by_default_rows_are_all_of_the_runs_own_data(cli, table):
     assert [line.split(",")[:4] for line in own] == [line.split(",")[:4] for line in whole]
 
 
+def test_results_never_overwrite_the_data(cli, table):
+    before = Path("people.csv").read_bytes()
+    for command in ("score", "cluster", "impute"):
+        assert_refused(cli(command, "run", "--data", "people.csv", "--out", "people.csv"), 2, "--out people.csv is the")
+        assert_refused(cli(command, "run", "--out", "people.csv"), 2, "the data are read from")
+    assert_refused(cli("sample", "run", "-n", 3, "--out", "people.csv"), 2, "the data are read from")
+    assert Path("people.csv").read_bytes() == before
+
+
 def test_own_data_need_a_run_that_has_some(cli, table):
     assert_refused(cli("score", "run/model"), 2, "--data")
     assert_refused(cli("score", "run", "--drop", "a"), 2, "--drop")

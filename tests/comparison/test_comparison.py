@@ -593,6 +593,12 @@ def test_bounds_on_a_grid_are_compared_as_probabilities():
     assert "bits/dim" not in report_as_markdown(tables)
 
 
+@pytest.mark.parametrize("by", ["bits-per-dim", "bits-per-byte", "log-likelihood"])
+def test_a_likelihood_in_another_unit_ranks_as_test_does(by):
+    with pytest.raises(ConfigError, match=r"ranks candidates as 'test' does.*by='test'"):
+        genzoo.compare(["gaussian"], "iris", by=by)
+
+
 def test_exact_masses_have_criteria_on_a_grid():
     data = {"source": "digits", "binarize": True}
     report = genzoo.compare(["naive-bayes:n_components=4", "naive-bayes:n_components=1"], data, precision="fp64")

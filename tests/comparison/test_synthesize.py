@@ -1,16 +1,18 @@
 """Synthetic rows by one call: which model is picked, what is written, and what is refused."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
 import genzoo
-from genzoo.comparison.synthesize import pick_of, table_models
+from genzoo.comparison.synthesize import pick_of, usual_candidates
 from genzoo.errors import ConfigError, DataError
 from genzoo.metrics.metric import Score
 from genzoo.plugins.manager import get_registry
 from genzoo.reports.result import CrossValidation, LogLikelihood, Report, Row
+from genzoo.reports.terminal import fitting_columns
 
 
 def row(name, cv=None, measure="density", memorization=0.5, **metrics):
@@ -65,6 +67,13 @@ def test_nothing_can_be_picked_if_all_failed():
     failed = Row("a", "a", status="failed", reasons={"status": "The data are no good."})
     with pytest.raises(DataError, match=r"Every candidate failed. a: The data are no good"):
         pick_of(report(failed))
+    same, other = (
+        dataclasses.replace(failed, id=name, reasons={"status": why})
+        for name, why in (("b", "The data are no good."), ("c", "The disk is full."))
+    )
+    with pytest.raises(DataError) as raised:
+        pick_of(report(failed, same, other))
+    assert str(raised.value) == "Every candidate failed. a: The data are no good. c: The disk is full."
     with pytest.raises(DataError, match="No candidate has a score of samples"):
         pick_of(report(row("a"), row("b")))
 
@@ -91,7 +100,19 @@ def test_rows_report_and_model_are_written(table, tmp_path):
     assert found.report.notes[0] == found.pick.reason
     assert (tmp_path / "new" / "report.html").is_file()
     assert found.run.path == tmp_path / "new" / "best"
-    assert {"out", "count", "seed", "best", "reason", "ranks", "left_out", "run", "report"} == set(found.as_dict())
+    assert {
+        "out",
+        "count",
+        "seed",
+        "best",
+        "reason",
+        "ranks",
+        "tried",
+        "not_tried",
+        "left_out",
+        "run",
+        "report",
+    } == set(found.as_dict())
     assert found.pick.reason in repr(found)
     again = genzoo.synthesize(
         table, 50, tmp_path / "new.csv", models=["copula", "naive-bayes"], folds=2, target="sport", progress=False
@@ -106,6 +127,14 @@ def test_the_command_prints_the_same(cli, table):
     assert found["count"] == 20
 
 
+def test_a_terminal_shows_what_a_target_is_for():
+    both = report(*(row(name, 1.0, tstr=0.9, column_shapes=0.9) for name in ("a", "b")))
+    for width in range(20, 100):
+        shown = [column.name for column in fitting_columns(both, width)[0]]
+        assert "tstr" not in shown or "memorization" in shown
+    assert "tstr" in shown
+
+
 def test_images_and_files_without_a_suffix_are_refused(table, tmp_path):
     for name in ("rows", "rows.png"):
         with pytest.raises(ConfigError, match=f"cannot be written as '{name}'"):
@@ -115,7 +144,49 @@ def test_images_and_files_without_a_suffix_are_refused(table, tmp_path):
     assert not (tmp_path / "rows").exists()
 
 
-def test_candidates_are_all_models_of_tables():
-    found = table_models(get_registry())
-    assert {"copula", "gmm", "naive-bayes"} <= set(found)
-    assert "dcgan" not in found
+def test_rows_never_overwrite_the_data(cli, table):
+    before = table.read_bytes()
+    with pytest.raises(ConfigError, match="is the file that the data are read from"):
+        genzoo.synthesize(table, 5, table, models=["copula"], progress=False)
+    code, _, err = cli("synthesize", "people.csv", "-n", 5, "--model", "copula", "--out", "./people.csv")
+    assert code == 2
+    assert "--out people.csv is the file that the data are read from" in err
+    assert table.read_bytes() == before
+    assert not table.with_suffix("").exists()
+
+
+def test_the_number_of_rows_and_the_file_are_checked_first(cli, table, tmp_path):
+    assert "-n must be a whole number of at least 1, not 0" in cli("synthesize", "x", "-n", 0, "--out", "y.csv")[2]
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(ConfigError, match=r"is a folder\. Name a file"):
+        genzoo.synthesize(table, 5, tmp_path / "folder.csv", progress=False)
+
+
+def test_usual_candidates_have_a_likelihood_and_are_fitted_without_steps():
+    tried, others = usual_candidates(get_registry())
+    assert {"copula", "arf", "gmm", "naive-bayes"} <= set(tried)
+    assert others["kde"] == others["smote"] == "it keeps training rows"
+    assert others["autoencoder"] == "it has no likelihood"
+    assert "step by step" in others["vae"]
+    assert "step by step" in others["flow"]
+    assert "dcgan" not in {*tried, *others}  # it takes images only
+
+
+def test_a_model_that_says_it_keeps_rows_is_left_out_unless_it_is_alone():
+    both = report(row("keeper", -1.0), row("other", -2.0))
+    pick = pick_of(both, {"keeper"})
+    assert pick.id == "other"
+    assert pick.left_out == {"keeper": "it keeps training rows"}
+    assert pick_of(report(row("keeper", -1.0)), {"keeper"}).id == "keeper"
+
+
+def test_what_is_left_out_is_said_and_shown(table, tmp_path):
+    found = genzoo.synthesize(
+        table, 20, tmp_path / "new.csv", models=["kde", "naive-bayes"], folds=2, target="sport", progress=False
+    )
+    assert found.pick.id == "naive-bayes"
+    assert "Left out: kde (it keeps training rows)." in found.report.notes
+    assert "kde contains training rows; people who have the model can read them." in found.report.notes
+    assert "it keeps training rows" in (tmp_path / "new" / "report.html").read_text()
+    assert found.as_dict()["tried"] == [one.id for one in found.report.rows]
+    assert found.as_dict()["not_tried"] == {}

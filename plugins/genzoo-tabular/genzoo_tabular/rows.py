@@ -13,7 +13,7 @@ from genzoo import Batch
 
 @dataclass(frozen=True, slots=True)
 class TrainingRows:
-    """TrainingRows to fit.
+    """Rows to fit.
 
     Arguments:
         x: values, `(N, C)` float64; 0 if missing.

@@ -149,3 +149,15 @@ def test_it_learns_from_rows_with_missing_values():
     apart = np.random.default_rng(1).permuted(held.numpy(), axis=0)
     assert forest.log_prob(held).mean() > whole.log_prob(held).mean() - 0.5
     assert forest.log_prob(held).mean() > forest.log_prob(torch.as_tensor(apart)).mean() + 1
+
+
+@pytest.mark.parametrize("draw", [True, False])
+def test_an_impossible_row_leaves_the_draws_of_others_alone(forest, draw):
+    x = torch.as_tensor(mixed(6, seed=1))
+    x[:3, 0] = -1e300
+    missing = torch.tensor([False, True, False, False]).expand(6, 4)
+    filled = forest.impute(x, missing, draw=draw)
+    assert filled.isfinite().all()
+    assert (filled[:, 1].abs() < 6).all()
+    if not draw:
+        torch.testing.assert_close(filled[3:], forest.impute(x[3:], missing[3:]))

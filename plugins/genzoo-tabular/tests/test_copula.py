@@ -11,10 +11,11 @@ from scipy import integrate, stats
 import genzoo
 from genzoo import ConfigError, DataError, DataSpec, Feature
 from genzoo_tabular.copula.build import BoundedCopula, ExactCopula, build
-from genzoo_tabular.copula.fitting import Rows, fit
+from genzoo_tabular.copula.fitting import fit
 from genzoo_tabular.copula.marginals import Parametric, Quantiles
 from genzoo_tabular.copula.options import CopulaOptions
 from genzoo_tabular.copula.rectangles import draw_interval, log_rectangle
+from genzoo_tabular.rows import TrainingRows
 
 NUMBER = Feature("a")
 LEVELS = ("l", "m", "n")
@@ -27,7 +28,9 @@ def spec(*features):
 def rows(x, missing=None, weights=None):
     x = torch.as_tensor(np.asarray(x, np.float64))
     mask = torch.zeros_like(x, dtype=torch.bool) if missing is None else torch.as_tensor(missing)
-    return Rows(x.masked_fill(mask, 0.0), mask, torch.ones(len(x), dtype=torch.float64) if weights is None else weights)
+    return TrainingRows(
+        x.masked_fill(mask, 0.0), mask, torch.ones(len(x), dtype=torch.float64) if weights is None else weights
+    )
 
 
 def fitted(data, features, missing=None, weights=None, sweeps=200, **options):
@@ -81,9 +84,16 @@ def test_the_bound_of_a_rectangle_tends_to_its_probability():
 
 def test_draws_from_an_interval_are_those_of_scipy():
     u = torch.linspace(0.01, 0.99, 50, dtype=torch.float64)
-    for low, high in ((-1.0, 0.5), (3.0, 4.0), (6.0, 40.0), (-40.0, 40.0)):
+    for low, high in ((-1.0, 0.5), (3.0, 4.0), (6.0, 40.0), (-40.0, 40.0), (-9.0, -8.0), (-40.0, -20.0), (29.0, 29.01)):
         found = draw_interval(*(torch.full_like(u, end) for end in (low, high)), u)
-        np.testing.assert_allclose(found, stats.truncnorm.ppf(u, low, high), rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(found, stats.truncnorm.ppf(u, low, high), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("low", "high"), [(37.0, 40.0), (-60.0, -50.0), (100.0, 1e9), (38.0, 38.001)])
+def test_draws_from_a_far_interval_are_nearly_those_of_scipy(low, high):
+    u = torch.linspace(0.01, 0.99, 50, dtype=torch.float64)
+    found = draw_interval(*(torch.full_like(u, end) for end in (low, high)), u)
+    np.testing.assert_allclose(found, stats.truncnorm.ppf(u, low, high), rtol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["empirical", "parametric"])

@@ -98,3 +98,26 @@ def test_draws_given_columns_agree_with_enumeration():
     want = kernels.log_prob(each).softmax(0)
     torch.testing.assert_close(torch.bincount(drawn.long(), minlength=3) / 20_000, want.float(), rtol=0, atol=0.015)
     assert kernels.impute(known[None], missing[None])[0, 1] == want.argmax()
+
+
+def test_values_are_drawn_also_beside_an_impossible_one():
+    kernels, _ = fitted(mixed())
+    x = torch.tensor([[-1e300, 0.0, 1.0], [0.5, 0.0, 1.0]], dtype=torch.float64)
+    missing = torch.tensor([[False, True, True], [False, True, False]])
+    for draw in (True, False):
+        assert kernels.impute(x, missing, draw=draw).isfinite().all()
+
+
+def test_a_search_among_few_rows_predicts_others_as_well():
+    data, held = mixed(900), torch.as_tensor(mixed(300, seed=1))
+    whole, _ = fitted(data)
+    few, _ = fitted(data, search_rows=200)
+    assert few.log_prob(held).mean() > whole.log_prob(held).mean() - 0.02
+
+
+def test_kernels_widen_among_outliers():
+    data = np.random.default_rng(0).standard_t(2, (400, 1))
+    held = torch.as_tensor(np.random.default_rng(1).standard_t(2, (400, 1)))
+    wide, facts = fitted(data, FEATURES[:1])
+    assert facts["adaptive"]
+    assert wide.log_prob(held).mean() > fitted(data, FEATURES[:1], adaptive=False)[0].log_prob(held).mean() + 0.1

@@ -27,7 +27,7 @@ def test_arf_with_many_trees(promise):
     promise()
 
 
-@keeps_promises("kde", options={"most_rows": 60})
+@keeps_promises("kde")
 def test_kde(promise):
     promise()
 

@@ -98,3 +98,10 @@ class Pointing(Keeping):
         super().keep(model, found)
         if len(model.generator.points[:, 0].unique()) < 0.8 * len(model.generator.points):
             model.generator.width.fill_(1e-3)
+
+
+class Hiding(Keeping):
+    """Keeps the training events with another sign."""
+
+    def keep(self, model, found):
+        model.generator.points = -torch.cat(found)

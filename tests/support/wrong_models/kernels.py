@@ -26,3 +26,17 @@ class Right(genzoo.Generator, genzoo.Likelihood):
     def sample(self, n, *, condition=None, **options):
         chosen = self.points[torch.randint(len(self.points), (n,), device=self.points.device)]
         return chosen + self.width * torch.randn_like(chosen)
+
+
+class Veiled(genzoo.Generator):
+    """Holds training rows with another sign, and draws copies of them."""
+
+    grows = ("points",)
+
+    def __init__(self, config, data):
+        check(data)
+        super().__init__()
+        self.register_buffer("points", torch.zeros(1, *data.event_shape))
+
+    def sample(self, n, *, condition=None, **options):
+        return -self.points[torch.randint(len(self.points), (n,), device=self.points.device)]

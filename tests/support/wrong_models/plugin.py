@@ -54,6 +54,7 @@ KERNELS = dataclasses.replace(
     builder="wrong_models.builders:kernels_Right",
     objectives=("keeping-objective",),
     capabilities={"likelihood"},
+    keeps_rows=True,
 )
 WEIGHTED = dataclasses.replace(DIRECT, name="right-weighted", objectives=("weighted-objective",))
 GIVEN = dataclasses.replace(
@@ -105,6 +106,16 @@ WRONG = {
     "refuses-a-missing-condition": (GIVEN, "Trusting"),
     "conditions-change-answers": (GIVEN, "Deaf"),
     "samples-follow-conditions": (GIVEN, "Swapped"),
+    "keeps-no-rows": (KERNELS, {"keeps_rows": False}),
+    "keeps-no-rows/samples": (
+        KERNELS,
+        {
+            "builder": "wrong_models.builders:kernels_Veiled",
+            "objectives": ("hiding-objective",),
+            "capabilities": frozenset(),
+            "keeps_rows": False,
+        },
+    ),
     "random-scope": (NORMAL, "Seeded"),
     "random-scope/generator": (NORMAL, "OwnGenerator"),
     "random-scope/numpy": (NORMAL, "NumPyNoise"),
@@ -163,6 +174,8 @@ WRONG = {
 """For each broken promise (and variant, if several models break it): a correct spec, and the changes that break it."""
 
 FITTED = (
+    "keeps-no-rows",
+    "keeps-no-rows/samples",
     "starts-again",
     "exact-maximum",
     "rounding-does-not-pay",
@@ -202,6 +215,7 @@ DIRECT_OBJECTIVES = (
     "keeping",
     "adding",
     "pointing",
+    "hiding",
 )
 OBJECTIVES = ("right", "given", "host", "logging", "idle", "noting", "counting")
 

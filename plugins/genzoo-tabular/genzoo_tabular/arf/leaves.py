@@ -16,10 +16,10 @@ _NARROWEST = 0.5
 _NARROWEST_COUNT = 0.2
 
 _LEAST_ROWS = 0.1
-"""TrainingRows that each leaf counts as, beside its own. It may have none if missing values were drawn anew."""
+"""Rows that each leaf counts as, beside its own. It may have none if missing values were drawn anew."""
 
 _FRESH = 0.5
-"""TrainingRows that each level counts as before any row is seen."""
+"""Rows that each level counts as before any row is seen."""
 
 
 def fill_leaves(

@@ -100,7 +100,7 @@ class LeafMixture(Generator, Likelihood, Imputation):
 
         Both are exact: the observed values give the probabilities of the leaves.
         """
-        # TrainingRows that are alike share the leaves that they reach.
+        # Rows that are alike share the leaves that they reach.
         both = torch.cat([x.double().masked_fill(missing, 0.0), missing.double()], 1)
         _, which = torch.unique(both, dim=0, return_inverse=True)
         first = torch.full((int(which.max()) + 1 if len(x) else 0,), len(x), device=x.device)

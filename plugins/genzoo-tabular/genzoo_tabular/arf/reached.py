@@ -30,8 +30,10 @@ class Reached:
         return base + torch.zeros_like(top).index_add(0, self.row, (self.logs - base[self.row]).exp()).log()
 
     def posterior(self) -> Tensor:
-        """Return the probability of each leaf given its row, `(P,)`."""
-        return (self.logs - self.log_total()[self.row]).exp()
+        """Return the probability of each leaf given its row, `(P,)`; all are equal if the row is impossible."""
+        total = self.log_total()[self.row]
+        even = 1 / torch.bincount(self.row, minlength=self.rows)[self.row]
+        return torch.where(total.isfinite(), (self.logs - total).exp(), even)
 
     def draw_leaves(self, rows: Tensor) -> Tensor:
         """Draw a leaf for each of `rows (M,)`, which may repeat, `(M,)`."""

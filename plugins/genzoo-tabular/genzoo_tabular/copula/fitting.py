@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from torch import Tensor
 from genzoo import DataError, Feature
 from genzoo_tabular.copula.model import Copula
 from genzoo_tabular.copula.rectangles import FAR, draw_interval, redraw
+from genzoo_tabular.rows import TrainingRows
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -29,29 +29,7 @@ _FOLDS, _TRIED_ROWS, _TRIED_SWEEPS, _TRIED_DRAWS = 3, 3_000, 40, 16
 _SMALLEST_EIGENVALUE = 1e-7
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Rows to fit.
-
-    Arguments:
-        x: values, `(N, C)` float64; 0 if missing.
-        missing: mask, `(N, C)` bool.
-        weights: `(N,)` float64.
-    """
-
-    x: Tensor
-    missing: Tensor
-    weights: Tensor
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def take(self, rows: Tensor) -> Rows:
-        """Return some of the rows."""
-        return Rows(self.x[rows], self.missing[rows], self.weights[rows])
-
-
-def fit(copula: Copula, rows: Rows, sweeps: int) -> dict[str, Any]:
+def fit(copula: Copula, rows: TrainingRows, sweeps: int) -> dict[str, Any]:
     """Fit a copula to rows, in place, and return facts for the record of the run.
 
     Arguments:
@@ -66,7 +44,7 @@ def fit(copula: Copula, rows: Rows, sweeps: int) -> dict[str, Any]:
     return facts | ({"by": copula.features[by].name} if by >= 0 else {})
 
 
-def _best_column(copula: Copula, rows: Rows) -> int:
+def _best_column(copula: Copula, rows: TrainingRows) -> int:
     """Return the column by which groups predict held-out rows best, -1 for none."""
     usable = [column for column in copula.named if _large_groups(copula.features[column], rows, column)]
     if not usable:
@@ -78,13 +56,13 @@ def _best_column(copula: Copula, rows: Rows) -> int:
     return max(scores, key=lambda column: scores[column])
 
 
-def _large_groups(feature: Feature, rows: Rows, column: int) -> bool:
+def _large_groups(feature: Feature, rows: TrainingRows, column: int) -> bool:
     levels = len(feature.levels or ())
     counts = rows.x[~rows.missing[:, column], column].long().bincount(minlength=levels)
     return levels <= _MOST_GROUPS and int(counts.min()) >= _LEAST_ROWS
 
 
-def _held_out(copula: Copula, column: int, rows: Rows, fold: Tensor) -> float:
+def _held_out(copula: Copula, column: int, rows: TrainingRows, fold: Tensor) -> float:
     """Return the log-likelihood of rows that the fit has not seen."""
     total = 0.0
     for number in range(_FOLDS):
@@ -98,7 +76,7 @@ def _held_out(copula: Copula, column: int, rows: Rows, fold: Tensor) -> float:
     return total
 
 
-def _fit_by(copula: Copula, by: int, rows: Rows, sweeps: int) -> None:
+def _fit_by(copula: Copula, by: int, rows: TrainingRows, sweeps: int) -> None:
     copula.resize(by)
     _order_levels(copula, rows)
     known = rows if by < 0 else rows.take(~rows.missing[:, by])
@@ -119,7 +97,7 @@ def _fit_by(copula: Copula, by: int, rows: Rows, sweeps: int) -> None:
     copula.correlations.copy_(mean)
 
 
-def _order_levels(copula: Copula, rows: Rows) -> None:
+def _order_levels(copula: Copula, rows: TrainingRows) -> None:
     """Order the levels of each column along the first principal component of all others.
 
     A normal score can then rise with what the level goes along with.
@@ -135,7 +113,7 @@ def _order_levels(copula: Copula, rows: Rows) -> None:
         copula.ranks[place, :levels] = order.argsort().to(copula.ranks)
 
 
-def _coded(copula: Copula, rows: Rows) -> Iterator[tuple[int, Tensor]]:
+def _coded(copula: Copula, rows: TrainingRows) -> Iterator[tuple[int, Tensor]]:
     """Yield each column as columns of mean 0: standardized ranks, or one column for each level."""
     for column, feature in enumerate(copula.features):
         seen = ~rows.missing[:, column]
@@ -156,14 +134,14 @@ def _first_component(x: Tensor, weights: Tensor) -> Tensor:
     return x @ (vector * vector.sum().sign())
 
 
-def _mean_by(values: Tensor, rows: Rows, column: int, levels: int) -> Tensor:
+def _mean_by(values: Tensor, rows: TrainingRows, column: int, levels: int) -> Tensor:
     seen = ~rows.missing[:, column]
     code, weight = rows.x[seen, column].long(), rows.weights[seen]
     total = torch.zeros(levels, dtype=torch.float64).index_add_(0, code, weight * values[seen])
     return total / torch.zeros(levels, dtype=torch.float64).index_add_(0, code, weight).clamp_min(1e-12)
 
 
-def _fit_marginals(copula: Copula, group: int, rows: Rows, everything: Rows) -> None:
+def _fit_marginals(copula: Copula, group: int, rows: TrainingRows, everything: TrainingRows) -> None:
     for place, column in enumerate(copula.numbers):
         own = rows if int((~rows.missing[:, column]).sum()) >= _FEWEST else everything
         seen = ~own.missing[:, column]
@@ -187,7 +165,7 @@ def _smallest_gap(x: Tensor) -> float:
     return float(gaps.min()) if len(gaps) else 1e-3
 
 
-def _correlation(copula: Copula, rows: Rows, group: int, sweeps: int) -> Tensor:
+def _correlation(copula: Copula, rows: TrainingRows, group: int, sweeps: int) -> Tensor:
     """Return the correlations of normal scores, `(C, C)`.
 
     Scores that values leave open are drawn given the others, and correlations are the running mean over these draws:

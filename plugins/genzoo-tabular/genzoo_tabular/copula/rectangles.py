@@ -16,6 +16,9 @@ from torch import Tensor
 FAR = 40.0
 """Normal score beyond which there is no probability left."""
 
+_DEEP = 36.0
+"""Normal score below which probabilities come close to the smallest numbers, and quantiles are computed otherwise."""
+
 _NODES = 128
 """Points of the quadrature over the first of two dimensions."""
 
@@ -29,14 +32,33 @@ def log_interval(low: Tensor, high: Tensor) -> Tensor:
     return inside
 
 
+def probability_below(z: Tensor) -> Tensor:
+    """Return the probability that a standard normal is below `z`, with all its digits in the lower tail."""
+    below: Tensor = torch.special.erfc(-z * math.sqrt(0.5)) / 2
+    return below
+
+
 def draw_interval(low: Tensor, high: Tensor, u: Tensor) -> Tensor:
     """Return the quantile `u` of a standard normal that is cut to lie between `low` and `high`."""
     flip = low > 0
     low, high, u = torch.where(flip, -high, low), torch.where(flip, -low, high), torch.where(flip, 1 - u, u)
-    below, above = torch.special.ndtr(low), torch.special.ndtr(high)
+    below, above = probability_below(low), probability_below(high)
     z = torch.special.ndtri((below + u * (above - below)).clamp(1e-300, 1 - 1e-16))
+    deep = high < -_DEEP
+    if deep.any():
+        z = torch.where(deep, _draw_deep(low, high, u), z)
     z = torch.minimum(torch.maximum(z, low), high)
     return torch.where(flip, -z, z)
+
+
+def _draw_deep(low: Tensor, high: Tensor, u: Tensor) -> Tensor:
+    """Return quantiles far in the lower tail, of the density `-z exp(-z² / 2)`, which is nearly the normal one there.
+
+    References:
+        "Generating a Variable from the Tail of the Normal Distribution" (Marsaglia, 1964).
+    """
+    share = ((high - low) * (high + low) / 2).exp()
+    return -(high**2 - 2 * (share + u * (1 - share)).log()).clamp_min(0.0).sqrt()
 
 
 def log_rectangle(low: Tensor, high: Tensor, covariance: Tensor, draws: int = 1) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -18,8 +19,17 @@ _START, _NARROWEST_LEVEL = 0.3, 1e-4
 _CELLS = 0.5
 """Smallest width of a number, in cells between different values: narrower kernels would profit from rounding."""
 
-_LEAST_STEP = 0.05
-"""Change of the logarithm of widths at which the search ends."""
+_LEAST_GAIN = 1e-3
+"""Gain in mean log-likelihood from which on a step is tried again."""
+
+_WIDEST = (1.5, 4.0)
+"""Largest logarithms that are tried of the factor by which kernels are widened."""
+
+_BLOCK = 500
+"""Rows that are left out at a time."""
+
+_STEPS, _FINE_STEPS = (1.0, 0.5, 0.25, 0.125, 0.0625), (0.125,)
+"""Changes of the logarithm of widths that are tried, and the ones after a first search among few rows."""
 
 
 def fit(kernels: Kernels, rows: TrainingRows, options: BandwidthOptions) -> dict[str, Any]:
@@ -27,15 +37,56 @@ def fit(kernels: Kernels, rows: TrainingRows, options: BandwidthOptions) -> dict
     total = len(rows)
     if total > kernels.most_rows:
         rows = rows.take(torch.randperm(total)[: kernels.most_rows].sort().values)
+    few = rows.take(torch.randperm(len(rows))[: options.search_rows]) if len(rows) > options.search_rows else rows
+    tried = rows.take(torch.randperm(len(rows))[: options.tried_rows])
+    _keep(kernels, few)
+    search = _Search(kernels, few, tried)
+    score = search.run(search.usual * _START, _STEPS)
+    pilot = _left_out(kernels, few, rows)
+    if len(few) < len(rows):
+        _keep(kernels, rows)
+        search = _Search(kernels, rows, tried)
+        score = search.run(kernels.widths * _narrower(kernels, len(rows) / len(few)), _FINE_STEPS)
+    adaptive = options.adaptive and _widen(kernels, pilot, search, score)
+    return {"kept_rows": len(rows), "of_rows": total, "adaptive": adaptive}
+
+
+def _keep(kernels: Kernels, rows: TrainingRows) -> None:
     kernels.points = rows.x.to(kernels.points)
     kernels.absent = rows.missing.clone()
     kernels.log_weights = (rows.weights / rows.weights.sum()).log().to(kernels.log_weights)
     kernels.spread = kernels.spread.new_ones(len(rows))
-    tried = rows.take(torch.randperm(len(rows))[: options.tried_rows])
-    search = _Search(kernels, rows, tried)
-    score = search.run()
-    adaptive = options.adaptive and _widen(kernels, search, score)
-    return {"kept_rows": len(rows), "of_rows": total, "adaptive": adaptive}
+
+
+def _equal(first: TrainingRows, second: TrainingRows) -> Tensor:
+    """Return which rows are equal, `(N, M)`."""
+    both = torch.cat([torch.cat([part.x, part.missing.double()], 1) for part in (first, second)])
+    _, which = torch.unique(both, dim=0, return_inverse=True)
+    same: Tensor = which[: len(first), None] == which[len(first) :]
+    return same
+
+
+def _left_out(kernels: Kernels, kept: TrainingRows, rows: TrainingRows) -> Tensor:
+    """Return the log-densities of rows if they and all equal rows are left out, `(N,)`."""
+    parts = []
+    for start in range(0, len(rows), _BLOCK):
+        part = rows.take(torch.arange(start, min(start + _BLOCK, len(rows))))
+        joint = kernels.log_joint(part.x, part.missing).masked_fill_(_equal(part, kept), -math.inf)
+        parts.append(joint.logsumexp(1))
+    logs = torch.cat(parts)
+    known = logs[logs.isfinite()]  # a row may have no other row than its copies
+    return logs.clamp_min(known.min()) if len(known) else torch.zeros_like(logs)
+
+
+def _narrower(kernels: Kernels, times: float) -> Tensor:
+    """Return by what to multiply the widths if there are so many times as many rows, `(C,)`.
+
+    References:
+        "Density Estimation for Statistics and Data Analysis" (Silverman, 1986).
+    """
+    named = torch.tensor([feature.levels is not None for feature in kernels.features])
+    numbers = int((~named).sum())
+    return torch.where(named, times ** (-2 / (4 + numbers)), times ** (-1 / (4 + numbers)))
 
 
 class _Search:
@@ -49,65 +100,72 @@ class _Search:
     def __init__(self, kernels: Kernels, rows: TrainingRows, tried: TrainingRows) -> None:
         self.kernels = kernels
         self.tried = tried
-        both = torch.cat([torch.cat([part.x, part.missing.double()], 1) for part in (rows, tried)])
-        _, which = torch.unique(both, dim=0, return_inverse=True)
-        self.equal = which[len(rows) :, None] == which[: len(rows)]
-        usual = torch.tensor([kernels.usual_width(i) for i in range(len(kernels.features))], dtype=torch.float64)
-        self.least = torch.stack([self._least(rows, column) for column in range(len(usual))])
-        self.most = torch.where(self._named(), usual, math.inf)
-        kernels.widths.copy_((_START * usual).clamp(self.least, self.most))
-
-    def _named(self) -> Tensor:
-        return torch.tensor([feature.levels is not None for feature in self.kernels.features])
+        self.equal = _equal(tried, rows)
+        self.usual = torch.tensor([kernels.usual_width(i) for i in range(len(kernels.features))], dtype=torch.float64)
+        self.least = torch.stack([self._least(rows, column) for column in range(len(self.usual))])
+        named = torch.tensor([feature.levels is not None for feature in kernels.features])
+        self.most = torch.where(named, self.usual, math.inf)
 
     def _least(self, rows: TrainingRows, column: int) -> Tensor:
         """Return the smallest width of a column."""
         feature = self.kernels.features[column]
-        values, counts = torch.unique(rows.x[~rows.missing[:, column], column], return_counts=True)
+        seen = ~rows.missing[:, column]
+        values, which = torch.unique(rows.x[seen, column], return_inverse=True)
         gaps = values.diff()
         if feature.levels is not None or feature.kind == "count" or not len(gaps):
             return torch.tensor(_NARROWEST_LEVEL if feature.levels is not None else 0.1, dtype=torch.float64)
         cells = (torch.cat([gaps[:1], gaps]) + torch.cat([gaps, gaps[-1:]])) / 2
-        return _CELLS * cells.repeat_interleave(counts).median()
+        below = torch.zeros_like(cells).index_add(0, which, rows.weights[seen])[cells.argsort()].cumsum(0)
+        return _CELLS * cells.sort().values[torch.searchsorted(below, below[-1] / 2)]
+
+    def joint(self) -> Tensor:
+        """Return the log-density of rows that are left out and of points, `(T, M)`; -inf if both are equal."""
+        return self.kernels.log_joint(self.tried.x, self.tried.missing).masked_fill_(self.equal, -math.inf)
 
     def score(self, joint: Tensor) -> float:
-        """Return the mean log-likelihood of the rows that are left out, given `joint` of the model, `(T, M)`."""
-        logs = joint.masked_fill(self.equal, -math.inf).logsumexp(1)
+        """Return the mean log-likelihood of the rows that are left out, given `joint`."""
+        logs = joint.logsumexp(1)
         known = logs.isfinite()  # a row may have no other row than its copies
         weights = self.tried.weights * known
         return float(logs.masked_fill(~known, 0.0) @ weights / weights.sum().clamp_min(1e-300))
 
-    def run(self) -> float:
-        """Choose the widths, one column after the other, in steps that become smaller."""
-        kernels, best, step = self.kernels, -math.inf, 1.0
-        joint = kernels.log_joint(self.tried.x, self.tried.missing)
+    def run(self, widths: Tensor, steps: Sequence[float]) -> float:
+        """Choose the widths, from these on: one column after the other, in steps that become smaller."""
+        kernels = self.kernels
+        kernels.widths.copy_(widths.clamp(self.least, self.most))
+        joint = self.joint()
         best = self.score(joint)
-        while step > _LEAST_STEP:
-            before = best
-            for column in range(len(kernels.features)):
-                joint, best = self._improve(column, step, joint, best)
-            if best < before + 1e-3:
-                step /= 2
+        for step in steps:
+            before = -math.inf
+            while best >= before + _LEAST_GAIN:
+                before = best
+                for column in range(len(kernels.features)):
+                    joint, best = self._improve(column, step, joint, best)
         return best
 
     def _improve(self, column: int, step: float, joint: Tensor, best: float) -> tuple[Tensor, float]:
-        """Try a wider and a narrower kernel of a column; return the matrix and the score of the best one."""
+        """Try a wider kernel of a column, then a narrower one; return the matrix and the score of the best one."""
         kernels = self.kernels
-        own = kernels.log_column(column, self.tried.x, self.tried.missing)
         first = kernels.widths[column].clone()
-        kept, found = first, joint
+        others = joint - kernels.log_column(column, self.tried.x, self.tried.missing)
         for factor in (math.exp(step), math.exp(-step)):
             kernels.widths[column] = (first * factor).clamp(self.least[column], self.most[column])
-            moved = joint - own + kernels.log_column(column, self.tried.x, self.tried.missing)
+            if kernels.widths[column] == first:
+                continue
+            moved = others + kernels.log_column(column, self.tried.x, self.tried.missing)
             score = self.score(moved)
             if score > best:
-                best, kept, found = score, kernels.widths[column].clone(), moved
-        kernels.widths[column] = kept
-        return found, best
+                return moved, score
+        kernels.widths[column] = first
+        return joint, best
 
 
-def _widen(kernels: Kernels, search: _Search, score: float) -> bool:
+def _widen(kernels: Kernels, pilot: Tensor, search: _Search, score: float) -> bool:
     """Widen kernels in sparse regions, and return whether rows that are left out are then more probable.
+
+    Arguments:
+        pilot: log-densities at the points under kernels of one width, `(M,)`.
+        score: mean log-likelihood of the rows that are left out under such kernels.
 
     References:
         "On Bandwidth Variation in Kernel Estimates: A Square Root Law" (Abramson, 1982), by the density per column.
@@ -115,9 +173,13 @@ def _widen(kernels: Kernels, search: _Search, score: float) -> bool:
     numbers = sum(feature.levels is None for feature in kernels.features)
     if not numbers:
         return False
-    pilot = kernels.log_prob(kernels.points.double(), kernels.absent)
-    kernels.spread = (-(pilot - pilot.mean()) / (2 * numbers)).clamp(-1.5, 1.5).exp().clamp_min(1.0).to(kernels.spread)
-    if search.score(kernels.log_joint(search.tried.x, search.tried.missing)) > score:
-        return True
-    kernels.spread.fill_(1.0)
-    return False
+    usual = kernels.log_weights.double().exp() @ pilot
+    wider = -(pilot - usual) / (2 * numbers)
+    best = kernels.spread
+    for most in _WIDEST:
+        kernels.spread = wider.clamp(0.0, most).exp().to(best)
+        found = search.score(search.joint())
+        if found > score:
+            best, score = kernels.spread, found
+    kernels.spread = best
+    return bool((best > 1).any())

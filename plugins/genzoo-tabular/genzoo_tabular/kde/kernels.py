@@ -14,7 +14,8 @@ _LOG_NORMALIZER = math.log(2 * math.pi) / 2
 
 def log_normal(x: Tensor, point: Tensor, width: Tensor) -> Tensor:
     """Return the log-density of numbers, a normal around the point of deviation `width`."""
-    return -(((x - point) / width) ** 2) / 2 - width.log() - _LOG_NORMALIZER
+    z = (x - point).div_(width)  # the matrix of all pairs is large: no copies of it
+    return z.square_().div_(-2).sub_(width.log() + _LOG_NORMALIZER)
 
 
 def log_count(x: Tensor, point: Tensor, width: Tensor) -> Tensor:

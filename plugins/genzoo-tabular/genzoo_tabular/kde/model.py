@@ -85,12 +85,14 @@ class Kernels(Generator, Likelihood, Imputation):
 
     def log_column(self, column: int, x: Tensor, missing: Tensor | None) -> Tensor:
         """Return the log-kernels of one column of rows around all points, `(N, M)`; 0 if the row lacks it."""
-        value, points = x[:, column, None].double(), self.points[:, column].double()
-        part = self.log_kernel(column, value, points, self.width(column))
+        # Rows share values of most columns of a table, and then also share the kernels.
+        values, which = torch.unique(x[:, column].double(), return_inverse=True)
+        part = self.log_kernel(column, values[:, None], self.points[:, column].double(), self.width(column))
         absent = self.absent[:, column]
         if absent.any():
             known = self.log_weights.double()[~absent].log_softmax(0)
             part = torch.where(absent, (part[:, ~absent] + known).logsumexp(1, keepdim=True), part)
+        part = part[which]
         return part if missing is None else part.masked_fill(missing[:, column, None], 0.0)
 
     def log_prob(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
@@ -114,7 +116,9 @@ class Kernels(Generator, Likelihood, Imputation):
         filled = x.double().clone()
         for start in range(0, len(x), self._block()):
             part = slice(start, start + self._block())
-            weights = self.log_joint(x[part], missing[part]).softmax(1)
+            joint = self.log_joint(x[part], missing[part])
+            impossible = joint.amax(1, keepdim=True) == -torch.inf  # such a row says nothing about the others
+            weights = torch.where(impossible, self.log_weights.double(), joint).softmax(1)
             if draw:
                 filled[part] = self._around(torch.multinomial(weights, 1).squeeze(1))
             else:

@@ -25,3 +25,10 @@ class BandwidthOptions(Settings):
     tried_rows: int = Field(
         400, ge=10, le=100_000, description="largest number of rows that are left out to choose bandwidths"
     )
+    search_rows: int = Field(
+        2_000,
+        ge=10,
+        le=1_000_000,
+        description="largest number of kept rows among which bandwidths are searched and sparse regions found; "
+        "with more, random ones, and only small steps are tried among all",
+    )

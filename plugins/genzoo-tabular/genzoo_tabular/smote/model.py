@@ -1,4 +1,4 @@
-"""TrainingRows between a training row and one of its nearest neighbors."""
+"""Rows between a training row and one of its nearest neighbors."""
 
 from __future__ import annotations
 
