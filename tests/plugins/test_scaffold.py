@@ -159,18 +159,18 @@ def test_a_name_that_would_clash_is_an_error(cli, tmp_path):
 
 
 def test_nothing_is_overwritten(cli, tmp_path):
-    (tmp_path / "genzoo-flow").mkdir()
+    (tmp_path / "genzoo-waves").mkdir()
     (tmp_path / "file").write_text("mine", encoding="utf-8")
     (tmp_path / "link").symlink_to("nowhere")
-    assert_refused(cli("plugins", "new", "flow"), 2, "exists already")
-    assert_refused(cli("plugins", "new", "flow", "--out", "file"), 2, "exists already")
-    assert_refused(cli("plugins", "new", "flow", "--out", "link"), 2, "exists already")
-    assert_refused(cli("plugins", "new", "flow", "--out", "file/below"), 1, "file")
+    assert_refused(cli("plugins", "new", "waves"), 2, "exists already")
+    assert_refused(cli("plugins", "new", "waves", "--out", "file"), 2, "exists already")
+    assert_refused(cli("plugins", "new", "waves", "--out", "link"), 2, "exists already")
+    assert_refused(cli("plugins", "new", "waves", "--out", "file/below"), 1, "file")
     assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "genzoo-flow", "link"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "genzoo-waves", "link"]
 
 
 def test_the_folder_can_be_chosen(cli, tmp_path):
-    assert cli("plugins", "new", "flow", "--out", "deep/below")[0] == 0
+    assert cli("plugins", "new", "waves", "--out", "deep/below")[0] == 0
     assert (tmp_path / "deep/below/pyproject.toml").is_file()
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["below"]

@@ -16,8 +16,14 @@ def test_copula_with_parametric_marginals(promise):
     promise()
 
 
-@keeps_promises("arf")
+@keeps_promises("arf", options={"trees": 10})
 def test_arf(promise):
+    promise()
+
+
+@pytest.mark.full
+@keeps_promises("arf")
+def test_arf_with_many_trees(promise):
     promise()
 
 
