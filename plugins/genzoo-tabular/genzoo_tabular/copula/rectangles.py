@@ -33,8 +33,9 @@ def log_interval(low: Tensor, high: Tensor) -> Tensor:
 
 
 def probability_below(z: Tensor) -> Tensor:
-    """Return the probability that a standard normal is below `z`. In the lower tail, torch's `ndtr` loses its digits."""
-    return torch.special.erfc(-z * math.sqrt(0.5)) / 2
+    """Return the probability that a standard normal is below `z`. In the lower tail, `ndtr` of torch loses digits."""
+    below: Tensor = torch.special.erfc(-z * math.sqrt(0.5)) / 2
+    return below
 
 
 def draw_interval(low: Tensor, high: Tensor, u: Tensor) -> Tensor:
