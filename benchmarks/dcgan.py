@@ -29,8 +29,9 @@ import genzoo
 from genzoo.config.resolve import layer, resolve_config
 from genzoo.config.training import GradientTraining
 from genzoo.data.transforms import AffineTransform
-from genzoo.engine.dataloader import ResidentLoader, Sampler
+from genzoo.engine.dataloader import ResidentLoader
 from genzoo.engine.gradient import GradientEngine
+from genzoo.engine.sampler import Sampler
 from genzoo.engine.schedule import Budget
 from genzoo.models.factory import build_model, build_objective
 from genzoo.plugins.manager import get_registry

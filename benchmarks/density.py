@@ -8,6 +8,8 @@
     speed    steps of training 512 rows with 6 couplings, taken in turn with zuko's flow of equal size and precision:
              median milliseconds of CPU time. zuko is optional: `pip install zuko`
 
+Each training also has the largest error of the inverse in float32, in model space.
+
 The wine tables are winequality-red.csv and winequality-white.csv of the UCI repository, in the folder that --wine
 names. That part is left out if they are not there.
 
@@ -34,6 +36,8 @@ from scipy import stats
 import genzoo
 from genzoo.config.layers import parse_assignments
 from genzoo.errors import GenzooError
+from genzoo_flow.coupling import Couplings
+from genzoo_flow.options import FlowOptions
 
 PARTS = ("wine", "truth", "speed")
 GRID = np.array([0.1, 0.01, 0.01, 0.1, 0.001, 1, 1, 1e-4, 0.01, 0.01, 0.1])
@@ -54,6 +58,15 @@ def trained(model: str, rows: Array, **settings: Any) -> tuple[genzoo.TrainedMod
         dataset = genzoo.Dataset("rows", spec, np.ascontiguousarray(rows))
         run = genzoo.train(model, dataset, out=Path(folder) / "run", split=NO_SPLIT, seed=0, **settings)
         return run.load(), time.process_time() - begun
+
+
+def inverse_error(fitted: genzoo.TrainedModel, rows: Array) -> float:
+    """Return the largest difference of rows from what the inverse makes of their noise, in float32 and model space."""
+    couplings = fitted.generator.get_submodule("couplings").eval()
+    assert isinstance(couplings, Couplings)
+    x = fitted.transform(torch.from_numpy(rows)).float()
+    with torch.no_grad():
+        return float((couplings.inverse(couplings(x)[0]) - x).abs().max())
 
 
 def wine(folder: Path, color: str) -> Array:
@@ -104,7 +117,8 @@ def measure_wine(folder: Path, color: str, folds: int, options: dict[str, Any]) 
         seconds.append(spent)
         for after, found in mixtures.items():
             found.append(gmm_scores(train, test, after))
-        print(f"{color:8} fold {number}: flow {flows[-1]:8.3f} in {spent:5.1f} s", flush=True)
+        error = inverse_error(fitted, test)
+        print(f"{color:8} fold {number}: flow {flows[-1]:8.3f} in {spent:5.1f} s, inverse {error:.0e}", flush=True)
     flow, bars = statistics.mean(flows), TARGETS[color]
     assert isinstance(bars, tuple)
     print(f"{color:8} {len(rows)} rows, {len(parts)} folds: flow {flow:.3f} nats, {max(seconds):.1f} s ({bars[2]:g})")
@@ -212,7 +226,8 @@ def measure_truth(names: list[str], count: int, options: dict[str, Any]) -> None
         lacking = (log_density(test) - fitted.log_prob(test)) / train.shape[1]
         error = lacking.std() / math.sqrt(len(test))
         shown = f"{lacking.mean():.4f} ± {error:.4f} nats per dimension below the truth (0.02)"
-        print(f"{name:12} {shown}, {spent:.1f} s (60)", flush=True)
+        error = inverse_error(fitted, test)
+        print(f"{name:12} {shown}, {spent:.1f} s (60), inverse {error:.0e} (1e-5)", flush=True)
 
 
 def measure_speed(rounds: int) -> None:
@@ -220,9 +235,6 @@ def measure_speed(rounds: int) -> None:
         print("speed: zuko is not installed; pip install zuko")
         return
     import zuko
-
-    from genzoo_flow.coupling import Couplings
-    from genzoo_flow.options import FlowOptions
 
     torch.set_num_threads(1)
     for width in (64, 128, 512):

@@ -22,6 +22,7 @@ _FLAGS = {
     "transforms": "--transform",
     "duplicates_together": "--keep-duplicates-together",
     "callbacks": "--callback",
+    "n": "-n",
 }
 """Flags that are not called like their settings; a test compares them with the declarations."""
 

@@ -27,6 +27,7 @@ from genzoo.plugins.manager import get_registry
 from genzoo.runtime.progress import Phase
 from genzoo.spec.modality import TABLE_SUFFIXES, TEXT_SUFFIXES
 from genzoo.storage.atomic import atomic_write
+from genzoo.storage.paths import check_not_source
 from genzoo.storage.tables import without_formulas, write_table, write_text
 from genzoo.typing import Array
 
@@ -51,15 +52,17 @@ def open_data(
     return dataset
 
 
-def settings_of(given: Mapping[str, Any], run: str | None = None) -> DataSettings:
+def settings_of(given: Mapping[str, Any], run: str | None = None, out: Path | None = None) -> DataSettings:
     """Return how a command line says that its data are read.
 
     Arguments:
         run: path of the run whose own data are meant if the command line names none. Defaults to `None`: it names some.
+        out: file of the results. Defaults to `None`: there is none.
 
     Raises:
         ArtifactError: the path is no run.
-        ConfigError: a setting is only for training, or out of range; or the path is a model folder.
+        ConfigError: a setting is only for training, or out of range; the path is a model folder; or the results would
+            overwrite the data.
         DataError: the run was trained on data in memory.
     """
     if given["data"] is None and run is not None:
@@ -69,8 +72,10 @@ def settings_of(given: Mapping[str, Any], run: str | None = None) -> DataSetting
         opened = open_run(run)
         opened.check_data_on_disk()
         settings = known_to_model(opened.config.data)
+        check_not_source(out, settings.source)
         print_line(f"data: all rows of {settings.source}, the run's own", err=True)
         return settings
+    check_not_source(out, given["data"])
     return check_matching(validate(DataSettings, data_layer(given["data"], given), "Data"))
 
 

@@ -20,6 +20,7 @@ from genzoo.cli.options import (
 )
 from genzoo.cli.output import print_json, print_line, show_unfinished
 from genzoo.errors import ConfigError
+from genzoo.storage.paths import check_not_source
 from genzoo.text import counted
 
 if TYPE_CHECKING:
@@ -114,6 +115,8 @@ def sample_command(
 
     show_unfinished(run)
     opened, fitted = open_asked(run, device)
+    if opened is not None:
+        check_not_source(out, opened.config.data.source)
     known = _parse_given(givens)
     if traverse or ends is not None:
         fitted = fitted.under(known)

@@ -35,7 +35,8 @@ from genzoo.cli.output import print_json, print_line, terminal_width
     "models",
     multiple=True,
     metavar="MODEL",
-    help="Candidate, as for compare; may be repeated.  [default: those with a likelihood and no steps]",
+    help="Candidate, as for compare; may be repeated.  [default: models of tables with a likelihood that are fitted "
+    "without steps]",
 )
 @click.option("--folds", type=int, default=5, show_default=True, metavar="K", help="Folds of cross-validation.")
 @click.option("--jobs", type=int, default=1, show_default=True, metavar="N", help="Number of fits at a time.")
@@ -64,7 +65,7 @@ def synthesize_command(
         models,
         (None, data_layer(data, given)),
         common,
-        folder=file.with_suffix(""),
+        file=file,
         folds=folds,
         jobs=jobs,
         threads=1,

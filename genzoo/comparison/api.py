@@ -37,6 +37,7 @@ from genzoo.runtime.device import resolve_device
 from genzoo.runtime.display import show_progress
 from genzoo.runtime.launch import require_single_process
 from genzoo.runtime.progress import in_phase
+from genzoo.spec.modality import MODALITIES
 from genzoo.storage.paths import user_path
 from genzoo.typing import Array, Frame
 from genzoo.wording import argument
@@ -370,6 +371,11 @@ def _check_figure(zoo: Registry, by: str | None, folds: int, target: str | None)
     if by is None:
         return
     known = [*CRITERIA, "test", "cv", *(metric.name for metric in sample_metrics(zoo))]
+    if by == "log-likelihood" or any(by in form.rates for form in MODALITIES.values()):
+        raise ConfigError(
+            f"{by!r} ranks candidates as 'test' does: it is their log-likelihood of the same rows in another unit. Ask "
+            f"for {argument('by', 'test')}."
+        )
     if by not in known:
         raise ConfigError(f"Cannot rank candidates by {by!r}. {did_you_mean(by, known)}")
     if by == "cv" and not folds:

@@ -11,7 +11,7 @@ from genzoo.comparison.cost import train_with_cost
 from genzoo.comparison.fits.criteria import fit_for_criteria
 from genzoo.comparison.fits.em_figures import fault_of, resolution_of, starts_of
 from genzoo.comparison.fits.job import FitJob, FitResult
-from genzoo.comparison.fits.learned import columns_of, given_conditions, setup_of
+from genzoo.comparison.fits.learned import check_scored, columns_of, given_conditions, setup_of
 from genzoo.comparison.fits.sample_metrics import compare_samples
 from genzoo.comparison.splits import SplitPlan
 from genzoo.data.columns.unseen import about_unseen, unseen_levels
@@ -66,6 +66,7 @@ def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
     split = division.split(everything=False, watched=selects(trial.config.training))
     own = columns_of(trial, dataset)
     setup = setup_of(trial, own, split)
+    check_scored(setup, dataset)
     # Repetitions have other seeds, and cost the same.
     joint, cost = (train_in_memory(setup), Cost()) if trial.repeat else train_with_cost(setup)
     fitted = given_conditions(joint, dataset)
@@ -138,6 +139,7 @@ def _fold(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult:
     split = division.without(trial.fold, watched=selects(trial.config.training))
     own = columns_of(trial, dataset)
     setup = setup_of(trial, own, split)
+    check_scored(setup, dataset)
     joint = train_in_memory(setup)
     fitted = given_conditions(joint, dataset)
     config = trial.config

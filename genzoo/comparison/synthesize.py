@@ -32,12 +32,17 @@ from genzoo.runtime.display import show_progress
 from genzoo.runtime.progress import Phase
 from genzoo.spec.entries import ModelSpec
 from genzoo.spec.modality import MODALITIES
-from genzoo.storage.paths import user_path
+from genzoo.storage.paths import check_not_source, user_path
+from genzoo.wording import argument
 
 FOLDS = 5
 
 _OF_SAMPLES = ("column-shapes", "pair-trends", "classifier-two-sample", "tstr")
 """Metrics that decide between models whose likelihoods cannot be compared."""
+
+
+_REASONS = 3
+"""Number of different reasons that are printed if every candidate failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +143,7 @@ def synthesize(
     with show_progress(progress):
         file = check_file(out, n)
         comparison, not_tried = prepare_synthesis(
-            models, given, common, folder=file.with_suffix(""), folds=folds, target=target, jobs=jobs, threads=threads
+            models, given, common, file=file, folds=folds, target=target, jobs=jobs, threads=threads
         )
         return write_synthesis(comparison, not_tried, file, n, seed)
 
@@ -154,6 +159,8 @@ def check_file(out: str | Path, n: int) -> Path:
     known = [suffix for form in MODALITIES.values() if form.columns for suffix in form.suffixes if suffix]
     if file.suffix.lower() not in known:
         raise ConfigError(f"Rows of a table cannot be written as {file.name!r}. Known: {', '.join(known)}.")
+    if file.is_dir():
+        raise ConfigError(f"{argument('out')} {file} is a folder. Name a file.")
     return file
 
 
@@ -162,21 +169,24 @@ def prepare_synthesis(
     given: tuple[Any, Mapping[str, Any]],
     common: Mapping[str, Any],
     *,
-    folder: Path,
+    file: Path,
     **terms: Any,
 ) -> tuple[Comparison, dict[str, str]]:
     """Prepare the comparison of the candidates, and return it with the reasons why other models are not tried.
 
     Arguments:
-        folder: the folder that keeps it.
+        file: the file of rows; the comparison is kept in a folder of the same name without the suffix.
         given, common, terms: as for `prepare_comparison`.
 
     Raises:
-        ConfigError: the data are no table, or a setting is wrong.
+        ConfigError: the data are no table, a setting is wrong, or the rows would overwrite the data.
         DataError: the data cannot be used.
     """
+    check_not_source(file, given[1].get("source"))
     wanted, not_tried = (models, {}) if models else usual_candidates(get_registry())
-    comparison = prepare_comparison(wanted, given, common, by="cv", seeds=1, out=folder, tables_only=True, **terms)
+    comparison = prepare_comparison(
+        wanted, given, common, by="cv", seeds=1, out=file.with_suffix(""), tables_only=True, **terms
+    )
     return comparison, not_tried
 
 
@@ -265,7 +275,9 @@ def pick_of(report: Report, keeping: Collection[str] = ()) -> Pick:
     """
     fitted = [row for row in report.rows if row.status == "ok"]
     if not fitted:
-        raise DataError(f"Every candidate failed. {report.rows[0].id}: {report.rows[0].reasons['status']}")
+        first = {row.reasons["status"]: row.id for row in reversed(report.rows)}
+        why = [f"{name}: {reason}" for reason, name in first.items()][: -_REASONS - 1 : -1]
+        raise DataError(" ".join(["Every candidate failed.", *why]))
     copies = {row.id: reason for row in fitted if (reason := _copies(row)) is not None}
     copies |= {row.id: "it keeps training rows" for row in fitted if row.id in keeping}
     usable = [row for row in fitted if row.id not in copies] or fitted
@@ -273,7 +285,7 @@ def pick_of(report: Report, keeping: Collection[str] = ()) -> Pick:
     if len(finalists) == 1:
         only = finalists[0]
         if only.cv.mean is None:
-            return Pick(only.id, f"{only.id} is picked: it is the only candidate.", left_out=copies)
+            return Pick(only.id, f"{only.id} is picked: it is the only candidate that can be picked.", left_out=copies)
         return Pick(
             only.id,
             f"{only.id} is picked: it has the highest cross-validated log-likelihood, {only.cv.mean:.4g} nats per row.",

@@ -150,8 +150,8 @@ class DataSettings(Settings):
     )
     transforms: Annotated[dict[str, str], Flag("--transform", metavar="COL=TRANSFORM", repeat=True)] = Field(
         {},
-        description="transform of a column before the model's own scaling, such as price=log: log, logit, marginal or "
-        "one of a plugin",
+        description="transform of a column before the model's own scaling, such as price=log: log, logit, marginal, "
+        "log-tails or one of a plugin",
     )
     label: Annotated[str | None, Flag("--label", metavar="COL")] = Field(
         None, description="column used only in reports, not in training"

@@ -293,7 +293,7 @@ def usable(dataset: Dataset, shown: str) -> Dataset:
         DataError: as `check_values`; or a column has no value at all, or a discrete column holds an invalid code.
     """
     missing = dataset.spec.missing
-    parts = parts_of(dataset, np.arange(len(dataset)))
+    parts = named_parts_of(dataset, np.arange(len(dataset)))
     for (part, _), piece in zip(parts, dataset.spec.pieces, strict=True):
         missing = _has_missing(part, f"{shown}, part {piece.name!r}" if piece.name else shown) or missing
         missing = missing or len(part) < len(dataset)
@@ -321,7 +321,7 @@ def present(piece: Piece, events: Array) -> Array:
     own: Array = piece.take(events)
     if not piece.name or own.dtype.kind != "f":
         return own
-    gone = np.isnan(own.reshape(len(own), -1)).all(axis=1)
+    gone = np.isnan(own.reshape(len(own), piece.spec.size)).all(axis=1)
     return own[~gone] if gone.any() else own
 
 
@@ -336,6 +336,14 @@ def parts_of(dataset: Dataset, rows: Rows) -> Iterator[tuple[Dataset, Rows]]:
             continue
         own = present(piece, np.asarray(dataset.events[rows]))
         yield Dataset(dataset.name, piece.spec, own, range_from=dataset.range_from), np.arange(len(own))
+
+
+def named_parts_of(dataset: Dataset, rows: Rows) -> Iterator[tuple[Dataset, Rows]]:
+    """Yield the parts of some events as `parts_of` does, with the names that options know their columns by."""
+    features = iter(dataset.spec.features)
+    for part, own in parts_of(dataset, rows):
+        named = tuple(next(features) for _ in part.spec.features)
+        yield dataclasses.replace(part, spec=dataclasses.replace(part.spec, features=named)), own
 
 
 def refuse_empty_columns(dataset: Dataset, shown: str) -> None:

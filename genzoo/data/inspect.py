@@ -15,7 +15,7 @@ from genzoo.data.columns.dates import UNITS, show_time
 from genzoo.data.columns.decimals import decimal_places
 from genzoo.data.columns.ids import dated, id_advice, measured
 from genzoo.data.columns.listing import Fault, Listing
-from genzoo.data.dataset import BLOCK, Dataset, parts_of
+from genzoo.data.dataset import BLOCK, Dataset, named_parts_of
 from genzoo.data.degenerate.remarks import degenerate_remarks
 from genzoo.data.degenerate.totals import total_columns
 from genzoo.data.marks import MARKS, missing_option
@@ -24,6 +24,7 @@ from genzoo.data.texts.facts import text_facts, text_remarks
 from genzoo.data.value_range import describe_range, range_remarks
 from genzoo.errors import DataError
 from genzoo.spec.events import DataSpec, Feature
+from genzoo.text import counted
 from genzoo.typing import Array
 from genzoo.wording import Word, argument
 
@@ -189,11 +190,9 @@ def _value_remarks(dataset: Dataset) -> tuple[list[str], list[ColumnFacts], int]
 
 def _named_parts(dataset: Dataset) -> Iterator[tuple[Dataset, str]]:
     """Yield the parts of events of several parts, each of the events that have it."""
-    features = iter(dataset.spec.features)
-    for (part, _), piece in zip(parts_of(dataset, np.arange(len(dataset))), dataset.spec.pieces, strict=True):
-        if piece.name:
-            named = tuple(next(features) for _ in piece.spec.features)  # as options name them
-            yield replace(part, spec=replace(part.spec, features=named)), piece.name
+    if dataset.spec.has_parts:
+        parts = named_parts_of(dataset, np.arange(len(dataset)))
+        yield from ((part, piece.name) for (part, _), piece in zip(parts, dataset.spec.pieces, strict=True))
 
 
 def _part_in_words(part: Dataset, name: str, events: int) -> str:
@@ -262,7 +261,8 @@ def _common_remarks(dataset: Dataset) -> list[str]:
         some = ", ".join(map(repr, totals[:4])) + (" ..." if len(totals) > 4 else "")
         remarks.append(f"the last row holds the sum of the rows above it in {some}; remove it from the file")
     if len(dataset) < 100:
-        remarks.append(f"{len(dataset)} events are few to learn a distribution from")
+        verb = "is" if len(dataset) == 1 else "are"
+        remarks.append(f"{counted(len(dataset), 'event')} {verb} few to learn a distribution from")
     return remarks
 
 

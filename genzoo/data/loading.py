@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import itertools
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,7 +106,7 @@ def open_matching(settings: DataSettings, spec: DataSpec, registry: Registry, *,
 
     settings = with_parts(settings, spec)
     with _reading(settings):
-        opened = _open(settings, registry, expected=_names(spec))
+        opened = _open(settings, registry, spec)
         if isinstance(opened, Dataset):
             return match_events(with_columns(opened, settings), spec)
         return match_table(name_of(settings), opened, settings, spec, keep_unknown=keep_unknown)
@@ -122,7 +122,7 @@ def open_source(settings: DataSettings, registry: Registry, spec: DataSpec | Non
         ConfigError, DataError: as `open_dataset`.
     """
     with _reading(settings):
-        opened = _open(settings, registry, expected=() if spec is None else _names(spec))
+        opened = _open(settings, registry, spec)
         if not isinstance(opened, Dataset):
             return opened
         from genzoo.data.table import EventTable
@@ -144,12 +144,13 @@ def _names(spec: DataSpec) -> tuple[str, ...]:
 
 
 def _open(
-    settings: DataSettings, registry: Registry, *, expected: Collection[str] = (), lenient: bool = False
+    settings: DataSettings, registry: Registry, spec: DataSpec | None = None, *, lenient: bool = False
 ) -> Dataset | TableSource:
     """Open the events of a source; or its columns, if it is a file of a table.
 
     Arguments:
-        expected: names of columns; a line of text that holds all of them is a header. Defaults to none.
+        spec: form that a model was trained on. A line of text that holds the names of its columns is a header. Defaults
+            to `None`.
         lenient: leave unreadable files out, if the source can do so. Defaults to false.
     """
     if is_registered(settings.source, registry):
@@ -164,13 +165,13 @@ def _open(
     check_source_settings(settings, None if found is None else found[1])
     if found is None:
         if settings.parts and path.suffix == ".npz":
-            return parts_in_file(path, read_arrays(path), settings)
+            return parts_in_file(path, read_arrays(path), settings, spec)
         return as_stated(read_array(path), settings)
     form, source = found
     check_form_settings(settings, form)
     read = resolve(source.reader, form)
     if form.columns:
-        table: TableSource = read(path, settings, expected)
+        table: TableSource = read(path, settings, () if spec is None else _names(spec))
         return table
     if lenient and "skip_bad" in source.settings:
         settings = settings.model_copy(update={"skip_bad": True})

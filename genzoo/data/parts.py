@@ -7,7 +7,7 @@ A part with several dimensions is an array of images or a table `(N, C)`, as arr
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 from typing import Any, Literal, TypeGuard
 
@@ -25,9 +25,9 @@ from genzoo.errors import ConfigError, DataError, did_you_mean
 from genzoo.spec.composite import CompositeSpec
 from genzoo.spec.events import DataSpec, Feature, Piece
 from genzoo.typing import Array
-from genzoo.wording import argument
+from genzoo.wording import argument, shown_value
 
-_OF_PARTS = frozenset({"source", "parts", "kinds", "range", "binarize"})
+_OF_PARTS = frozenset({"source", "parts", "kinds", "drop", "range", "binarize"})
 """Settings that data of several parts can have."""
 
 
@@ -35,7 +35,11 @@ def are_parts(data: object) -> TypeGuard[Mapping[str, Any]]:
     """Return whether a mapping holds arrays by the name of their part, rather than settings of data."""
     if not isinstance(data, Mapping) or not data or "source" in data:
         return False
-    return any(hasattr(value, "shape") or isinstance(value, Dataset) for value in data.values())
+    known = DataSettings.model_fields
+    return any(
+        hasattr(value, "shape") or isinstance(value, Dataset) or (isinstance(value, list | tuple) and name not in known)
+        for name, value in data.items()
+    )
 
 
 def parts_dataset(name: str, arrays: Mapping[str, Any], settings: DataSettings) -> Dataset:
@@ -44,7 +48,8 @@ def parts_dataset(name: str, arrays: Mapping[str, Any], settings: DataSettings) 
     Arguments:
         name: name of the dataset.
         arrays: the parts of all events; each has as many events.
-        settings: kinds of columns, named `part` or `part.column`, and the range and the binarization of images.
+        settings: kinds of columns and what to leave out, named `part` or `part.column`, and the range and the
+            binarization of images.
 
     Raises:
         ConfigError: a setting is for no part, or for other data.
@@ -53,24 +58,70 @@ def parts_dataset(name: str, arrays: Mapping[str, Any], settings: DataSettings) 
     changed = {key: argument(key) for key in settings.model_fields_set - _OF_PARTS if settings.given(key) is not None}
     if changed:
         raise ConfigError(f"{min(changed.values())} is not for events of several parts. Leave it out.")
-    counts = {part: len(array) for part, array in arrays.items()}
-    if len(set(counts.values())) != 1:
-        seen = ", ".join(f"{part!r} {count}" for part, count in counts.items())
-        raise DataError(f"The parts of {name} must hold as many events each, and these hold: {seen}.")
-    read = {part: _read(part, array) for part, array in sorted(arrays.items())}
-    found = _with_kinds(_with_range(read, settings), settings.kinds)
+    wanted = {part: _as_array(part, array) for part, array in arrays.items() if part not in settings.drop}
+    if not wanted:
+        raise DataError(f"{name} holds no part of an event.")
+    count = _events_of(wanted)
+    if not count:
+        raise DataError(f"{name} holds no events.")
+    read = {part: _read(part, array) for part, array in sorted(wanted.items())}
+    found = _with_columns(_with_range(read, settings), settings, arrays)
     try:
         spec = CompositeSpec.of({part: dataset.spec for part, dataset in found.items()})
     except ValueError as error:
         raise DataError(f"{name} cannot be learned from: {error}") from error
-    rows = _joined(spec, {part: dataset.events for part, dataset in found.items()}, next(iter(counts.values())))
+    rows = _joined(spec, {part: dataset.events for part, dataset in found.items()}, count)
     origin: Literal["setting", "data"] = "setting" if settings.range is not None else "data"
     notes = tuple(f"part {part!r}: {note}" for part, dataset in found.items() for note in dataset.notes)
     return usable(Dataset(name, spec, rows, range_from=origin, notes=notes), name)
 
 
-def parts_in_file(path: Path, arrays: Mapping[str, Array], settings: DataSettings) -> Dataset:
+def _events_of(arrays: Mapping[str, Any]) -> int:
+    """Return the number of events that all parts have.
+
+    Raises:
+        DataError: a part cannot be one, or they have different numbers.
+    """
+    for part, array in arrays.items():
+        if not isinstance(part, str):
+            raise DataError(f"{part!r} is no name of a part: it must be a text.")
+        if not isinstance(array, Dataset) and not is_frame(array) and array.ndim == 0:
+            raise DataError(f"Part {part!r} must hold a value for each event, and is {shown_value(array.item())}.")
+    counts = {part: len(array) for part, array in arrays.items()}
+    if len(set(counts.values())) > 1:
+        seen = ", ".join(f"{part!r} {count}" for part, count in counts.items())
+        raise DataError(f"All parts must hold as many events, and these hold: {seen}.")
+    return next(iter(counts.values()))
+
+
+def _as_array(part: object, value: Any) -> Any:
+    """Return the array of a part; tables in memory and datasets as they are."""
+    if isinstance(value, Dataset) or is_frame(value):
+        return value
+    try:
+        return _plain(value)
+    except ValueError as error:
+        raise DataError(f"Part {part!r} is no array: {error}") from error
+
+
+def _is_absent(part: str, value: Any) -> bool:
+    """Return whether no event has a part."""
+    array = _as_array(part, value)
+    if not isinstance(array, np.ndarray) or (array.ndim and not array.size):
+        return False
+    if array.dtype.kind == "f":
+        return bool(np.isnan(array).all())
+    return array.dtype.kind == "O" and all(one is None for one in array.flat)
+
+
+def parts_in_file(
+    path: Path, arrays: Mapping[str, Array], settings: DataSettings, spec: DataSpec | None = None
+) -> Dataset:
     """Return the arrays of a file that the settings name as parts of each event, as a dataset.
+
+    Arguments:
+        spec: describes the events that a model was trained on. No event has the parts that the settings do not name.
+            Defaults to `None`.
 
     Raises:
         ConfigError: the file has no such array, or as `parts_dataset`.
@@ -81,7 +132,24 @@ def parts_in_file(path: Path, arrays: Mapping[str, Array], settings: DataSetting
             raise ConfigError(
                 f"{argument('parts', list(settings.parts))}: {path} has no array {part!r}. {did_you_mean(part, arrays)}"
             )
-    return parts_dataset(path.stem, {part: arrays[part] for part in settings.parts}, settings)
+    named = {part: arrays[part] for part in settings.parts if part not in settings.drop}
+    if spec is None or not spec.has_parts:
+        return parts_dataset(path.stem, {part: arrays[part] for part in settings.parts}, settings)
+    return match_parts(path.stem, dict.fromkeys(piece.name for piece in spec.pieces) | named, settings, spec)
+
+
+def match_parts(name: str, arrays: Mapping[str, Any], settings: DataSettings, spec: DataSpec) -> Dataset:
+    """Return arrays by the name of their part as events of a trained model.
+
+    Arguments:
+        arrays: as for `parts_dataset`. `None` is for a part that no event has, as is an array in which all is missing.
+
+    Raises:
+        ConfigError: as `parts_dataset`.
+        DataError: as `parts_dataset` and `match_events`.
+    """
+    known = {part: array for part, array in arrays.items() if not _is_absent(part, array)}
+    return match_events(parts_dataset(name, known, settings), spec, absent=arrays.keys() - known.keys())
 
 
 def with_parts(settings: DataSettings, spec: DataSpec) -> DataSettings:
@@ -103,9 +171,11 @@ def _read(part: str, value: Any) -> Dataset:
     elif is_frame(value) or np.ndim(value) == 1:
         from genzoo.data.frames.source import frame_dataset  # imported here, because images need no pyarrow
 
+        if not is_frame(value) and _is_absent(part, value):
+            raise _missing_everywhere(part)
         found = frame_dataset(value if is_frame(value) else _column(part, value))
     else:
-        found = _read_array(part, _plain(value))
+        found = _read_array(part, value)
     spec = dataclasses.replace(found.spec, frame=None) if found.spec.frame is not None else found.spec
     return dataclasses.replace(found, spec=spec)
 
@@ -124,15 +194,21 @@ def _column(part: str, values: Any) -> Any:
         raise DataError(f"Part {part!r} mixes values of several types, or holds a type that no model takes.") from error
 
 
+def _missing_everywhere(part: str) -> DataError:
+    return DataError(f"Part {part!r} is missing in every event. Leave it out with {argument('drop', [part])}.")
+
+
 def _read_array(part: str, array: Array) -> Dataset:
     shown = f"Part {part!r}"
+    if array.ndim == 2 and array.dtype.kind in "USO":
+        raise DataError(f"{shown} has shape {array.shape} and holds texts. Make each column of texts a part, (N,).")
     if array.ndim < 3 or array.dtype.kind != "f":
         return array_dataset(part, array, shown=shown)
     gone = np.isnan(array.reshape(len(array), -1)).all(axis=1)
     if not gone.any():
         return array_dataset(part, array, shown=shown)
     if gone.all():
-        raise DataError(f"{shown} is missing in every event. Leave it out.")
+        raise _missing_everywhere(part)
     known = array_dataset(part, array[~gone], shown=shown)
     events = np.full((len(array), *known.spec.event_shape), np.nan, np.float64)
     events[~gone] = known.events
@@ -167,9 +243,14 @@ def _of_present(dataset: Dataset, change: Callable[[Dataset], Dataset]) -> Datas
     return dataclasses.replace(changed, events=events)
 
 
-def _with_kinds(parts: dict[str, Dataset], kinds: Mapping[str, Any]) -> dict[str, Dataset]:
-    """Apply the kinds that the user states for columns of parts."""
-    if not kinds:
+def _with_columns(parts: dict[str, Dataset], settings: DataSettings, arrays: Mapping[str, Any]) -> dict[str, Dataset]:
+    """Apply the kinds that the user states for columns of parts, and leave columns out.
+
+    Arguments:
+        arrays: all parts, with those that are left out whole.
+    """
+    dropped = [name for name in settings.drop if name not in arrays]
+    if not settings.kinds and not dropped:
         return parts
     from genzoo.data.splits.columns import select_divided  # needs pyarrow
 
@@ -179,45 +260,56 @@ def _with_kinds(parts: dict[str, Dataset], kinds: Mapping[str, Any]) -> dict[str
         if dataset.spec.form.columns
         for feature in dataset.spec.features
     }
-    own: dict[str, dict[str, Any]] = {}
-    for name, kind in kinds.items():
+    asked = {name: argument("kinds", {name: kind}) for name, kind in settings.kinds.items()}
+    asked |= {name: argument("drop", [name]) for name in dropped}
+    for name, option in asked.items():
         if name not in places:
-            option = argument("kinds", {name: kind})
             raise ConfigError(f"{option} is for {name!r}, which no part has as a column. {did_you_mean(name, places)}")
-        part, column = places[name]
-        own.setdefault(part, {})[column] = kind
-    stated = {part: DataSettings(source=part, kinds=chosen) for part, chosen in own.items()}
-    return parts | {part: select_divided(parts[part], given, SplitSettings()) for part, given in stated.items()}
+    changed = {}
+    for part in {places[name][0] for name in asked}:
+        own = {name: column for name, (owner, column) in places.items() if owner == part}
+        stated = DataSettings(
+            source=part,
+            kinds={own[name]: kind for name, kind in settings.kinds.items() if name in own},
+            drop=tuple(own[name] for name in dropped if name in own),
+        )
+        changed[part] = select_divided(parts[part], stated, SplitSettings())
+    return parts | changed
 
 
 def _joined(spec: DataSpec, parts: Mapping[str, Array], count: int) -> Array:
-    """Return rows of all values, `(N, size)`."""
+    """Return rows of all values, `(N, size)`; NaN for parts that are not there."""
     rows = np.empty((count, spec.size), spec.storage)
     for piece in spec.pieces:
-        rows[:, piece.places] = parts[piece.name].reshape(count, -1)
+        rows[:, piece.places] = parts[piece.name].reshape(count, piece.spec.size) if piece.name in parts else np.nan
     return rows
 
 
-def match_events(dataset: Dataset, spec: DataSpec) -> Dataset:
+def match_events(dataset: Dataset, spec: DataSpec, absent: Set[str] = frozenset()) -> Dataset:
     """Return a dataset as events of `spec`, as `match_dataset` does, part by part.
+
+    Arguments:
+        absent: names of parts that no event has. Defaults to none.
 
     Raises:
         DataError: the events have other parts, or as for `match_dataset`.
     """
-    if not spec.pieces[0].name:
+    if not spec.has_parts:
         return match_dataset(dataset, spec)
     own = {piece.name: piece for piece in dataset.spec.pieces}
-    if own.keys() != {piece.name for piece in spec.pieces}:
+    if own.keys() | absent != {piece.name for piece in spec.pieces}:
         raise DataError(
             f"The model was trained on {spec.describe()}, and {dataset.name} holds {dataset.spec.describe()}."
         )
     rows = np.asarray(dataset.events[:])
     matched: dict[str, Array] = {}
     for piece in spec.pieces:
+        if piece.name in absent:
+            continue
         other = own[piece.name]
         part = Dataset(f"{dataset.name}, part {piece.name!r}", other.spec, other.take(rows), range_from="data")
         matched[piece.name] = np.asarray(match_dataset(part, piece.spec).events)
-    same = dataclasses.replace(spec, missing=dataset.spec.missing)
+    same = dataclasses.replace(spec, missing=dataset.spec.missing or bool(absent))
     return dataclasses.replace(dataset, spec=same, events=_joined(same, matched, len(dataset)))
 
 
@@ -231,17 +323,16 @@ def rows_of(parts: Mapping[str, Any], data: DataSpec) -> Array:
         DataError: there are other parts than in training, one has another shape, or a level is unknown.
     """
     wanted = {piece.name: piece for piece in data.pieces}
-    if "" in wanted or wanted.keys() != parts.keys():
+    if not data.has_parts or wanted.keys() != parts.keys():
         names = ", ".join(map(repr, map(str, parts)))
         raise DataError(f"The model was trained on {data.describe()}, and these events have the parts {names}.")
-    counts = {name: len(value) for name, value in parts.items() if value is not None}
-    if len(set(counts.values())) != 1:
-        raise DataError(f"The parts of events must hold as many events each, and these hold {list(counts.values())}.")
-    count = next(iter(counts.values()))
+    known = {name: _as_array(name, value) for name, value in parts.items() if not _is_absent(name, value)}
+    if not known:
+        raise DataError("These events have no part. Give an array of at least one.")
+    count = _events_of(known)
     rows = np.full((count, data.size), np.nan, np.float64)
-    for name, value in parts.items():
-        if value is not None:
-            rows[:, wanted[name].places] = _values_of(value, wanted[name], count).reshape(count, -1)
+    for name, value in known.items():
+        rows[:, wanted[name].places] = _values_of(value, wanted[name], count).reshape(count, wanted[name].spec.size)
     return rows
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from genzoo.data.dataset import Rows
 from genzoo.data.texts.flat import Texts
@@ -55,25 +53,3 @@ class Buckets:
         """Return the width of each step of an order of whole steps."""
         widest = self.needed[order].reshape(-1, step).max(axis=1)
         return [int(width) for width in self.widths[widest]]
-
-
-class ResidentTexts:
-    """Texts on the device, no larger than their symbols.
-
-    Arguments:
-        texts: the texts, on the host.
-        device: where batches are needed.
-    """
-
-    def __init__(self, texts: Texts, device: torch.device) -> None:
-        self._end = texts.end
-        self._starts = torch.from_numpy(texts.offsets[:-1]).to(device)
-        self._lengths = torch.from_numpy(texts.lengths).to(device)
-        self._codes = torch.from_numpy(np.append(texts.codes, texts.codes.dtype.type(0))).to(device)
-
-    def block(self, index: Tensor, width: int) -> Tensor:
-        """Return texts as a block `(n, width)`."""
-        places = torch.arange(width, device=index.device)
-        inside = places < self._lengths.index_select(0, index)[:, None]
-        own = torch.where(inside, self._starts.index_select(0, index)[:, None] + places, 0)
-        return torch.where(inside, self._codes[own].long(), self._end)

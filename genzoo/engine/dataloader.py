@@ -1,4 +1,4 @@
-"""Batches and blocks of rows for training, from memory, the device or disk."""
+"""Batches for training steps, from memory, the device or disk."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ import itertools
 import queue
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Generator, Iterator
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -21,143 +19,20 @@ from genzoo.data.dataset import BLOCK, Dataset, Rows
 from genzoo.data.dequantize import Dequantizer
 from genzoo.data.texts.flat import Texts
 from genzoo.data.transforms import Transform, observed, to_model_space
-from genzoo.data.transforms.ended import lengths_in, shortened
-from genzoo.engine.buckets import Buckets, ResidentTexts
+from genzoo.data.transforms.ended import lengths_in
+from genzoo.engine.buckets import Buckets
+from genzoo.engine.resident import Conditions, ResidentTexts, fits_on, is_on_disk
+from genzoo.engine.sampler import ProcessShare, Sampler
 from genzoo.models.objective import Batch, in_parts
 from genzoo.runtime.device import Runtime
-from genzoo.runtime.seeding import derive
 from genzoo.spec.events import DataSpec
 from genzoo.typing import Array
 
 ItemT = TypeVar("ItemT")
 
 
-_RESIDENT_SHARE = 0.5
-"""Largest share of the device's free memory that resident events may take."""
-
-
 _AHEAD = 2
 """Number of batches that are prepared ahead of the one in use."""
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessShare:
-    """The share of one process in each step: the same slice of every part of the batch.
-
-    Arguments:
-        rank, count: rank of the process, and number of processes.
-        events: number of events in that slice.
-    """
-
-    rank: int
-    count: int
-    events: int
-
-    def of(self, rows: Rows) -> Rows:
-        """Return this process's rows, given the rows of complete steps."""
-        return rows.reshape(-1, self.count, self.events)[:, self.rank].reshape(-1)
-
-
-@dataclass(frozen=True, slots=True)
-class Sampler:
-    """The rows of each step: every epoch is a new permutation, cut into complete batches.
-
-    Arguments:
-        rows: the training rows, increasing.
-        events_per_step: number of events that a step consumes; an incomplete last step of an epoch is dropped.
-        seed: seed of the run.
-        block: number of neighboring rows that stay close together in the shuffle, so that reads from disk are mostly
-            sequential. Defaults to 1: a free shuffle.
-        share: share of this process. Defaults to `None`: it sees all rows.
-        buckets: widths of batches of texts. Defaults to `None`: all events have the same shape.
-    """
-
-    rows: Rows
-    events_per_step: int
-    seed: int
-    block: int = 1
-    share: ProcessShare | None = None
-    buckets: Buckets | None = None
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Number of complete steps in one epoch."""
-        return len(self.rows) // self.events_per_step
-
-    def epoch(self, number: int) -> Rows:
-        """Return the rows of this process in the order of epoch `number`, from 0."""
-        return self.rows[self.positions(number)]
-
-    def positions(self, number: int) -> Rows:
-        """Return the positions of these rows among all training rows."""
-        order = self._ordered(number)
-        return order if self.share is None else self.share.of(order[: self.steps_per_epoch * self.events_per_step])
-
-    def widths(self, number: int) -> list[int] | None:
-        """Return the width of the texts of each step of epoch `number`, which all processes share.
-
-        Returns `None` if all events have one shape.
-        """
-        if self.buckets is None:
-            return None
-        return self.buckets.widths_of(self._ordered(number), self.events_per_step)
-
-    def _ordered(self, number: int) -> Rows:
-        """Return the positions of the rows of all processes in epoch `number`."""
-        order = self._shuffled(number)
-        if self.buckets is None:
-            return order
-        rng = np.random.default_rng(derive(self.seed, "buckets", number))
-        return self.buckets.grouped(order, self.events_per_step, rng)
-
-    def _shuffled(self, number: int) -> Rows:
-        rng = np.random.default_rng(derive(self.seed, "order", number))
-        if self.block == 1:
-            return rng.permutation(len(self.rows))
-        blocks = np.array_split(np.arange(len(self.rows)), range(self.block, len(self.rows), self.block))
-        # Shuffle the blocks, and then the rows in windows of 16 blocks: a batch mixes rows from 16 places in the file,
-        # and reads stay within these for the whole window.
-        mixed = [blocks[i] for i in rng.permutation(len(blocks))]
-        windows = [np.concatenate(mixed[i : i + 16]) for i in range(0, len(mixed), 16)]
-        return np.concatenate([rng.permutation(window) for window in windows])
-
-    def place(self, step: int) -> int:
-        """Return the number of `step` (from 1) within its epoch, from 0."""
-        return (step - 1) % self.steps_per_epoch
-
-    def locate(self, step: int) -> tuple[int, slice]:
-        """Return the epoch of `step` (from 1), and the slice of that epoch's rows that the step consumes."""
-        epoch, place = (step - 1) // self.steps_per_epoch, self.place(step)
-        events = self.events_per_step if self.share is None else self.events_per_step // self.share.count
-        return epoch, slice(place * events, (place + 1) * events)
-
-
-@dataclass(frozen=True, slots=True)
-class Conditions:
-    """The conditions of all rows, on the device: few numbers for each row, wherever its event is kept.
-
-    Arguments:
-        values: `(N, K)`, in data units.
-        transform: maps them to model space.
-        dtype: their type there.
-    """
-
-    values: Tensor
-    transform: ConditionTransform
-    dtype: torch.dtype
-
-    @staticmethod
-    def of_dataset(dataset: Dataset, transform: ConditionTransform | None, runtime: Runtime) -> Conditions | None:
-        """Return the conditions of a dataset; `None` if it has none."""
-        if dataset.conditions is None or transform is None:
-            return None
-        values = torch.as_tensor(dataset.conditions).to(runtime.device, runtime.wide)
-        return Conditions(values, transform, runtime.dtype)
-
-    def of(self, index: Tensor) -> Tensor:
-        """Return the conditions of rows in model space, `(n, D)`."""
-        chosen: Tensor = self.transform(self.values.index_select(0, index))
-        return chosen.to(self.dtype)
 
 
 class DataLoader(ABC, Generic[ItemT]):
@@ -343,15 +218,6 @@ def _take(ready: queue.Queue[Any]) -> Any:
     return item
 
 
-def read_rows(events: Array, rows: Rows) -> Array:
-    """Return the events of `rows`; a contiguous range is returned as a view if it is writable."""
-    first, last = int(rows[0]), int(rows[-1])
-    if last - first + 1 != len(rows) or not (rows[1:] > rows[:-1]).all():
-        return np.asarray(events[rows])
-    block = np.asarray(events[first : last + 1])
-    return block if block.flags.writeable else block.copy()  # PyTorch warns about read-only memory
-
-
 def make_loader(
     dataset: Dataset,
     rows: Rows,
@@ -369,129 +235,10 @@ def make_loader(
     # The order of rows must not depend on the loader: the same run gives the same bits, however much memory is free.
     texts = isinstance(dataset.events, Texts)
     buckets = Buckets.of(dataset.events, rows) if isinstance(dataset.events, Texts) else None
-    order = Sampler(rows, events_per_step, seed, BLOCK // 16 if _on_disk(dataset.events) else 1, share, buckets)
+    order = Sampler(rows, events_per_step, seed, BLOCK // 16 if is_on_disk(dataset.events) else 1, share, buckets)
     needed = dataset.events.nbytes if texts else len(rows) * dataset.events[:1].nbytes
-    fits = needed <= _RESIDENT_SHARE * _free_bytes(runtime.device)
+    fits = fits_on(runtime.device, needed)
     loader = ResidentLoader if fits else StreamingLoader
     conditions = Conditions.of_dataset(dataset, condition, runtime)
     missing, data = dataset.spec.missing, dataset.spec
     return loader(order, dataset.events, transform, runtime, channels_last, missing, dequantizer, conditions, data)
-
-
-class BlockLoader:
-    """An iterable over rows in order, in blocks; each iteration is one pass.
-
-    Arguments:
-        dataset: the dataset, in memory or on disk.
-        rows: the rows to load.
-        size: number of events in a block.
-        transform: transform to model space.
-        runtime: device and number type.
-        dequantizer: adds noise to values on a grid. Defaults to `None`: no noise.
-        condition: transform of the conditions to model space. Defaults to `None`: there are none.
-    """
-
-    def __init__(
-        self,
-        dataset: Dataset,
-        rows: Rows,
-        size: int,
-        transform: Transform,
-        runtime: Runtime,
-        dequantizer: Dequantizer | None = None,
-        condition: ConditionTransform | None = None,
-    ) -> None:
-        self._dataset = dataset
-        self._rows = rows
-        self._size = size
-        self._transform = transform
-        self._runtime = runtime
-        self._dequantizer = dequantizer
-        self._conditions = Conditions.of_dataset(dataset, condition, runtime)
-
-    def __iter__(self) -> Iterator[Batch]:
-        device = self._runtime.device
-        data, dtype = self._dataset, self._runtime.dtype
-        for start in range(0, len(self._rows), self._size):
-            rows = self._rows[start : start + self._size]
-            index = torch.from_numpy(rows).to(device)
-            events = shortened(torch.from_numpy(read_rows(data.events, rows)).to(device), data.spec.end)
-            if self._dequantizer is not None:
-                events = self._dequantizer(events, index)
-            x, missing = observed(to_model_space(self._transform, events, dtype), data.spec.missing)
-            weight = None if data.weights is None else torch.from_numpy(data.weights[rows]).to(device, dtype)
-            condition = None if self._conditions is None else self._conditions.of(index)
-            length = None if data.spec.end is None else lengths_in(events, data.spec.end)
-            yield in_parts(Batch(x, missing, weight, index, condition, length), data.spec)
-
-
-class ResidentBlockLoader:
-    """Blocks that are transformed once, in the first pass, and kept on the device."""
-
-    def __init__(self, blocks: BlockLoader) -> None:
-        self._blocks = blocks
-        self._kept: list[Batch] | None = None
-
-    def __iter__(self) -> Iterator[Batch]:
-        if self._kept is None:  # not in `__init__`, because a resumed run restores its transform after that
-            self._kept = list(self._blocks)
-        return iter(self._kept)
-
-
-def make_block_loader(
-    dataset: Dataset,
-    rows: Rows,
-    size: int,
-    transform: Transform,
-    runtime: Runtime,
-    dequantizer: Dequantizer | None = None,
-    condition: ConditionTransform | None = None,
-    *,
-    rank: int = 0,
-    count: int = 1,
-    once: bool = False,
-) -> BlockLoader | ResidentBlockLoader:
-    """Return blocks for many passes over the same rows, kept on the device if they fit.
-
-    Events with the same pattern of missing values are grouped, because models process one pattern at a time. Data on
-    disk keep their order. Each process gets a contiguous part of the rows.
-
-    Arguments:
-        rank, count: rank of the process, and number of processes. Default to a single process.
-        once: the blocks are for few passes, so do not keep them. Defaults to false.
-    """
-    on_disk = _on_disk(dataset.events)
-    if dataset.spec.missing and not on_disk:
-        patterns = np.packbits(np.isnan(dataset.events[rows]), axis=1)
-        rows = rows[np.lexsort(patterns.T)]
-    rows = np.array_split(rows, count)[rank]
-    blocks = BlockLoader(dataset, rows, size, transform, runtime, dequantizer, condition)
-    needed = len(rows) * dataset.spec.size * runtime.dtype.itemsize
-    fits = not (on_disk or once) and needed <= _RESIDENT_SHARE * _free_bytes(runtime.device)
-    return ResidentBlockLoader(blocks) if fits else blocks
-
-
-def _on_disk(events: Array) -> bool:
-    return isinstance(events, np.memmap) or not isinstance(events, np.ndarray | Texts)
-
-
-class PassLoader(DataLoader[Iterable[Batch]]):
-    """A loader whose steps consume one pass over all training rows each."""
-
-    def __init__(self, blocks: Iterable[Batch], runtime: Runtime) -> None:
-        super().__init__(runtime.device, 1)
-        self._blocks = blocks
-
-    def items(self, first: int) -> Generator[Iterable[Batch], None, None]:
-        while True:
-            yield self._blocks
-
-
-def _free_bytes(device: torch.device) -> int:
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    try:
-        fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text("ascii").splitlines())
-        return int(fields["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError):
-        return 2**32

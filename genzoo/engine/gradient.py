@@ -12,9 +12,9 @@ from torch.distributions import Distribution
 
 from genzoo.config.training import GradientTraining
 from genzoo.engine.compilation import asks_to_compile, compile_stages, explain_failure
-from genzoo.engine.dataloader import ProcessShare
 from genzoo.engine.distributed import SINGLE_PROCESS, Processes
 from genzoo.engine.optim import EMA, ParameterGroup
+from genzoo.engine.sampler import ProcessShare
 from genzoo.engine.schedule import lr_factor
 from genzoo.errors import ConfigError, PluginError
 from genzoo.models.base import Generator, Model

@@ -14,6 +14,9 @@ from genzoo.typing import Array
 class ColumnExtractor(Extractor):
     """Columns standardized with the moments of the real events; each category becomes one column.
 
+    The columns of one variable share a scale, and their variances add up to 1. So a variable with many or rare
+    categories has the same weight in distances as a number.
+
     Arguments:
         data: spec of one event. Values that share one feature are columns, too.
         real: the real events, `(N, *event)`, without missing values.
@@ -21,16 +24,15 @@ class ColumnExtractor(Extractor):
 
     def __init__(self, data: DataSpec, real: Array) -> None:
         self._data = data
-        wide = self._expand(real)
-        self._shift = wide.mean(axis=0)
-        self._scale = np.where(np.ptp(wide, axis=0) > 0, wide.std(axis=0), 1.0)
+        self._shift = self._expand(real).mean(axis=0)
+        self._scale = np.concatenate([_scales(part) for part in self._parts(_flat(real))])
 
     def __call__(self, events: Array) -> Features:
         features: Features = (self._expand(events) - self._shift) / self._scale
         return features
 
     def _expand(self, events: Array) -> Features:
-        return np.concatenate(list(self._parts(np.asarray(events, np.float64).reshape(len(events), -1))), axis=1)
+        return np.concatenate(list(self._parts(_flat(events))), axis=1)
 
     def _parts(self, events: Features) -> Iterator[Features]:
         for column, feature in enumerate(self._data.places):
@@ -39,6 +41,16 @@ class ColumnExtractor(Extractor):
                 yield np.where(np.isfinite(values), values == np.arange(len(feature.levels)), values)
             else:
                 yield values
+
+
+def _flat(events: Array) -> Features:
+    return np.asarray(events, np.float64).reshape(len(events), -1)
+
+
+def _scales(columns: Features) -> Features:
+    """Return the scale of the columns of one variable `(N, W)` for each of them, `(W,)`."""
+    changes = bool((np.ptp(columns, axis=0) > 0).any())
+    return np.full(columns.shape[1], np.sqrt(columns.var(axis=0).sum()) if changes else 1.0)
 
 
 def build_columns(material: Material) -> Extractor:
@@ -54,8 +66,7 @@ class PixelExtractor(Extractor):
         self._range = high - low
 
     def __call__(self, events: Array) -> Features:
-        flat = np.asarray(events, np.float64).reshape(len(events), -1)
-        return (flat - self._low) / self._range
+        return (_flat(events) - self._low) / self._range
 
 
 def build_pixels(material: Material) -> Extractor:

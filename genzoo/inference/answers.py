@@ -150,11 +150,11 @@ def choose_output(output: Output | None, data: DataSpec) -> Output:
         ConfigError: there is no such form, or images were asked for as a table.
     """
     if output is None:
-        usual: Output = "dict" if data.pieces[0].name else "list" if data.form.ended else "array"
+        usual: Output = "dict" if data.has_parts else "list" if data.form.ended else "array"
         return usual if data.frame is None else data.frame.library
     if output not in get_args(Output):
         raise ConfigError(f"output is {output!r}; it can be 'array', 'pandas', 'polars' or 'pyarrow'.")
-    if (output == "dict" and data.pieces[0].name) or (output == "list" and data.form.ended):
+    if (output == "dict" and data.has_parts) or (output == "list" and data.form.ended):
         return output
     if output in ("dict", "list"):
         what = "events of several parts" if output == "dict" else "texts"

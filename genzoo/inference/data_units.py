@@ -45,6 +45,10 @@ CHUNK = 512
 """Events computed at a time."""
 
 
+_SYMBOLS = 2**16
+"""Symbols of texts computed at a time, with padding: a model has numbers for each symbol at each place."""
+
+
 @dataclass(frozen=True, slots=True)
 class CheckedEvents:
     """Events that a model accepts, in data units, on the host.
@@ -53,22 +57,24 @@ class CheckedEvents:
         events: `(N, *event)`, NaN if a value is missing.
         missing: whether any value is missing.
         conditions: what the events are conditional on, `(N, K)` in data units. Defaults to `None`: nothing.
+        size: number of events computed at a time. Defaults to `CHUNK`.
     """
 
     events: Array
     missing: bool
     conditions: Array | None = None
+    size: int = CHUNK
 
     def __len__(self) -> int:
         return len(self.events)
 
-    def chunk(self, start: int, size: int = CHUNK) -> Array:
+    def chunk(self, start: int, size: int | None = None) -> Array:
         """Return `size` events from `start`, or fewer at the end."""
-        return np.asarray(self.events[start : start + size])
+        return np.asarray(self.events[start : start + (size or self.size)])
 
-    def chunk_conditions(self, start: int, size: int = CHUNK) -> Array | None:
+    def chunk_conditions(self, start: int, size: int | None = None) -> Array | None:
         """Return the conditions of `size` events from `start`; `None` if there are none."""
-        return None if self.conditions is None else self.conditions[start : start + size]
+        return None if self.conditions is None else self.conditions[start : start + (size or self.size)]
 
     def given(self, start: int, events: Array) -> ModelEvents:
         """Return `events`, which begin at `start`, as a trained model takes them: with their conditions, if any."""
@@ -160,7 +166,8 @@ class DataUnits:
         """
         events, conditions = self._parted(x)
         if self.data.form.ended:
-            return CheckedEvents(events, missing=False, conditions=conditions)
+            size = max(1, min(CHUNK, _SYMBOLS // self.data.event_shape[0]))
+            return CheckedEvents(events, missing=False, conditions=conditions, size=size)
         if events.dtype.kind not in "buif":
             raise DataError(f"Events must be numbers, and these are of type {events.dtype}.")
         if events.shape[1:] != self.data.event_shape:

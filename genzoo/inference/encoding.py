@@ -26,7 +26,7 @@ def encode(units: DataUnits, x: Events, seed: int) -> Array:
         with random_scope(seed, "encode"):
             return to_host(units.one_event().ask(encoder.encode))[:0]
 
-    return units.by_chunk("encoding", len(checked), compute, empty=empty)
+    return units.by_chunk("encoding", len(checked), compute, checked.size, empty)
 
 
 def reconstruct(units: DataUnits, x: Events) -> Array:
@@ -37,7 +37,7 @@ def reconstruct(units: DataUnits, x: Events) -> Array:
     def compute(_: int, start: int) -> Array:
         return units.to_data(units.chunk_to_model(checked, start).ask(module.reconstruct))
 
-    return units.by_chunk("reconstructing", len(checked), compute, empty=units.no_events)
+    return units.by_chunk("reconstructing", len(checked), compute, checked.size, units.no_events)
 
 
 def anomaly_score(units: DataUnits, x: Events) -> Array:
@@ -48,7 +48,7 @@ def anomaly_score(units: DataUnits, x: Events) -> Array:
     def compute(_: int, start: int) -> Array:
         return to_host(units.chunk_to_model(checked, start).ask(module.anomaly_score)).astype(np.float64)
 
-    return units.by_chunk("computing anomaly scores", len(checked), compute)
+    return units.by_chunk("computing anomaly scores", len(checked), compute, checked.size)
 
 
 def impute(units: DataUnits, x: Events, draw: bool, seed: int, conditions: Array | None = None) -> Array:
@@ -85,7 +85,7 @@ def log_posterior(units: DataUnits, x: Events) -> Array:
     def empty() -> Array:
         return to_host(units.one_event().ask(module.log_posterior))[:0]
 
-    return units.by_chunk("finding components", len(checked), compute, empty=empty)
+    return units.by_chunk("finding components", len(checked), compute, checked.size, empty)
 
 
 def covers(units: DataUnits, x: Events) -> Array:
@@ -96,4 +96,4 @@ def covers(units: DataUnits, x: Events) -> Array:
     def compute(_: int, start: int) -> Array:
         return to_host(units.chunk_to_model(checked, start).ask(module.covers))
 
-    return units.by_chunk("looking for outliers", len(checked), compute, empty=lambda: np.empty(0, bool))
+    return units.by_chunk("looking for outliers", len(checked), compute, checked.size, lambda: np.empty(0, bool))

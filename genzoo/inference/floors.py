@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from genzoo.data.transforms import AffineTransform
-from genzoo.inference.data_units import CHUNK, DataUnits, Events
+from genzoo.inference.data_units import DataUnits, Events
 from genzoo.inference.likelihood import is_density_on_grid
 from genzoo.models.base import Floor, Generator
 
@@ -23,7 +23,7 @@ def floors(units: DataUnits, x: Events) -> list[Floor]:
     units.generator.eval()
     found: dict[tuple[str, bytes], Floor] = {}
     try:
-        for start in range(0, len(checked), CHUNK):
+        for start in range(0, len(checked), checked.size):
             for floor in units.chunk_to_model(checked, start).ask(units.generator.floors):
                 _add(found, floor, start, len(checked))
     finally:

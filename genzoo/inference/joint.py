@@ -6,6 +6,7 @@ log p(x, c) - log p(c). Both are exact if its likelihood is.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 import numpy as np
@@ -14,6 +15,7 @@ from genzoo.errors import ConfigError
 from genzoo.inference.data_units import DataUnits
 from genzoo.inference.encoding import impute
 from genzoo.models.base import Imputation, Likelihood
+from genzoo.spec.events import DataSpec
 from genzoo.typing import Array
 from genzoo.wording import shown_given
 
@@ -22,7 +24,7 @@ def draw_given(units: DataUnits, n: int, seed: int, known: Mapping[int, float], 
     """Draw events with some columns known, `(n, C)`.
 
     Arguments:
-        known: values of columns, by number of the column.
+        known: values of columns, by number of their feature.
         conditions: what to draw the events given, `(n, K)`, if the model is conditional.
 
     Raises:
@@ -37,8 +39,9 @@ def draw_given(units: DataUnits, n: int, seed: int, known: Mapping[int, float], 
             f"a model that does (gmm, gaussian), or train a conditional one (vae) given {name!r}."
         )
     events = np.full((n, *units.data.event_shape), np.nan)
-    for place, value in known.items():
-        events[:, place] = value
+    places = _places_of_columns(units.data)
+    for number, value in known.items():
+        events[:, places[units.data.features[number].name]] = value
     drawn = impute(units, events, True, seed, conditions)
     return drawn.astype(units.data.storage)
 
@@ -78,14 +81,19 @@ def how_drawn(units: DataUnits, given: Mapping[str, object]) -> str:
     return "approximate draws from the model's conditional distribution, as its likelihood is a bound"
 
 
-def known_columns(units: DataUnits, given: Mapping[str, object]) -> list[str]:
-    """Return the names of `given` that are columns of events, and not conditions.
+def _places_of_columns(data: DataSpec) -> dict[str, int]:
+    """Return where the columns of events, or of parts of events, stand in a row of all values, by name."""
+    found: dict[str, int] = {}
+    features = iter(data.features)
+    for piece in data.pieces:
+        for place, feature in enumerate(itertools.islice(features, len(piece.spec.features))):
+            if piece.spec.form.columns:
+                found[feature.name] = (piece.places.start or 0) + place
+    return found
 
-    Raises:
-        ConfigError: the model is of images, which have no columns.
-    """
+
+def known_columns(units: DataUnits, given: Mapping[str, object]) -> list[str]:
+    """Return the names of `given` that are columns of events, and not conditions."""
     conditions = {feature.name for feature in units.data.condition}
-    if not units.data.form.columns:
-        return []
-    names = {feature.name for feature in units.data.features}
+    names = _places_of_columns(units.data)
     return [name for name in given if name in names and name not in conditions]

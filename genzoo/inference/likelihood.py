@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from genzoo.data.dequantize import Dequantizer
-from genzoo.errors import ConfigError
-from genzoo.inference.data_units import CHUNK, DataUnits, Events, pad, padded, to_host
-from genzoo.models.base import Likelihood, LikelihoodBound
+from genzoo.errors import ConfigError, DataError
+from genzoo.inference.data_units import DataUnits, Events, pad, padded, to_host
+from genzoo.models.base import Imputation, Likelihood, LikelihoodBound
 from genzoo.models.measure import cell_sides, measures_of, on_grid, one_each, places_of
 from genzoo.runtime.seeding import random_scope
 from genzoo.text import counted
@@ -56,8 +56,9 @@ def is_density_on_grid(units: DataUnits) -> bool:
 def log_prob(units: DataUnits, x: Events) -> Array:
     """See `TrainedModel.log_prob`."""
     generator = units.require(Likelihood)
-    if is_density_on_grid(units):
-        step = units.data.quantum or next(feature.cell for feature in units.data.features if feature.cell)
+    flags = on_grid(units.generator, units.data)
+    if any(flags):
+        step = float(cell_sides(flags, units.data).max())
         raise ConfigError(
             f"The data lie on a grid of step {step:g} and model {units.model!r} is a density, which "
             f"gives only a lower bound for the probability of a point. Ask for log_prob_bound."
@@ -73,12 +74,21 @@ def log_prob_bound(units: DataUnits, x: Events, draws: int, seed: int) -> Array:
     if dequantizer is None:
         units.require(LikelihoodBound)
         return _in_data_units(units, x, lambda chunk: _own_bound(units, chunk, chunk.x, draws, seed), GROUP, draws)
-    size = CHUNK if isinstance(units.generator, Likelihood) else GROUP
+    size = None if isinstance(units.generator, Likelihood) else GROUP
     return _in_data_units(units, x, lambda chunk: _bound_of_cells(units, chunk, dequantizer, draws), size, draws)
 
 
 def _density(units: DataUnits, generator: Likelihood, chunk: _Chunk, x: Tensor) -> Tensor:
-    """Return the log-density in data units of events `x (n, *event)`, at or near the chunk's, `(n,)`."""
+    """Return the log-density in data units of events `x (n, *event)`, at or near the chunk's, `(n,)`.
+
+    Raises:
+        DataError: values are missing, and the model only approximates the density of the others.
+    """
+    if chunk.missing and isinstance(generator, Imputation) and generator.approximate:
+        raise DataError(
+            f"Model {units.model!r} has an exact likelihood of whole rows only, and these have missing values. Fill "
+            f"them in first (genzoo impute), leave such rows out, or train it on data with missing values."
+        )
     asked = units.to_model(x, chunk.missing, chunk.conditions)
     return one_each("log_prob", asked.ask(generator.log_prob), len(x)).to(x.dtype) + _log_det(units, x)
 
@@ -104,14 +114,16 @@ def _bound_of_cells(units: DataUnits, chunk: _Chunk, dequantizer: Dequantizer, d
 
 
 def _in_data_units(
-    units: DataUnits, x: Events, compute: Callable[[_Chunk], Tensor], size: int = CHUNK, draws: int | None = None
+    units: DataUnits, x: Events, compute: Callable[[_Chunk], Tensor], size: int | None = None, draws: int | None = None
 ) -> Array:
     """Return log-likelihoods in data units: the log-densities that `compute` finds, and the log-sizes of cells.
 
     Arguments:
+        size: number of events computed at a time. Defaults to as many as for all other results.
         draws: number of draws, if they are bounds.
     """
     checked = units.check(x)
+    size = size or checked.size
 
     def work(number: int, start: int) -> Array:
         wide = units.to_device(checked.chunk(start, size))

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -149,20 +150,27 @@ class _Pairs:
         Arguments:
             points, size: a point in each cell and the cell's size, `(n, cells)`.
         """
-        total = np.full(len(points), -np.inf)
-        each = np.arange(len(points))
-        for cell in np.flatnonzero((size > 0).any(axis=0)):
-            moved = self.events.copy()
-            moved[each, self.column] = np.where(size[:, cell] > 0, points[:, cell], moved[each, self.column])
-            logs = _log_likelihood(fitted, dataset, self.rows, moved)
-            with np.errstate(divide="ignore", invalid="ignore"):  # empty cells, and rows with no value
-                total = np.logaddexp(total, logs + np.log(size[:, cell]))
+        cells = np.flatnonzero((size > 0).any(axis=0))
+        if not len(cells):
+            return np.full(len(points), -np.inf)
+        each, points, size = np.arange(len(points)), points.T[cells], size.T[cells]
+        moved = np.repeat(self.events[None], len(cells), axis=0)  # (cells, n, C)
+        moved[:, each, self.column] = np.where(size > 0, points, self.events[each, self.column])
+        logs = _log_likelihoods(fitted, dataset, self.rows, moved)
+        with np.errstate(divide="ignore", invalid="ignore"):  # empty cells, and rows with no value
+            total: Array = np.logaddexp.reduce(logs + np.log(size))
         return total
 
 
-def _log_likelihood(fitted: TrainedModel, dataset: Dataset, rows: Rows, events: Array) -> Array:
-    """Return log-likelihoods of events with the conditions of rows, `(n,)`."""
-    given = events if dataset.conditions is None else Conditioned(events, dataset.conditions[rows])
+def _log_likelihoods(fitted: TrainedModel, dataset: Dataset, rows: Rows, events: Array) -> Array:
+    """Return log-likelihoods `(versions, n)` of several versions of rows, `(versions, n, C)`."""
+
+    def given(rows: Rows, events: Array) -> Any:
+        return events if dataset.conditions is None else Conditioned(events, dataset.conditions[rows])
+
     if kind_of(fitted) == "exact":
-        return np.asarray(fitted.log_prob(given))
-    return np.asarray(fitted.log_prob_bound(given, draws=min(fitted.bound_draws, _BOUND_DRAWS), seed=0))
+        versions, n, columns = events.shape
+        together = given(np.tile(rows, versions), events.reshape(-1, columns))
+        return np.asarray(fitted.log_prob(together)).reshape(versions, n)
+    draws = min(fitted.bound_draws, _BOUND_DRAWS)  # each call has the same noise, which cancels
+    return np.stack([fitted.log_prob_bound(given(rows, version), draws=draws, seed=0) for version in events])

@@ -234,7 +234,10 @@ class Imputation(ABC):
     """A generator that fills in missing values."""
 
     approximate: bool = False
-    """Whether its draws only approximate the model's conditional distribution, although its likelihood is exact."""
+    """Whether its draws only approximate the model's conditional distribution.
+
+    `log_prob` is then exact for whole events only: genzoo does not ask it about events with missing values.
+    """
 
     @abstractmethod
     def impute(self, x: Tensor, missing: Tensor, *, draw: bool = False) -> Tensor:

@@ -49,8 +49,9 @@ def to_parts(rows: Tensor, data: DataSpec) -> EventTensors:
     Arguments:
         rows: `(N, *event)`, all values of an event of parts in a row.
     """
-    named = {piece.name: piece.take(rows) for piece in data.pieces}
-    return named[""] if "" in named else map_events(torch.Tensor.contiguous, named)
+    if not data.has_parts:
+        return rows
+    return {piece.name: piece.take(rows).contiguous() for piece in data.pieces}
 
 
 def masks_of(missing: Tensor | None, data: DataSpec) -> EventTensors | None:

@@ -124,6 +124,9 @@ class GradientObjective(Objective):
     least_events: ClassVar[int] = 1
     """Smallest number of events in a batch; 2 if a model uses batch normalization."""
 
+    def prepare(self, model: Model, rows: int) -> None:
+        """Set what depends on the number of training rows, before the first step. Does nothing by default."""
+
     @abstractmethod
     def losses(self, model: Model, batch: Batch, progress: Progress) -> Iterator[Mapping[str, Tensor]]:
         """Yield the losses of one step, `()` each, means over their events."""

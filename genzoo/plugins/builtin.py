@@ -138,7 +138,12 @@ _TRANSFORMS = (
     ("log", "logarithm of positive numbers", "functions:LogTransform"),
     ("logit", "log-odds of numbers between two bounds, 0 and 1 by default", "functions:LogitTransform"),
     ("marginal", "empirical distribution to standard normal", "marginal:MarginalTransform"),
+    ("log-tails", "a scale in the middle, a logarithm beyond two of it", "log_tails:LogTailsTransform"),
 )
+
+
+_OF_CELLS = ("marginal", "log-tails")
+"""Transforms of flexible models or maps, which would put spikes on repeated values."""
 
 
 INPUTS = tuple(name for name, *_ in _TRANSFORMS)
@@ -179,4 +184,4 @@ def register_transforms(register: Callable[[TransformSpec], None]) -> None:
         options = "genzoo.config.settings:Settings"
         if name == "marginal":
             options = "genzoo.data.transforms.marginal:MarginalOptions"
-        register(TransformSpec(name, summary, f"genzoo.data.transforms.{builder}", options, cells=name == "marginal"))
+        register(TransformSpec(name, summary, f"genzoo.data.transforms.{builder}", options, cells=name in _OF_CELLS))

@@ -228,8 +228,7 @@ def check_input(spec: ModelSpec, names: Collection[str]) -> None:
     Raises:
         PluginError: there is no such transform.
     """
-    for modality in spec.modalities:
-        name = spec.input.get(modality) if isinstance(spec.input, Mapping) else spec.input
+    for name in spec.input.values() if isinstance(spec.input, Mapping) else [spec.input]:
         if name not in names and not (isinstance(name, str) and "/" in name):
             raise PluginError(f"Model {spec.name!r}: input {name!r} is not one of {', '.join(names)}, nor an id.")
 

@@ -15,6 +15,10 @@ from genzoo.text import seconds_text, size_text
 _RANKS = {"coverage": 7, "frechet-distance": 8, "classifier-two-sample": 9, "memorization": 10}
 
 
+_OF_TARGET = {"memorization": 3, "tstr": 4}
+"""Ranks if a target is named: `tstr` is then wanted, and leaves first, because it misleads without `memorization`."""
+
+
 SPARE = 11
 """Columns of this rank or more are never printed on a terminal. Files have all columns."""
 
@@ -64,6 +68,8 @@ def report_columns(report: Report) -> list[ReportColumn]:
 
 
 def _all(report: Report) -> list[ReportColumn]:
+    names = metric_names(report)
+    ranks = _RANKS | (_OF_TARGET if "tstr" in names else {})
     return [
         ReportColumn("id", "candidate", lambda row: row.id, 0),
         ReportColumn("parameters", "params", _parameters, 3),
@@ -77,7 +83,7 @@ def _all(report: Report) -> list[ReportColumn]:
         ReportColumn("icl", "ICL", lambda row: figure_text(row, "icl"), 5),
         ReportColumn("akaike_weight", "Akaike weight", lambda row: _short(row.akaike_weight), 10),
         ReportColumn("difference", "vs best [95 %]", difference_text, 2),
-        *(_metric(name, _RANKS.get(name, SPARE)) for name in metric_names(report)),
+        *(_metric(name, ranks.get(name, SPARE)) for name in names),
         ReportColumn("training_seconds", "training", lambda row: _seconds(row.cost.training_seconds), 7),
         ReportColumn("sampling_seconds", "1,000 samples", lambda row: _seconds(row.cost.sampling_seconds), 7),
         ReportColumn("peak_memory", "memory", lambda row: _memory(row.cost.peak_memory), 8),

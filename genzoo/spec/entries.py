@@ -36,6 +36,10 @@ CAPABILITIES = frozenset(
 """The capabilities that a generator can have, named after the classes of `genzoo.models.base`, in kebab case."""
 
 
+STANDARDIZED = "standardized"
+"""Name of the usual input of models."""
+
+
 LOCAL = "local"
 """What the ids of models in a file of the user's begin with. Ids of other models begin with a distribution."""
 
@@ -122,7 +126,8 @@ class ModelSpec:
         objectives: names of the objectives it can be trained with, the default first.
         capabilities: names of capability classes in kebab case (`decoder`, `likelihood` ...). Defaults to none.
         input: the transform to the space that it computes in: a name of genzoo's or of its own distribution, or an id;
-            or a mapping from modality to such names. Defaults to `standardized`.
+            or a mapping from modality to such names, `standardized` for those that it lacks. Defaults to
+            `standardized`.
         modalities: the kinds of data it accepts. Defaults to images and tables.
         kinds: the kinds of features it accepts. Defaults to all.
         missing: whether it accepts missing values. Defaults to false.
@@ -153,7 +158,7 @@ class ModelSpec:
     config: str
     objectives: tuple[str, ...]
     capabilities: frozenset[str] = frozenset()
-    input: str | Mapping[Modality, str] = "standardized"
+    input: str | Mapping[Modality, str] = STANDARDIZED
     modalities: tuple[Modality, ...] = ("image", "table")
     kinds: tuple[Kind, ...] = get_args(Kind)
     missing: bool = False
@@ -200,7 +205,7 @@ class ModelSpec:
 
     def input_of(self, modality: Modality) -> str:
         """Return the name of the transform for events of an accepted modality."""
-        return self.input[modality] if isinstance(self.input, Mapping) else self.input
+        return self.input.get(modality, STANDARDIZED) if isinstance(self.input, Mapping) else self.input
 
 
 def _check_choices(spec: ModelSpec) -> None:
@@ -211,6 +216,8 @@ def _check_choices(spec: ModelSpec) -> None:
         raise ValueError(f"Model {spec.name!r} names no objective to train with.")
     if strange := unknown(spec.modalities):
         raise ValueError(f"Model {spec.name!r}: unknown modalities {strange}.")
+    if isinstance(spec.input, Mapping) and (strange := unknown(spec.input)):
+        raise ValueError(f"Model {spec.name!r}: unknown modalities {strange} in its input.")
     if not spec.modalities:
         raise ValueError(f"Model {spec.name!r} takes no modality, so it cannot be trained on any data.")
     if not (spec.data or default_data(spec.modalities)):

@@ -257,6 +257,11 @@ class DataSpec:
         return (Piece("", self, slice(None)),)
 
     @property
+    def has_parts(self) -> bool:
+        """True if an event has named parts, false if it is one whole."""
+        return bool(self.pieces[0].name)
+
+    @property
     def repeats(self) -> tuple[int, ...]:
         """Number of values that each feature describes."""
         return (1,) * len(self.features) if self.form.columns else (self.size,)
@@ -283,7 +288,8 @@ class DataSpec:
         """Describe one event in words, such as `image 1×28×28, uint8 in 0..255, step 1`."""
         text = f"{self.modality} {'×'.join(map(str, self.event_shape))}, {self.storage}"
         if self.end is not None:
-            text = f"{self.modality} of at most {self.event_shape[0]} symbols, {self.end} different ones"
+            longest = self.event_shape[0]
+            text = f"{self.modality} of at most {longest} symbol{'s'[: longest != 1]}, {self.end} different ones"
         elif not self.form.columns and self.features[0].discrete:
             text = f"{self.features[0].kind} {text}"
         if self.bounds is not None:

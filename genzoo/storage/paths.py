@@ -7,7 +7,8 @@ import os
 import stat
 from pathlib import Path
 
-from genzoo.errors import ArtifactError
+from genzoo.errors import ArtifactError, ConfigError
+from genzoo.wording import argument
 
 _WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
@@ -20,6 +21,26 @@ def user_path(path: str | Path) -> Path:
 def contains(folder: Path, *names: str) -> bool:
     """Return whether a folder has entries of all these names, of any kind; false if it is not a folder."""
     return all(os.path.lexists(folder / name) for name in names)
+
+
+def check_not_source(out: Path | None, source: object) -> None:
+    """Check that a file of results does not take the place of the file that the data are read from.
+
+    Arguments:
+        out: the file of results; `None` for none.
+        source: what the data are read from; anything but the path of a file passes.
+
+    Raises:
+        ConfigError: they are the same file.
+    """
+    if out is None or not isinstance(source, str | Path):
+        return
+    try:
+        same = out.samefile(user_path(source))
+    except (OSError, ValueError):  # one of them is no file yet, or none at all
+        return
+    if same:
+        raise ConfigError(f"{argument('out')} {out} is the file that the data are read from. Choose another file.")
 
 
 def check_inside(path: Path, folder: Path) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from genzoo.inference.data_units import ModelInput
-from genzoo.models.events import EventTensors, in_rows, masks_of, to_parts, to_rows
+from genzoo.models.events import EventTensors, in_rows, masks_of, to_parts
 from genzoo.spec.events import DataSpec
 
 
@@ -43,7 +43,7 @@ class Given:
         if self.turned:
             x, missing = (None if one is None else dict(reversed(one.items())) for one in (x, missing))
         answer = ModelInput(x, missing, self.condition).ask(method, **options)
-        rows = self.x if self.latent else to_rows(x, self.data)
+        rows = self.x if self.latent else in_rows(x, self.data)
         if rows is not self.x:
             self.x.copy_(rows)  # shows a change of the input, as parts are copies
         return in_rows(answer, self.data)

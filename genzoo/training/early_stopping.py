@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from genzoo.config.training import GradientTraining
-from genzoo.engine.dataloader import BlockLoader
+from genzoo.engine.blocks import BlockLoader
 from genzoo.engine.distributed import Processes
 from genzoo.engine.gradient import GradientEngine
 from genzoo.errors import DataError

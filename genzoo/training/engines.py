@@ -14,7 +14,8 @@ from genzoo.data.condition_transform import ConditionTransform
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.data.dequantize import Dequantizer
 from genzoo.data.transforms import Transform
-from genzoo.engine.dataloader import DataLoader, PassLoader, make_block_loader, make_loader
+from genzoo.engine.blocks import PassLoader, make_block_loader
+from genzoo.engine.dataloader import DataLoader, make_loader
 from genzoo.engine.direct import DirectEngine
 from genzoo.engine.distributed import Processes
 from genzoo.engine.em import EMEngine
@@ -24,7 +25,9 @@ from genzoo.engine.signals import Signals
 from genzoo.errors import ConfigError, DataError, PluginError
 from genzoo.models.base import Model
 from genzoo.models.objective import DirectObjective, EMObjective, GradientObjective, Objective
+from genzoo.plugins.registry import blame
 from genzoo.runtime.device import Runtime, resolve_runtime
+from genzoo.text import counted
 from genzoo.wording import argument
 
 Engine = GradientEngine | EMEngine | DirectEngine
@@ -111,7 +114,8 @@ def with_batch_of(
     if size >= settings.batch_size or size < max(1, objective.least_events * settings.grad_accumulation):
         return config, ()
     training = settings.model_copy(update={"batch_size": size})
-    remark = f"The batch size is {size}, and not {settings.batch_size} as in the recipe, because there are {rows} rows."
+    there = f"there {'is' if rows == 1 else 'are'} {counted(rows, 'row')}"
+    remark = f"The batch size is {size}, and not {settings.batch_size} as in the recipe, because {there}."
     return config.model_copy(update={"training": training}), (remark,)
 
 
@@ -199,6 +203,8 @@ def _by_gradient(
     images = len(source.dataset.spec.event_shape) == 3  # (C, H, W)
     if images:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    with blame("The objective"):
+        objective.prepare(model, len(source.rows))
     engine = GradientEngine(model, objective, settings, source.runtime, processes)
     size = engine.events_per_step
     if len(source.rows) < size:

@@ -15,7 +15,7 @@ from genzoo.data.checks import refuse_degenerate
 from genzoo.data.columns.cells import with_cells
 from genzoo.data.columns.limits import stated_bounds, with_limits
 from genzoo.data.condition_transform import ConditionTransform, fit_condition
-from genzoo.data.dataset import Dataset, Rows, Split, parts_of, usable
+from genzoo.data.dataset import Dataset, Rows, Split, named_parts_of, usable
 from genzoo.data.dequantize import Dequantizer
 from genzoo.data.loading import anchor, open_dataset
 from genzoo.data.transforms import Transform
@@ -172,7 +172,7 @@ def _refuse_degenerate(generator: Generator, dataset: Dataset, rows: Rows, dequa
     likelihood is exact: models with a bound have a shared or a smallest deviation, because constant pixels are common.
     """
     spread = iter((False,) * len(dataset.spec.features) if dequantizer is None else dequantizer.features)
-    for part, own in parts_of(dataset, rows):
+    for part, own in named_parts_of(dataset, rows):
         on_grid = [next(spread) or feature.discrete for feature in part.spec.features]
         if dequantizer is not None and all(on_grid):
             continue

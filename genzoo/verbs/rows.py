@@ -12,6 +12,7 @@ from genzoo.data.frames.results import events_frame, frame_from_arrow, usual_lib
 from genzoo.data.frames.source import fill_frame
 from genzoo.data.loading import open_source
 from genzoo.data.opening.given import AnyData
+from genzoo.data.parts import arrays_of
 from genzoo.errors import DataError
 from genzoo.inference.row_likelihoods import named_rows
 from genzoo.inference.trained_model import TrainedModel
@@ -62,7 +63,8 @@ def impute(
 
     Returns:
         For a table in memory or in a file, a table with all its columns in their order, with their types. For the run's
-        own table in memory, only the columns of the model. Otherwise an array `(N, *event)`.
+        own table in memory, only the columns of the model. For events of several parts, a dict of arrays. Otherwise an
+        array `(N, *event)`.
 
     Raises:
         ConfigError: the model cannot impute.
@@ -77,11 +79,11 @@ def impute(
 
 
 def _table_like(rows: GivenRows, fitted: TrainedModel, events: Array) -> Any:
-    """Return the rows of a table in memory or in a file without holes, and other rows as an array."""
+    """Return the rows of a table in memory or in a file without holes, and other events as samples come."""
     if rows.frame is not None:
         return fill_frame(rows.frame, fitted.data, events)
     if not rows.tabular:
-        return events
+        return arrays_of(events, fitted.data) if fitted.data.has_parts else events
     source = None if rows.settings is None else open_source(rows.settings, get_registry(), fitted.data)
     if source is None or rows.settings is None:  # of the run's own table, only the columns of the model are at hand
         return events_frame(events, fitted.data, usual_library(fitted.data))

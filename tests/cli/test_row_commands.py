@@ -63,7 +63,7 @@ def test_a_column_of_training_may_be_the_label_too(cli, table):
 
 
 def test_the_best_mixture_of_a_comparison_has_a_threshold(cli):
-    words = ("compare", "gmm:n_components=1..3", "--data", "iris", "--by")
+    words = ("compare", "gmm:n_components=1..3,init_params=kmeans,training.n_init=1", "--data", "iris", "--by")
     for by, extra in (("test", ()), ("cv", ("--folds", 3)), ("bic", ())):
         assert cli(*words, by, *extra, "--out", by)[0] == 0
         code, out, err = cli("score", f"{by}/best", "--data", "iris", "--threshold", 0.1, "--json")
@@ -113,6 +113,15 @@ def test_by_default_rows_are_all_of_the_runs_own_data(cli, table):
     assert cli("impute", "run", "--data", "people.csv", "--out", "all-i.csv")[0] == 0
     own, whole = (Path(name).read_text(encoding="utf-8").splitlines() for name in ("i.csv", "all-i.csv"))
     assert [line.split(",")[:4] for line in own] == [line.split(",")[:4] for line in whole]
+
+
+def test_results_never_overwrite_the_data(cli, table):
+    before = Path("people.csv").read_bytes()
+    for command in ("score", "cluster", "impute"):
+        assert_refused(cli(command, "run", "--data", "people.csv", "--out", "people.csv"), 2, "--out people.csv is the")
+        assert_refused(cli(command, "run", "--out", "people.csv"), 2, "the data are read from")
+    assert_refused(cli("sample", "run", "-n", 3, "--out", "people.csv"), 2, "the data are read from")
+    assert Path("people.csv").read_bytes() == before
 
 
 def test_own_data_need_a_run_that_has_some(cli, table):

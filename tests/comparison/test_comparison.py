@@ -422,7 +422,13 @@ def test_a_fit_at_no_proper_maximum_has_no_criteria():
 
 
 @pytest.mark.parametrize(
-    ("k", "tried"), [(2, "1..3"), (3, "2..4"), pytest.param(4, "1..6", marks=pytest.mark.full), (5, "4..6")]
+    ("k", "tried"),
+    [
+        (2, "1..3"),
+        pytest.param(3, "2..4", marks=pytest.mark.full),
+        pytest.param(4, "1..6", marks=pytest.mark.full),
+        (5, "4..6"),
+    ],
 )
 def test_bic_and_the_one_error_rule_find_the_number_of_gaussians(k, tried):
     """One component more or fewer is the hardest case. One run tries all numbers."""
@@ -585,6 +591,12 @@ def test_bounds_on_a_grid_are_compared_as_probabilities():
     tables = genzoo.compare(["gaussian"], "iris")
     assert tables.rows[0].log_likelihood.bits_per_dim is None
     assert "bits/dim" not in report_as_markdown(tables)
+
+
+@pytest.mark.parametrize("by", ["bits-per-dim", "bits-per-byte", "log-likelihood"])
+def test_a_likelihood_in_another_unit_ranks_as_test_does(by):
+    with pytest.raises(ConfigError, match=r"ranks candidates as 'test' does.*by='test'"):
+        genzoo.compare(["gaussian"], "iris", by=by)
 
 
 def test_exact_masses_have_criteria_on_a_grid():

@@ -1,5 +1,6 @@
 """Synthetic rows by one call: which model is picked, what is written, and what is refused."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -11,6 +12,7 @@ from genzoo.errors import ConfigError, DataError
 from genzoo.metrics.metric import Score
 from genzoo.plugins.manager import get_registry
 from genzoo.reports.result import CrossValidation, LogLikelihood, Report, Row
+from genzoo.reports.terminal import fitting_columns
 
 
 def row(name, cv=None, measure="density", memorization=0.5, **metrics):
@@ -65,6 +67,13 @@ def test_nothing_can_be_picked_if_all_failed():
     failed = Row("a", "a", status="failed", reasons={"status": "The data are no good."})
     with pytest.raises(DataError, match=r"Every candidate failed. a: The data are no good"):
         pick_of(report(failed))
+    same, other = (
+        dataclasses.replace(failed, id=name, reasons={"status": why})
+        for name, why in (("b", "The data are no good."), ("c", "The disk is full."))
+    )
+    with pytest.raises(DataError) as raised:
+        pick_of(report(failed, same, other))
+    assert str(raised.value) == "Every candidate failed. a: The data are no good. c: The disk is full."
     with pytest.raises(DataError, match="No candidate has a score of samples"):
         pick_of(report(row("a"), row("b")))
 
@@ -118,6 +127,14 @@ def test_the_command_prints_the_same(cli, table):
     assert found["count"] == 20
 
 
+def test_a_terminal_shows_what_a_target_is_for():
+    both = report(*(row(name, 1.0, tstr=0.9, column_shapes=0.9) for name in ("a", "b")))
+    for width in range(20, 100):
+        shown = [column.name for column in fitting_columns(both, width)[0]]
+        assert "tstr" not in shown or "memorization" in shown
+    assert "tstr" in shown
+
+
 def test_images_and_files_without_a_suffix_are_refused(table, tmp_path):
     for name in ("rows", "rows.png"):
         with pytest.raises(ConfigError, match=f"cannot be written as '{name}'"):
@@ -125,6 +142,24 @@ def test_images_and_files_without_a_suffix_are_refused(table, tmp_path):
     with pytest.raises(ConfigError, match="Rows of a table are needed, and these data have modality 'image'"):
         genzoo.synthesize("digits", 5, tmp_path / "rows.csv", models=["gaussian"], folds=2, progress=False)
     assert not (tmp_path / "rows").exists()
+
+
+def test_rows_never_overwrite_the_data(cli, table):
+    before = table.read_bytes()
+    with pytest.raises(ConfigError, match="is the file that the data are read from"):
+        genzoo.synthesize(table, 5, table, models=["copula"], progress=False)
+    code, _, err = cli("synthesize", "people.csv", "-n", 5, "--model", "copula", "--out", "./people.csv")
+    assert code == 2
+    assert "--out people.csv is the file that the data are read from" in err
+    assert table.read_bytes() == before
+    assert not table.with_suffix("").exists()
+
+
+def test_the_number_of_rows_and_the_file_are_checked_first(cli, table, tmp_path):
+    assert "-n must be a whole number of at least 1, not 0" in cli("synthesize", "x", "-n", 0, "--out", "y.csv")[2]
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(ConfigError, match=r"is a folder\. Name a file"):
+        genzoo.synthesize(table, 5, tmp_path / "folder.csv", progress=False)
 
 
 def test_usual_candidates_have_a_likelihood_and_are_fitted_without_steps():

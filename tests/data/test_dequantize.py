@@ -12,8 +12,10 @@ import genzoo
 from genzoo import DataSpec, Feature
 from genzoo.data.builtin import digits
 from genzoo.data.dequantize import Dequantizer, hashed
+from genzoo.engine.blocks import BlockLoader
+from genzoo.engine.dataloader import ResidentLoader, StreamingLoader
+from genzoo.engine.sampler import Sampler
 from genzoo.runtime.device import Runtime
-from genzoo.engine.dataloader import BlockLoader, Sampler, ResidentLoader, StreamingLoader
 from genzoo.errors import ConfigError, PluginError
 from genzoo.inference.scoring import score
 from genzoo.inference.trained_model import TrainedModel

@@ -55,6 +55,17 @@ def test_whole_numbers_are_categories_if_you_say_so():
     assert [feature.kind for feature in kinds.features] == ["continuous", "continuous", "count"]
 
 
+def test_parts_and_columns_of_parts_can_be_left_out():
+    dataset = opened(drop=["name", "table.x0"])
+    assert [feature.name for feature in dataset.spec.features] == ["image", "size", "table"]
+    assert np.array_equal(arrays_of(dataset.events, dataset.spec)["table"], TABLE[:, 1])
+
+
+def test_lists_are_parts_too():
+    dataset = opened({"image": IMAGES.tolist(), "name": NAMES.tolist(), "label": SIZES.tolist()})
+    assert [part.size for part in dataset.spec.parts.values()] == [20, 1, 1]
+
+
 def test_settings_of_images_are_for_the_parts_that_are_images():
     assert opened(binarize=True).spec.parts["image"].features[0].kind == "binary"
     assert opened(range=(0, 255)).spec.parts["image"].bounds == (0.0, 255.0)
@@ -102,7 +113,17 @@ def test_a_file_of_several_wide_arrays_says_how_to_name_parts(tmp_path):
     [
         ({"image": IMAGES, "size": SIZES[:3]}, {}, "'size' 3"),
         ({"image": IMAGES, "no name": SIZES}, {}, "no name of a part"),
-        (PARTS, {"drop": ["name"]}, "drop"),
+        (PARTS, {"label": "name"}, "label"),
+        (PARTS, {"drop": ["nam"]}, "Did you mean 'name'"),
+        (PARTS, {"drop": list(PARTS)}, "no part"),
+        ({"image": IMAGES[:0], "size": SIZES[:0]}, {}, "no events"),
+        ({"image": IMAGES, "size": 3}, {}, "value for each event, and is 3"),
+        ({"image": IMAGES, "size": np.array(3)}, {}, "value for each event, and is 3"),
+        ({"image": IMAGES, "size": None}, {}, "value for each event, and is None"),
+        ({"image": IMAGES, "size": [[1], [2, 3]]}, {}, "'size' is no array"),
+        ({"image": IMAGES, 1: SIZES}, {}, "1 is no name of a part"),
+        ({"image": IMAGES, "names": NAMES[:, None]}, {}, "Make each column of texts a part"),
+        ({"image": IMAGES, "size": np.full(40, np.nan)}, {}, "Part 'size' is missing in every event"),
         (PARTS, {"kinds": {"nam": "categorical"}}, "Did you mean 'name'"),
         ({"size": SIZES}, {"binarize": True}, "no part holds any"),
         ({"image": IMAGES, "odd": np.array([object()] * 40)}, {}, "'odd'"),
@@ -126,6 +147,26 @@ def test_new_events_must_have_the_parts_of_training():
     assert np.isnan(rows[:, :20]).all()
     with pytest.raises(DataError, match="trained on"):
         match_events(opened({"image": IMAGES, "size": SIZES}), spec)
+
+
+def test_new_events_may_lack_a_part(tmp_path):
+    spec, zoo = opened().spec, get_registry()
+    rows = rows_of({**PARTS, "name": None}, spec)
+    for gone in (None, [None] * 40, np.full(40, np.nan)):
+        found = matching_data({**PARTS, "name": gone}, spec, zoo)
+        assert found.spec.missing
+        assert np.array_equal(found.events, rows, equal_nan=True)
+    np.savez(tmp_path / "a.npz", **{name: array for name, array in PARTS.items() if name != "name"})
+    with pytest.raises(ConfigError, match="no array 'name'"):
+        open_matching(DataSettings(source=str(tmp_path / "a.npz")), spec, zoo)
+    stated = DataSettings(source=str(tmp_path / "a.npz"), parts="image,size,table")
+    assert np.array_equal(open_matching(stated, spec, zoo).events, rows, equal_nan=True)
+    with pytest.raises(DataError, match="no part"):
+        rows_of(dict.fromkeys(PARTS), spec)
+
+
+def test_no_events_are_no_rows():
+    assert rows_of({name: array[:0] for name, array in PARTS.items()}, opened().spec).shape == (0, 24)
 
 
 def test_categories_of_new_events_get_the_codes_of_training():

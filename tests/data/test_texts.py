@@ -13,11 +13,13 @@ from genzoo.data.dataset import Dataset
 from genzoo.data.inspect import inspect
 from genzoo.data.opening.given import given_data
 from genzoo.data.splits.duplicates import same_rows
+from genzoo.data.splits.notes import repeats
 from genzoo.data.texts.flat import Texts
 from genzoo.data.texts.lines import listed
 from genzoo.data.texts.lines import read_texts as reader
 from genzoo.data.texts.symbols import as_bytes, as_lines, byte_spec, decoded, encoded
 from genzoo.errors import ConfigError, DataError
+from genzoo.spec.events import MOST_SYMBOLS
 
 WORDS = ["anna", "", "jürgen", "bo", "anna", "x" * 20]
 NAMES = [parent / "shared" / "data" / "names.txt" for parent in Path(genzoo.__file__).parents]
@@ -81,6 +83,13 @@ def test_a_split_keeps_texts_whole():
     assert sorted(decoded(dataset.events[rows], dataset.spec)) == sorted(f"text {n}" for n in range(100))
 
 
+def test_repeats_are_counted_if_only_padded_texts_would_be_large():
+    texts = Texts.joined([np.full(1, 97, np.uint8)] * 150_000, MOST_SYMBOLS, 256)
+    dataset = Dataset("texts", byte_spec(MOST_SYMBOLS), texts.as_array())
+    (note,) = repeats(dataset, dataset.split(SplitSettings(), 0), SplitSettings())
+    assert note.startswith("149,999 of 150,000 texts repeat")
+
+
 def test_bytes_survive_and_only_what_is_shown_is_changed(tmp_path):
     content = [b"caf\xc3\xa9", b"\xff\xfe", b"a\x1b[31m", b"\x00"]
     spec = byte_spec(8)
@@ -100,7 +109,8 @@ def test_each_line_of_a_file_is_a_text(tmp_path, name, end):
     dataset = read_texts(tmp_path / name)
     assert dataset.name == "names"
     assert decoded(dataset.events, dataset.spec) == ["anna", "jürgen", " ", "bo\rb"]
-    assert dataset.notes == (f"1 empty line of {name} left out",)
+    assert dataset.notes[0] == f"1 empty line of {name} left out"
+    assert "carriage returns" in dataset.notes[1]
     assert dataset.spec.event_shape == (7,)
 
 
@@ -134,6 +144,8 @@ def test_lists_are_texts_and_errors_name_the_event():
     assert (dataset.spec.event_shape, dataset.spec.end, len(dataset)) == ((6,), 256, 3)
     with pytest.raises(DataError, match="event 1 is no valid text"):
         listed(["a", "\ud800"])
+    with pytest.raises(DataError, match="event 1 is 2, of type int, and texts are str"):
+        given_data(["a", 2])
     with pytest.raises(DataError, match="event 1 has 16385 bytes"):
         listed(["a", "x" * 16_385])
 
@@ -203,6 +215,7 @@ def test_settings_of_other_data_are_refused(tmp_path, cli, option):
 def test_settings_of_data_name_a_list(tmp_path):
     dataset, settings = given_data({"source": ["anna", "bo"]})
     assert (len(dataset), settings["source"]) == (2, "texts")
+    assert given_data(np.array(["anna", "bo"]))[0].digest() == dataset.digest()
     with pytest.raises(ConfigError, match="holds texts"):
         given_data({"source": ["anna", "bo"], "binarize": True})
 

@@ -19,6 +19,7 @@ from genzoo.data.dataset import Split
 from genzoo.data.transforms import Transform
 from genzoo.data.transforms.chain import choose_stages, fit_stages
 from genzoo.data.transforms.functions import LogTransform, LogitTransform
+from genzoo.data.transforms.log_tails import LogTailsTransform
 from genzoo.data.transforms.marginal import MarginalTransform, MarginalOptions
 from genzoo.data.transforms.transform import Stage, to_model_space
 from genzoo.errors import ConfigError, DataError, PluginError
@@ -39,6 +40,7 @@ TWO = DataSpec((2,), "table", (Feature("a"), Feature("b")), storage="float64")
 FITS = {
     "log": lambda rows: LogTransform.fit(Settings(), ONE, [rows]),
     "logit": lambda rows: LogitTransform.fit(Settings(), ONE, [rows]),
+    "log-tails": lambda rows: LogTailsTransform.fit(Settings(), ONE, [rows]),
     "marginal": lambda rows: MarginalTransform.fit(MarginalOptions(), ONE, np.array_split(rows, 7)),
 }
 

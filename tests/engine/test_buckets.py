@@ -8,8 +8,10 @@ import torch
 
 from genzoo.data.texts.lines import listed
 from genzoo.data.transforms import AffineTransform
+from genzoo.engine.blocks import BlockLoader
 from genzoo.engine.buckets import MOST_WIDTHS, Buckets
-from genzoo.engine.dataloader import BlockLoader, ProcessShare, ResidentLoader, Sampler, StreamingLoader, make_loader
+from genzoo.engine.dataloader import ResidentLoader, StreamingLoader, make_loader
+from genzoo.engine.sampler import ProcessShare, Sampler
 from genzoo.models.objective import Batch
 from genzoo.runtime.device import Runtime
 

@@ -33,8 +33,9 @@ from torch.nn import functional as F
 import genzoo
 from genzoo.config.resolve import layer, resolve_config
 from genzoo.data.transforms import AffineTransform
-from genzoo.engine.dataloader import ProcessShare, ResidentLoader, Sampler, StreamingLoader
+from genzoo.engine.dataloader import ResidentLoader, StreamingLoader
 from genzoo.engine.distributed import ProcessGroup
+from genzoo.engine.sampler import ProcessShare, Sampler
 from genzoo.errors import ConfigError
 from genzoo.persistence.checkpoint import checkpoints
 from genzoo.plugins.manager import get_registry

@@ -13,10 +13,12 @@ from toy_plugin import NegativeLogLikelihood, ToyGaussian
 import genzoo
 from genzoo.config.training import GradientTraining, ScheduleConfig
 from genzoo.data.transforms import AffineTransform
-from genzoo.engine.dataloader import BlockLoader, ResidentLoader, Sampler, StreamingLoader, make_loader, read_rows
+from genzoo.engine.blocks import BlockLoader, read_rows
+from genzoo.engine.dataloader import ResidentLoader, StreamingLoader, make_loader
 from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.loss_buffer import LossBuffer
 from genzoo.engine.optim import EMA
+from genzoo.engine.sampler import Sampler
 from genzoo.engine.schedule import Budget, lr_factor
 from genzoo.errors import ConfigError, DivergenceError, PluginError
 from genzoo.runtime.device import Runtime
@@ -386,7 +388,7 @@ def test_rows_on_disk_are_shuffled_in_stretches_and_none_is_lost():
 def test_data_that_fit_are_resident_and_others_stream(monkeypatch):
     data = genzoo.Dataset("x", genzoo.DataSpec((2,), "table", (genzoo.Feature("a"), genzoo.Feature("b"))), ROWS)
     assert isinstance(make_loader(data, np.arange(100), 10, 0, PLAIN, EXACT), ResidentLoader)
-    monkeypatch.setattr("genzoo.engine.dataloader._free_bytes", lambda device: 1000)
+    monkeypatch.setattr("genzoo.engine.resident._free_bytes", lambda device: 1000)
     assert isinstance(make_loader(data, np.arange(100), 10, 0, PLAIN, EXACT), StreamingLoader)
 
 
@@ -395,7 +397,7 @@ def test_the_order_of_rows_does_not_depend_on_free_memory(monkeypatch, tmp_path)
     mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
     data = genzoo.Dataset("x", genzoo.DataSpec((1,), "table", (genzoo.Feature("a"),)), mapped)
     feeds = [make_loader(data, np.arange(2000), 100, 0, PLAIN, EXACT)]
-    monkeypatch.setattr("genzoo.engine.dataloader._free_bytes", lambda device: 0)
+    monkeypatch.setattr("genzoo.engine.resident._free_bytes", lambda device: 0)
     feeds.append(make_loader(data, np.arange(2000), 100, 0, PLAIN, EXACT))
     assert [type(feed) for feed in feeds] == [ResidentLoader, StreamingLoader]
     one, two = (feed.items(1) for feed in feeds)
@@ -447,7 +449,7 @@ def test_missing_places_hold_zero_and_are_marked_in_every_feed(monkeypatch):
     transform = AffineTransform(torch.tensor(2.0), torch.tensor(3.0))
     batches = [*BlockLoader(data, np.arange(100), 30, transform, EXACT)]
     for free in (10**9, 0):
-        monkeypatch.setattr("genzoo.engine.dataloader._free_bytes", lambda device, free=free: free)
+        monkeypatch.setattr("genzoo.engine.resident._free_bytes", lambda device, free=free: free)
         items = make_loader(data, np.arange(100), 25, 0, transform, EXACT).items(1)
         batches += itertools.islice(items, 4)
         items.close()

@@ -43,16 +43,29 @@ def test_pixels_are_in_units_of_their_range():
     assert np.allclose(found, dataset.events.reshape(4, 64) / 255)
 
 
-def test_columns_are_standardized_by_real_events_and_constants_stay():
+def test_variables_have_a_variance_of_1_and_constants_stay():
     features = (Feature("a"), Feature("b", "categorical", ("x", "y", "z")), Feature("c"))
     real = np.array([[1.0, 0, 0.1], [3.0, 1, 0.1], [5.0, 1, 0.1]])
     dataset = Dataset("table", DataSpec((3,), "table", features, storage="float64"), real)
     found = identity.build_columns(material(dataset))(np.array([[3.0, 2, 0.1], [np.nan, np.nan, 0.2]]))
-    a, share = np.array([1.0, 3, 5]), np.array([1 / 3, 2 / 3])
-    expected = [(3 - a.mean()) / a.std(), *(-share / np.sqrt(share * (1 - share))), 1.0, 0.0]
+    a, share = np.array([1.0, 3, 5]), np.array([1 / 3, 2 / 3, 0])
+    expected = [(3 - a.mean()) / a.std(), *(([0, 0, 1] - share) / np.sqrt((share * (1 - share)).sum())), 0.0]
     assert np.allclose(found[0], expected, atol=1e-12)
     assert np.isnan(found[1, :4]).all()
     assert found[1, 4] == pytest.approx(0.1)
+
+
+def test_rare_and_many_categories_weigh_as_much_as_a_number():
+    rng = np.random.default_rng(0)
+    features = (
+        Feature("a"),
+        Feature("b", "categorical", tuple(map(str, range(40)))),
+        Feature("c", "binary", ("x", "y")),
+    )
+    real = np.stack([rng.normal(size=500), rng.geometric(0.2, 500) % 40, rng.random(500) < 0.01], axis=1)
+    dataset = Dataset("table", DataSpec((3,), "table", features, storage="float64"), real)
+    found = identity.build_columns(material(dataset))(real)
+    assert [part.var(axis=0).sum() for part in np.split(found, [1, 41], axis=1)] == pytest.approx([1, 1, 1])
 
 
 def test_resized_images_have_three_channels_in_0_to_1_and_keep_colors():

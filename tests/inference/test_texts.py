@@ -78,7 +78,19 @@ def test_texts_are_scored_as_lists_and_as_codes_of_any_width(fitted):
     assert np.allclose(fitted.log_prob(torch.from_numpy(codes)), logs, atol=1e-6)
     assert np.allclose(fitted.score(texts).values, logs, atol=1e-6)
     assert np.allclose([fitted.log_prob([text])[0] for text in texts], logs, atol=1e-5)
-    assert len(fitted.log_prob(codes[:0])) == 0
+    assert np.array_equal(fitted.log_prob(np.array(texts)), logs)
+    assert len(fitted.log_prob(codes[:0])) == len(fitted.log_prob([])) == 0
+
+
+def test_long_texts_are_computed_a_few_at_a_time(tmp_path, monkeypatch):
+    texts = ["a" * 1500, *["b" * length for length in range(1, 200)]]
+    fitted = genzoo.train(Draws, texts, steps=1, batch_size=4, precision="fp32", out=tmp_path / "long").load()
+    sizes, whole = [], Draws.log_prob
+    monkeypatch.setattr(Draws, "log_prob", lambda self, x: sizes.append(x.numel()) or whole(self, x))
+    logs = fitted.log_prob(texts)
+    assert len(logs) == 200
+    assert max(sizes) <= 2**16
+    assert np.allclose(logs[1:5], [fitted.log_prob([text])[0] for text in texts[1:5]], rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +100,7 @@ def test_texts_are_scored_as_lists_and_as_codes_of_any_width(fitted):
         (np.full((1, 5), 300), "holds 300 in event 0"),
         (np.zeros((1, 6)), "at most 5"),
         (np.zeros(5), "must hold codes"),
-        (["anna", 3], "must hold codes"),
+        (["anna", 3], "event 1 is 3, of type int, and texts are str"),
     ],
 )
 def test_what_is_no_text_of_the_model_is_an_error(fitted, events, why):

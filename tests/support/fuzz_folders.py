@@ -35,6 +35,9 @@ from genzoo.persistence.run import Run
 from genzoo.reports.formats import read_report
 from genzoo.reports.samples import read_page_samples
 
+SYMBOLS = f"{Path(__file__).with_name('symbols.py')}:Symbols"
+"""A model of texts in a file."""
+
 RUNS = Path(__file__).parents[1] / "data" / "runs" / "0.1"
 SECONDS = 5.0
 ODD, STALE = 0.06, 0.15
@@ -118,7 +121,9 @@ def make_cases(folder: Path) -> list[Case]:
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         words = ["compare", "gaussian", "gmm", "--data", str(folder / "plain.npy"), "--out", str(folder / "compared")]
         assert main([*words, "--device", "cpu"]) == 0
-    plain, csv = str(folder / "plain.npy"), str(folder / "mixed.csv")
+    (folder / "words.txt").write_text("anna\nbert\nzoé\n" * 20, encoding="utf-8")
+    genzoo.train(SYMBOLS, str(folder / "words.txt"), steps=2, batch_size=8, out=folder / "symbols", **common)
+    plain, csv, words = str(folder / "plain.npy"), str(folder / "mixed.csv"), str(folder / "words.txt")
     sample, out = ("sample", "RUN", "-n", "3", "--device", "cpu", "--out"), str(folder / "out")
     scored = ("score", "RUN", "--device", "cpu", "--threshold", "0.1", "--out", f"{out}.csv", "--data")
     report = ("report", "RUN", "--device", "cpu", "--out", f"{out}.html")
@@ -129,6 +134,7 @@ def make_cases(folder: Path) -> list[Case]:
     iris = str(folder / "iris.npy")
     np.save(folder / "iris.npy", genzoo.load(RUNS / "gmm").sample(20))
     digits = np.zeros((3, 1, 8, 8), np.uint8)
+    own = ("--model-file", SYMBOLS.rpartition(":")[0])
     held = ("evaluate", "RUN", *metrics, "--device", "cpu", "--data")
     found = [
         Case(
@@ -165,6 +171,12 @@ def make_cases(folder: Path) -> list[Case]:
             ((*report, *metrics), ("evaluate", "RUN", *metrics)),
             log_prob,
         ),
+        Case(
+            "symbols/model",
+            _files(folder / "symbols/model"),
+            ((*sample, f"{out}.txt", *own), (*scored, words, *own)),
+            _asks("log_prob", ["anna", "", "zoé"], model=SYMBOLS),
+        ),
         Case("a comparison", _files(folder / "compared"), (report,), _look),
     ]
     for case in found:
@@ -190,9 +202,9 @@ def _files(folder: Path) -> hostile.Files:
     }
 
 
-def _asks(method: str, *arguments: Any) -> Callable[[Path], Any]:
+def _asks(method: str, *arguments: Any, model: str | None = None) -> Callable[[Path], Any]:
     def ask(folder: Path) -> None:
-        fitted = genzoo.load(folder)
+        fitted = genzoo.load(folder, model=model)
         fitted.sample(3)
         with contextlib.suppress(genzoo.ConfigError):  # not every model and dataset supports it
             getattr(fitted, method)(*arguments)

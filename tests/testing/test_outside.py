@@ -151,6 +151,7 @@ class Numbers(genzoo.Generator, genzoo.Likelihood):
         (Numbers, "meta-step", ""),
         (Numbers, "options-hold-at-bounds", "cannot be built without memory"),
         (f"{FOLDER}/characters.py:Characters", "log-prob-shape", ""),
+        (f"{FOLDER}/letters.py:Letters", "width-changes-nothing", ""),
     ],
 )
 def test_promises_ask_only_what_the_core_asks(model, promise, why):

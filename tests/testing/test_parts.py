@@ -106,7 +106,7 @@ def test_a_model_of_parts_says_what_data_it_takes():
     with pytest.raises(DataError, match="takes tables"):
         genzoo.train("gmm", "labeled-digits")
     with pytest.raises(ConfigError, match="not for events of several parts"):
-        genzoo.train(LABELED, {"source": {"a": np.zeros((9, 1))}, "drop": ["a"]})
+        genzoo.train(LABELED, {"source": {"a": np.zeros((9, 1))}, "label": "a"})
 
 
 def test_events_of_other_parts_are_refused(run):

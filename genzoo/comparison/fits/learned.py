@@ -8,6 +8,7 @@ from genzoo.data.dataset import Dataset, Split
 from genzoo.errors import ConfigError
 from genzoo.inference.conditional_view import as_conditional
 from genzoo.inference.trained_model import TrainedModel
+from genzoo.models.base import Imputation, Likelihood
 from genzoo.plugins.manager import get_registry
 from genzoo.training.setup import TrainingSetup, build_setup
 
@@ -28,6 +29,25 @@ def columns_of(trial: FitJob, dataset: Dataset) -> Dataset:
             f"of some columns alone."
         )
     return joint_dataset(dataset)
+
+
+def check_scored(setup: TrainingSetup, dataset: Dataset) -> None:
+    """Check, before training, that a candidate can be scored given the conditions of a dataset.
+
+    Raises:
+        ConfigError: it learns them jointly, and its options make the density of some columns alone approximate.
+    """
+    if dataset.conditions is None or setup.dataset.conditions is not None:
+        return
+    generator = setup.engine.trained
+    if isinstance(generator, Likelihood) and not (isinstance(generator, Imputation) and generator.approximate):
+        return
+    names = ", ".join(feature.name for feature in dataset.spec.condition)
+    raise ConfigError(
+        f"Model {setup.config.model!r} cannot be scored given {names} with these options: it learns all columns "
+        f"jointly, and has no exact likelihood of some columns alone. Let it learn the others given {names} instead, "
+        f"or compare it without conditions."
+    )
 
 
 def given_conditions(fitted: TrainedModel, dataset: Dataset) -> TrainedModel:

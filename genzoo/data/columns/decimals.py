@@ -79,14 +79,14 @@ def _rounding(feature: Feature, stored: np.dtype[np.generic]) -> float:
 def on_grid(x: Array, step: Array) -> Array:
     """Return numbers rounded to multiples of `step`.
 
-    Multiples of 0.1, 0.01 ... are the floating-point numbers nearest to decimal ones.
+    Multiples of 0.1, 0.01 ... are the floating-point numbers nearest to decimal ones, and 0 has no sign.
 
     Examples:
-        >>> on_grid(np.array([0.28, 131.0]), np.array([0.1, 60.0])).tolist()
-        [0.3, 120.0]
+        >>> on_grid(np.array([0.28, 131.0, -0.02]), np.array([0.1, 60.0, 0.1])).tolist()
+        [0.3, 120.0, 0.0]
     """
     parts = np.rint(1 / step)
     divides = np.abs(parts * step - 1) < 1e-9
     with np.errstate(over="ignore"):
-        placed = np.where(divides, np.rint(x * parts) / np.maximum(parts, 1), np.rint(x / step) * step)
+        placed = np.where(divides, np.rint(x * parts) / np.maximum(parts, 1), np.rint(x / step) * step) + 0.0
     return np.where(np.isfinite(placed), placed, x)  # a number too large for this has no decimal places

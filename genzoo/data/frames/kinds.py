@@ -33,10 +33,11 @@ def _is_column(x: object) -> bool:
 
 
 def _one_column(library: str, name: str) -> str:
-    cure = "pyarrow.table({'a': column})" if library == "pyarrow" else "column.to_frame()"
+    arrow = library == "pyarrow"
+    cure, texts = ("pyarrow.table({'a': column})", "to_pylist") if arrow else ("column.to_frame()", "to_list")
     return (
         f"A {name} of {library} is one column, and a table is needed. Make a table of it: {cure}; or choose columns "
-        f"by a list of names."
+        f"by a list of names. Texts are a list: column.{texts}()."
     )
 
 

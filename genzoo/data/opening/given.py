@@ -17,7 +17,7 @@ from genzoo.data.frames.kinds import is_frame
 from genzoo.data.loading import open_matching
 from genzoo.data.opening.choices import as_stated, with_columns, with_conditions
 from genzoo.data.opening.sources import check_source_settings
-from genzoo.data.parts import are_parts, match_events, parts_dataset
+from genzoo.data.parts import are_parts, match_events, match_parts, parts_dataset
 from genzoo.data.readers.numpy_files import array_dataset
 from genzoo.data.texts.lines import listed
 from genzoo.data.texts.symbols import is_texts
@@ -170,7 +170,7 @@ def matching_data(data: AnyData, spec: DataSpec, registry: Registry, *, keep_unk
 
         return match_table("table", FrameSource(in_one_piece(source)), settings, spec, keep_unknown=keep_unknown)
     if are_parts(source):
-        return match_events(parts_dataset("parts", source, settings), spec)
+        return match_parts("parts", source, settings, spec)
     dataset, _ = _named(source, SplitSettings())
     if dataset is None:
         raise ConfigError("There is no source of data. Give a path, a built-in name, an array or a table.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -116,7 +115,7 @@ def repeats(dataset: Dataset, split: Split, settings: SplitSettings) -> list[str
     if len(dataset.spec.discrete) == len(dataset.spec.features):
         return []
     what = dataset.spec.form.event
-    if math.prod(dataset.events.shape) * dataset.events.dtype.itemsize > MOST_BYTES:
+    if dataset.events.nbytes > MOST_BYTES:
         return [f"equal {what}s were not counted, because the data are larger than {MOST_BYTES / 2**30:g} GiB"]
     found = count_repeats(dataset, split)
     if not found.rows:

@@ -55,7 +55,9 @@ def read_texts(path: Path, _: DataSettings) -> Dataset:
     kept[feeds], kept[stops[returned] - 1] = False, False
     lengths = lengths[lengths > 0]
     texts = Texts(raw[kept], np.concatenate([[0], np.cumsum(lengths)]), int(lengths.max()), len(BYTES))
-    notes = (f"{counted(empty, 'empty line')} of {path.name} left out",) if empty else ()
+    notes: tuple[str, ...] = (f"{counted(empty, 'empty line')} of {path.name} left out",) if empty else ()
+    if (texts.codes == _RETURN).any():
+        notes += (f"carriage returns of {path.name} that no line feed follows are symbols, and end no text",)
     return Dataset(name, byte_spec(texts.shape[1]), texts.as_array(), notes=notes)
 
 

@@ -26,8 +26,10 @@ def byte_spec(longest: int) -> DataSpec:
 
 
 def is_texts(data: object) -> TypeGuard[Sequence[str]]:
-    """Return whether data are a list or tuple of `str`."""
-    return isinstance(data, list | tuple) and bool(data) and all(isinstance(text, str) for text in data)
+    """Return whether data are meant as texts: a list, tuple or array in one dimension that holds a `str`."""
+    if isinstance(data, np.ndarray):
+        return data.ndim == 1 and data.dtype.kind in "UO" and any(isinstance(text, str) for text in data)
+    return isinstance(data, list | tuple) and any(isinstance(text, str) for text in data)
 
 
 def of_bytes(data: DataSpec) -> bool:
@@ -64,7 +66,9 @@ def too_long(shown: str, where: str, size: int) -> DataError:
     )
 
 
-def _codes(text: str, row: int, levels: tuple[str, ...], shown: str) -> Array:
+def _codes(text: object, row: int, levels: tuple[str, ...], shown: str) -> Array:
+    if not isinstance(text, str):
+        raise DataError(f"{shown}: event {row} is {text!r}, of type {type(text).__name__}, and texts are str.")
     if levels == BYTES:
         try:
             return np.frombuffer(text.encode("utf-8"), np.uint8)
@@ -109,8 +113,8 @@ def as_texts(x: Any, data: DataSpec, shown: str) -> Texts:
     Raises:
         DataError: they are none of these, or do not fit the data.
     """
-    if is_texts(x):
-        return encoded(x, shown, data)
+    if is_texts(x) or (isinstance(x, list | tuple) and not x):
+        return encoded(x, "The list", data)
     assert data.end is not None
     texts = x if isinstance(x, Texts) else Texts.of(x, data.end, shown)
     if texts.end != data.end:

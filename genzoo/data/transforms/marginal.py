@@ -67,7 +67,7 @@ class MarginalTransform(Transform):
 
     @classmethod
     def fit(cls, options: MarginalOptions, data: DataSpec, blocks: Iterable[NumberArray]) -> MarginalTransform:
-        rows = _kept(blocks, len(data.features))
+        rows = kept_rows(blocks, len(data.features))
         found = []
         for place, feature in enumerate(data.features):
             values = np.sort(rows[~np.isnan(rows[:, place]), place])
@@ -122,7 +122,7 @@ def _pieces(columns: Tensor, knots: Tensor) -> Tensor:
     return (torch.searchsorted(knots, columns, right=True) - 1).clamp(0, knots.shape[1] - 2)
 
 
-def _kept(blocks: Iterable[NumberArray], columns: int) -> NumberArray:
+def kept_rows(blocks: Iterable[NumberArray], columns: int) -> NumberArray:
     """Return the training rows, or as many at random as memory is meant for, `(n, C)`."""
     most = max(_LEAST_ROWS, _NUMBERS // columns)
     rng = np.random.default_rng(0)  # the same rows give the same map

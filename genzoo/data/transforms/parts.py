@@ -65,7 +65,7 @@ def choose_stages(
     Raises:
         ConfigError: as there; or the user chooses a transform for a part, which is not possible yet.
     """
-    if chosen and data.pieces[0].name:
+    if chosen and data.has_parts:
         raise ConfigError(
             f"{argument('transforms', chosen)} is for columns of tables, and these events have several parts. Leave it "
             f"out."
@@ -117,7 +117,7 @@ def check_stages(stages: Sequence[Stage], data: DataSpec, outlines: Mapping[str,
         ArtifactError: no installed plugin has a transform, or something does not fit.
     """
     names = [piece.name for piece in data.pieces]
-    if names[0] and {stage.part for stage in stages} != set(names):
+    if data.has_parts and {stage.part for stage in stages} != set(names):
         raise ArtifactError("its transforms are not for the parts of its events")
     if [name for name in names for stage in stages if stage.part == name] != [stage.part for stage in stages]:
         raise ArtifactError("its transforms are not for the parts of its events, in their order")
@@ -154,11 +154,10 @@ def _prefix(piece: Piece, number: int) -> str:
 
 
 def _joined(data: DataSpec, parts: Sequence[Transform]) -> Transform:
-    whole = not data.pieces[0].name
-    return parts[0] if whole else PartTransforms(data.pieces, parts)
+    return PartTransforms(data.pieces, parts) if data.has_parts else parts[0]
 
 
 def place_events(x: Tensor, data: DataSpec, *, whole_counts: bool = True) -> Tensor:
     """Return events in data units rounded to the grids, levels and bounds of each part, as `place_on_grid` does."""
     placed = [place_on_grid(piece.take(x), piece.spec, whole_counts=whole_counts) for piece in data.pieces]
-    return torch.cat([part.flatten(1) for part in placed], 1) if data.pieces[0].name else placed[0]
+    return torch.cat([part.flatten(1) for part in placed], 1) if data.has_parts else placed[0]

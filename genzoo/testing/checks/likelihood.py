@@ -164,7 +164,8 @@ def degrees_of_freedom(subject: Subject) -> None:
         expect(
             claimed == rank,
             f"On {case.name}, degrees_of_freedom is {claimed}, but the parameters change the density in {rank} "
-            f"directions.",
+            f"directions. Numbers with a constraint, such as probabilities that sum to 1, count once too often unless "
+            f"log_prob normalizes them.",
         )
     if not checked:
         raise DoesNotApply("degrees_of_freedom is None, or the model has too many parameters to count directions")
@@ -174,7 +175,7 @@ def missing_values_are_integrated_out(subject: Subject) -> None:
     """With missing values, `log_prob` is the density of the observed ones: the integral over the missing ones."""
     checked = 0
     for case in subject.having(Likelihood):
-        parted = bool(case.data.pieces[0].name)  # see 'missing-parts-are-integrated-out'
+        parted = case.data.has_parts  # see 'missing-parts-are-integrated-out'
         grid = grid_of(case, 200_000, _NODES, _PAIR) if case.data.missing and not parted else None
         if grid is None:
             continue

@@ -59,7 +59,7 @@ class Constant(nn.Module):
         self.raw = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.raw.to(x.dtype).expand(len(x), -1)
+        return self.raw.expand(len(x), -1)
 
 
 class Coupling(nn.Module):
@@ -80,8 +80,10 @@ class Coupling(nn.Module):
         self.network = Network(inputs, outputs, config.widths, config.dropout) if inputs else Constant(outputs)
 
     def _splines(self, kept: Tensor, condition: Tensor | None) -> Splines:
+        own = next(self.network.parameters()).dtype
         seen = kept if condition is None else torch.cat([kept, condition.to(kept.dtype)], -1)
-        return splines_of(self.network(seen).unflatten(-1, (-1, spline_size(self._bins))), self._bins)
+        raw = self.network(seen.to(own)).to(kept.dtype)
+        return splines_of(raw.unflatten(-1, (-1, spline_size(self._bins))), self._bins)
 
     def forward(self, z: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return the images of `z (N, D)` and the log-determinants, `(N,)`."""
@@ -98,6 +100,9 @@ class Coupling(nn.Module):
 class Couplings(nn.Module):
     """A standard normal distribution, moved through couplings.
 
+    Except in training, events pass the splines in float64, and the networks see them rounded to the type of their
+    weights. Forward and back, a network then sees the same numbers, so that the inverse returns the events.
+
     Arguments:
         size: number of columns, D.
         given: size of a condition.
@@ -112,18 +117,24 @@ class Couplings(nn.Module):
 
     def forward(self, z: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Map events `z (N, D)` to noise; return it with the log-determinants, `(N,)`."""
-        total = z.new_zeros(len(z))
-        for coupling, rotation in zip(self.couplings, self.rotations().to(z.dtype), strict=True):
-            z, logs = coupling(z @ rotation, condition)
+        wide = self._wide(z)
+        total = wide.new_zeros(len(z))
+        for coupling, rotation in zip(self.couplings, self.rotations().to(wide.dtype), strict=True):
+            wide, logs = coupling(wide @ rotation, condition)
             total = total + logs
-        return z, total
+        return wide.to(z.dtype), total.to(z.dtype)
 
     def inverse(self, noise: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return the events that `forward` maps to `noise (N, D)`."""
-        for coupling, rotation in zip(reversed(self.couplings), self.rotations().to(noise.dtype).flip(0), strict=True):
+        wide = self._wide(noise)
+        for coupling, rotation in zip(reversed(self.couplings), self.rotations().to(wide.dtype).flip(0), strict=True):
             assert isinstance(coupling, Coupling)
-            noise = coupling.inverse(noise, condition) @ rotation.mT
-        return noise
+            wide = coupling.inverse(wide, condition) @ rotation.mT
+        return wide.to(noise.dtype)
+
+    def _wide(self, z: Tensor) -> Tensor:
+        """Return numbers in the type that splines compute in; Apple's GPUs have no float64."""
+        return z if self.training or z.device.type == "mps" else z.double()
 
     def log_prob(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return the log-density of `z (N, D)`, `(N,)`."""

@@ -22,6 +22,9 @@ class LogDensity(GradientObjective):
     stages: ClassVar[tuple[str, ...]] = ("loss",)
     likelihood_losses: ClassVar[tuple[str, ...]] = ("generator",)
 
+    def prepare(self, model: Model, rows: int) -> None:
+        _flow(model).adapt(rows)
+
     def losses(self, model: Model, batch: Batch, progress: Progress) -> Iterator[Mapping[str, Tensor]]:
         yield {"generator": self.loss(model, batch.x, batch.missing, batch.condition)}
 

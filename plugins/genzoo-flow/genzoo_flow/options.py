@@ -20,11 +20,17 @@ class FlowOptions(Settings):
         "a sample then takes a pass for each column",
     )
     layers: int = Field(6, ge=1, le=64, description="number of couplings; not used with autoregressive=true")
-    bins: int = Field(4, ge=2, le=256, description="pieces of each spline")
+    bins: int = Field(8, ge=2, le=256, description="pieces of each spline")
     widths: tuple[Width, ...] = Field(
         (64, 64), max_length=32, description="widths of the inner layers of each network; empty for linear ones"
     )
-    dropout: float = Field(0.3, ge=0, lt=1, description="share of inner activations dropped while training")
+    dropout: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="share of inner activations dropped while training; by default 1 / (1 + n / 50) for n training "
+        "rows per column",
+    )
     rotations: bool = Field(True, description="learn a rotation of the columns before each coupling")
 
 

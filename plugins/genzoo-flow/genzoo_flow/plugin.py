@@ -16,7 +16,7 @@ _FLOW = genzoo.ModelSpec(
     config="genzoo_flow.options:FlowOptions",
     objectives=("log-density",),
     capabilities=frozenset({"likelihood", "likelihood-bound", "imputation"}),
-    input="marginal",
+    input="log-tails",
     modalities=("table",),
     missing=True,
     conditional=True,
@@ -24,7 +24,7 @@ _FLOW = genzoo.ModelSpec(
     training={
         "epochs": 100,
         "batch_size": 256,
-        "optimizer": {"name": "adamw", "lr": 3e-3},
+        "optimizer": {"name": "adamw", "lr": 5e-3, "weight_decay": 1.0},
         "schedule": {"name": "cosine"},
         "ema": 0.99,
     },

@@ -1,5 +1,6 @@
 """Flows on tables: mixed columns, missing values, conditions, and what is said about them."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -7,9 +8,15 @@ import pytest
 import torch
 
 import genzoo
+from genzoo.comparison.fits.learned import check_scored
+from genzoo.config.resolve import resolve_config
+from genzoo.data.dataset import Split
 from genzoo.inference.joint import how_drawn
+from genzoo.plugins.manager import get_registry
+from genzoo.training.setup import build_setup
 from genzoo_flow.autoregressive import Conditionals
 from genzoo_flow.columns import SpreadColumns
+from genzoo_flow.network import Network
 from genzoo_flow.options import FlowOptions
 
 KINDS = {"color": genzoo.Feature("color", "categorical", ("r", "g", "b")), "count": genzoo.Feature("count", "count")}
@@ -112,3 +119,35 @@ def test_rounded_columns_are_scored_by_the_probability_of_cells(tmp_path):
     assert fitted.dequantized
     assert [feature.cell for feature in fitted.data.features] == [0.1, 0.1]
     assert (fitted.log_prob_bound(rows, draws=8) < 0).all()
+
+
+def test_rows_with_gaps_have_no_likelihood_after_training_on_whole_rows(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(200, 2))
+    fitted = trained(tmp_path, table(("a", "b"), rows), steps=5, autoregressive=True).load()
+    assert np.isfinite(fitted.log_prob(rows[:3])).all()
+    rows[0, 1] = np.nan
+    with pytest.raises(genzoo.DataError, match="whole rows only"):
+        fitted.log_prob(rows[:3])
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+def test_a_flow_of_all_columns_is_not_compared_given_some(gaps):
+    rows = np.random.default_rng(0).normal(size=(200, 3))
+    whole, given = table(("a", "b", "c"), rows), (genzoo.Feature("c"),)
+    whole = dataclasses.replace(whole, spec=dataclasses.replace(whole.spec, missing=gaps))
+    asked = table(("a", "b"), rows[:, :2])
+    asked = dataclasses.replace(
+        asked, spec=dataclasses.replace(asked.spec, condition=given), conditions=rows[:, 2:].astype(np.float64)
+    )
+    config = resolve_config(get_registry(), "flow", {"options": {"autoregressive": True, "widths": [8]}})
+    with pytest.raises(genzoo.ConfigError, match="no exact likelihood of some columns alone"):
+        check_scored(build_setup(config, whole), asked)
+
+
+def test_dropout_follows_the_rows_per_column_unless_given(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(500, 2))
+    for given, expected in ((None, 1 / 5), (0.0, 0.0)):
+        config = resolve_config(get_registry(), "flow", {"options": {"widths": [8], "dropout": given}})
+        setup = build_setup(config, table(("a", "b"), rows), Split(np.arange(400), *[np.arange(0)] * 2))
+        found = {module.dropout for module in setup.engine.model.generator.modules() if isinstance(module, Network)}
+        assert found == {expected}

@@ -47,7 +47,7 @@ def _parted(subject: Subject) -> Iterator[Case]:
     Raises:
         DoesNotApply: there are none.
     """
-    found = [case for case in subject.cases.values() if case.data.pieces[0].name]
+    found = [case for case in subject.cases.values() if case.data.has_parts]
     if not found:
         raise DoesNotApply("it takes no events of several parts")
     yield from found

@@ -33,7 +33,7 @@ def log_interval(low: Tensor, high: Tensor) -> Tensor:
 
 
 def probability_below(z: Tensor) -> Tensor:
-    """Return the probability that a standard normal is below `z`. In the lower tail, `ndtr` of torch loses digits."""
+    """Return the probability that a standard normal is below `z`, with all its digits in the lower tail."""
     below: Tensor = torch.special.erfc(-z * math.sqrt(0.5)) / 2
     return below
 
