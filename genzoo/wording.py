@@ -178,16 +178,19 @@ def shown_value(value: object) -> str:
     return _typed(value) if front_end().flags else repr(value)
 
 
-def resuming(command: str, run: object) -> str:
+def resuming(command: str, run: object, model_file: object = None) -> str:
     """Return how to resume a run.
 
     Arguments:
         command: how the command line starts, such as `genzoo`.
         run: its path.
+        model_file: Python file that its model comes from. Defaults to `None`: it comes from a plugin.
     """
     if front_end().flags:
-        return f"{command} train --resume {shlex.quote(str(run))}"
-    return f"genzoo.resume({str(run)!r})"
+        file = "" if model_file is None else f" {argument('model', model_file)}"
+        return f"{command} train --resume {shlex.quote(str(run))}{file}"
+    file = "" if model_file is None else f", {argument('model', model_file)}"
+    return f"genzoo.resume({str(run)!r}{file})"
 
 
 def shown_given(name: str, value: str) -> str:

@@ -268,3 +268,11 @@ def test_python_reads_about_settings_without_their_section(tmp_path):
     run = genzoo.train("gmm", "iris", n_components=3, max_iter=1, out=tmp_path / "run")
     with pytest.raises(GenzooError, match=r"with a larger max_iter\."):
         genzoo.resume(run)
+
+
+def test_a_run_of_a_model_in_a_file_is_resumed_with_the_file():
+    assert wording.resuming("genzoo", "a b") == "genzoo.resume('a b')"
+    assert wording.resuming("genzoo", "run", "own.py") == "genzoo.resume('run', model='own.py')"
+    with speaking(SHELL):
+        assert wording.resuming("genzoo", "a b") == "genzoo train --resume 'a b'"
+        assert wording.resuming("genzoo", "run", Word("FILE.py")) == "genzoo train --resume run --model-file FILE.py"

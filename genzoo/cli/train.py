@@ -386,12 +386,12 @@ def _report(run: Run, as_json: bool, *, converged: bool, model: object = None) -
     print_line(f"model:    {run.model}")
     print_line(f"log:      {run.log}")
     click.echo("next:")
-    model_file = f" --model-file {shlex.quote(split_reference(str(model))[0])}" if run.config.model_source else ""
-    path = shlex.quote(str(run.path)) + model_file
+    given_file = split_reference(str(model))[0] if run.config.model_source else None
+    path = shlex.quote(str(run.path)) + (f" --model-file {shlex.quote(given_file)}" if given_file else "")
     pictured = run.data.form.pictured
     sample = f"genzoo sample {path}{numbers_to_give(run.data)}"
     if pictured:
         print_line(f"  {sample} -n 64 --out grid.png")
     print_line(f"  {sample} -n 1000 --out samples{'.npz' if pictured else run.data.form.suffix}")
     if not converged:
-        print_line(f"  {resuming(launch_command(record.get('processes', 1)), run.path)}{model_file} --epochs N")
+        print_line(f"  {resuming(launch_command(record.get('processes', 1)), run.path, given_file)} --epochs N")

@@ -16,6 +16,7 @@ from genzoo.config.settings import Settings
 from genzoo.config.training import GradientTraining, Training
 from genzoo.plugins.local import ModelSource
 from genzoo.spec.entries import MOST_SAMPLING_GROUP, SAMPLING_GROUP
+from genzoo.wording import Word
 
 Precision = Literal["auto", "fp64", "fp32", "tf32", "bf16", "fp16"]
 
@@ -59,6 +60,11 @@ class RunConfig(Settings):
     given: frozenset[str] = Field(
         frozenset(), exclude=True, description="settings of the training that do not come from the recipe; not stored"
     )
+
+    @property
+    def model_file(self) -> object:
+        """The Python file that the model comes from, as a command takes it; `None` for a model of a plugin."""
+        return None if self.model_source is None else self.model_source.file or Word("FILE.py")
 
     @property
     def ema(self) -> float | None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from genzoo.config.counts import check_count
-from genzoo.config.sampling import Sampling
+from genzoo.config.sampling import Sampling, options_together
 from genzoo.config.training import BOUND_DRAWS
 from genzoo.data.condition_transform import ConditionTransform
 from genzoo.data.conditions import joint_events, joint_spec
@@ -151,6 +151,7 @@ class TrainedModel:
         options: Mapping[str, Any] | None = None,
     ) -> Any: ...
 
+    @options_together
     def sample(
         self,
         n: int,

@@ -217,7 +217,7 @@ class Run:
         if isinstance(config.training, DirectTraining) and not state.numbers.get("fitted"):
             raise ArtifactError(
                 f"{self.path} is a direct fit that has not ended, so it holds no model yet. Start the fit again with: "
-                f"{resuming(launch_command(1), self.path)}"
+                f"{resuming(launch_command(1), self.path, config.model_file)}"
             )
         kept = state.kept(tensors)
         outlines = {name: tensor.to("meta") for name, tensor in kept.items()}

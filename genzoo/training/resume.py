@@ -177,11 +177,11 @@ def _check_processes(run: Run, record: Mapping[str, Any], processes: Processes) 
     """Check the number of processes: sums in another order would not give the same bits."""
     had = record.get("processes", 1)
     if had != processes.count:
+        again = resuming(launch_command(had), run.path, run.config.model_file)
         raise ConfigError(
             f"{run.path} was trained by {had} {'process' if had == 1 else 'processes'}, and this is one of "
-            f"{processes.count}. Only the same number gives the same result. Use "
-            f"{resuming(launch_command(had), run.path)}, or start a new run from its weights with "
-            f"{argument('warm_start')}."
+            f"{processes.count}. Only the same number gives the same result. Use {again}, or start a new run "
+            f"from its weights with {argument('warm_start')}."
         )
 
 

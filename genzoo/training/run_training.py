@@ -197,7 +197,7 @@ def _phase(setup: TrainingSetup, trainer: Trainer[Any]) -> TrainingPhase:
 def _hint(setup: TrainingSetup, run: Run) -> str:
     """Say how to continue, as a sentence."""
     again = isinstance(setup.engine, DirectEngine) and not setup.engine.finished
-    command = resuming(launch_command(setup.processes.count), run.path)
+    command = resuming(launch_command(setup.processes.count), run.path, setup.config.model_file)
     return f"{'The fit starts again' if again else 'Go on'} with: {command}"
 
 

@@ -57,6 +57,8 @@ def test_an_option_beside_the_others_is_explained(run):
         run.sample(3, sede=5)
     with pytest.raises(ConfigError, match=r"picture has no argument 'steps'"):
         run.picture(3, steps=5)
+    with pytest.raises(ConfigError, match=r"together: options=\{'steps': 5\}\.$"):
+        genzoo.load(run.path).sample(3, steps=5)
 
 
 def test_a_model_without_sampling_options_takes_none(tmp_path):
