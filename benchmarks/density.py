@@ -10,11 +10,18 @@
 
 Each training also has the largest error of the inverse in float32, in model space.
 
+Bars, which stand in parentheses beside the figures:
+
+    wine     `flow` is better than the best `gmm` by 0.6 nats on red wine and 0.3 on white, and than the best `gmm`
+             after `marginal` by 0.15; a training takes at most 15 and 40 seconds
+    truth    at most 0.02 nats per dimension below the truth, 60 seconds a training, and 1e-5 for the inverse
+    speed    twice as fast as zuko
+
 The wine tables are winequality-red.csv and winequality-white.csv of the UCI repository, in the folder that --wine
 names. That part is left out if they are not there.
 
     python benchmarks/density.py [wine] [truth] [speed] [--wine FOLDER] [--color red white] [--folds 10] [--rows 10000]
-        [--density NAME...] [--rounds 20] [-o key=value]...
+        [--seed 0] [--density NAME...] [--rounds 30] [-o key=value]...
 """
 
 from __future__ import annotations
@@ -217,10 +224,10 @@ DENSITIES: dict[str, tuple[Sampler, LogDensity]] = {
 }
 
 
-def measure_truth(names: list[str], count: int, options: dict[str, Any]) -> None:
+def measure_truth(names: list[str], count: int, seed: int, options: dict[str, Any]) -> None:
     for name in names:
         draw, log_density = DENSITIES[name]
-        rng = np.random.default_rng(0)
+        rng = np.random.default_rng(seed)
         train, test = draw(rng, count), draw(rng, 10_000)
         fitted, spent = trained("flow", train, **options)
         lacking = (log_density(test) - fitted.log_prob(test)) / train.shape[1]
@@ -279,6 +286,7 @@ def main() -> None:
     parser.add_argument("--color", nargs="+", default=["red", "white"], choices=["red", "white"])
     parser.add_argument("--folds", type=int, default=10)
     parser.add_argument("--rows", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=0, help="of the rows drawn from densities")
     parser.add_argument("--density", nargs="+", default=list(DENSITIES), choices=list(DENSITIES))
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("-o", dest="options", action="append", default=[], metavar="KEY=VALUE")
@@ -291,7 +299,7 @@ def main() -> None:
             else:
                 print(f"{color}: winequality-{color}.csv is not in {given.wine}")
     if "truth" in parts:
-        measure_truth(given.density, given.rows, options)
+        measure_truth(given.density, given.rows, given.seed, options)
     if "speed" in parts:
         measure_speed(given.rounds)
 

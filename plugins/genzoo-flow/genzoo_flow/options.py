@@ -28,8 +28,8 @@ class FlowOptions(Settings):
         None,
         ge=0,
         lt=1,
-        description="share of inner activations dropped while training; by default 1 / (1 + n / 50) for n training "
-        "rows per column",
+        description="share of inner activations dropped while training; by default 0.3 exp(-(n / 2500)^2) for n "
+        "training rows per column",
     )
     rotations: bool = Field(True, description="learn a rotation of the columns before each coupling")
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -139,15 +140,17 @@ def test_a_flow_of_all_columns_is_not_compared_given_some(gaps):
     asked = dataclasses.replace(
         asked, spec=dataclasses.replace(asked.spec, condition=given), conditions=rows[:, 2:].astype(np.float64)
     )
-    config = resolve_config(get_registry(), "flow", {"options": {"autoregressive": True, "widths": [8]}})
+    options = {"autoregressive": True, "widths": [8]}
+    config = resolve_config(get_registry(), "flow", {"options": options, "precision": "fp32"})
     with pytest.raises(genzoo.ConfigError, match="no exact likelihood of some columns alone"):
         check_scored(build_setup(config, whole), asked)
 
 
 def test_dropout_follows_the_rows_per_column_unless_given(tmp_path):
-    rows = np.random.default_rng(0).normal(size=(500, 2))
-    for given, expected in ((None, 1 / 5), (0.0, 0.0)):
-        config = resolve_config(get_registry(), "flow", {"options": {"widths": [8], "dropout": given}})
-        setup = build_setup(config, table(("a", "b"), rows), Split(np.arange(400), *[np.arange(0)] * 2))
-        found = {module.dropout for module in setup.engine.model.generator.modules() if isinstance(module, Network)}
-        assert found == {expected}
+    rows = np.random.default_rng(0).normal(size=(6000, 2))
+    for given, expected in ((None, 0.3 / math.e), (0.0, 0.0)):
+        options = {"widths": [8], "dropout": given}
+        config = resolve_config(get_registry(), "flow", {"options": options, "precision": "fp32"})
+        setup = build_setup(config, table(("a", "b"), rows), Split(np.arange(5000), *[np.arange(0)] * 2))
+        (found,) = {module.dropout for module in setup.engine.model.generator.modules() if isinstance(module, Network)}
+        assert found == pytest.approx(expected)
