@@ -89,19 +89,26 @@ class Grid:
         """Return the grid of some numbers of an event alone."""
         return Grid(tuple(self.axes[place] for place in places), (len(places),))
 
-    def marginal(self, logs: Tensor, places: Sequence[int]) -> Tensor:
-        """Integrate a density over all numbers of an event but some.
+    def marginal(self, logs: Tensor, places: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Integrate a density over all numbers of an event but some, with all nodes and with half of them.
 
         Arguments:
             logs: the log-density of the grid's events, `(M,)`.
             places: indices of the numbers to keep.
 
         Returns:
-            The marginal density at the events of `of(places)`, `(V,)`.
+            The marginal density at the events of `of(places)`, `(V,)`, over all nodes, and over every other node of
+            each number that is integrated over. How far these are apart estimates the error.
         """
         spread = (logs + self.log_weights).view([len(axis.values) for axis in self.axes])
-        kept = spread.movedim(tuple(places), tuple(range(len(places)))).flatten(len(places)) if places else spread
-        return (kept.logsumexp(-1).flatten() - self.of(places).log_weights).exp()
+        halved = [axis.smooth and place not in places for place, axis in enumerate(self.axes)]
+        some = tuple(slice(None, None, 2 if half else None) for half in halved)
+
+        def over(values: Tensor) -> Tensor:
+            kept = values.movedim(tuple(places), tuple(range(len(places)))).flatten(len(places)) if places else values
+            return kept.logsumexp(-1).flatten() - self.of(places).log_weights
+
+        return over(spread).exp(), (over(spread[some]) + math.log(2.0) * sum(halved)).exp()
 
     def cells(self, x: Tensor) -> Tensor:
         """Return the index of the cell that each event of `x (N, *event)` lies in, `(N,)`."""

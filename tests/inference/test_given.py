@@ -114,10 +114,10 @@ def test_pages_and_descriptions_of_conditional_models_are_made(conditional, tmp_
 
 @pytest.mark.parametrize("resident", [True, False])
 def test_a_resumed_conditional_run_has_the_same_bits(rows, tmp_path, monkeypatch, resident):
-    from genzoo.engine import dataloader
+    from genzoo.engine import resident
 
     if not resident:
-        monkeypatch.setattr(dataloader, "_RESIDENT_SHARE", 0.0)
+        monkeypatch.setattr(resident, "_RESIDENT_SHARE", 0.0)
     terms = {"condition": ["kind"], "latent": 2, "widths": (8,), **QUIET}
     whole = genzoo.train("vae", rows, steps=30, out=tmp_path / "whole", **terms)
     with pytest.raises(Interrupted):

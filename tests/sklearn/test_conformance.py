@@ -1,5 +1,6 @@
 """scikit-learn's own checks of estimators, each expected failure with its reason."""
 
+import inspect
 import warnings
 
 import pytest
@@ -17,6 +18,7 @@ SINGULAR = (
     "the check has 15 rows of 30 columns, whose covariance is singular, so that distances in its empty directions are "
     "rounding errors"
 )
+GAPS = "the default, couplings, takes no missing values, as its error says; autoregressive=true does"
 DRAWS = "the bound takes random draws, which belong to the place of a row among all"
 
 SLOW = {"t-mixture": pytest.mark.full, "mfa": pytest.mark.full}
@@ -35,6 +37,10 @@ CASES = {
     "vae": (
         estimator("vae")(**NETWORK),
         {"check_methods_sample_order_invariance": DRAWS, "check_methods_subset_invariance": DRAWS},
+    ),
+    "flow": (
+        estimator("flow")(steps=10, batch_size=4, layers=2, widths=(8,), precision="fp32"),
+        {"check_estimators_pickle": GAPS},
     ),
     "autoencoder": (estimator("autoencoder")(**NETWORK), {}),
     "copula": (estimator("copula")(), {"check_sample_weight_equivalence_on_dense_data": SINGULAR}),
@@ -59,7 +65,8 @@ def test_the_checks_of_scikit_learn_pass_except_where_said(name):
     failed = [f"{result['check_name']}: {result['exception']}" for result in results if result["status"] == "failed"]
     assert not failed
     assert {result["check_name"] for result in results if result["status"] == "xfail"} == set(expected)
-    assert sum(result["status"] == "passed" for result in results) >= 40
+    weighted = "sample_weight" in inspect.signature(tried.fit).parameters
+    assert sum(result["status"] == "passed" for result in results) >= (40 if weighted else 35)
 
 
 def test_every_model_of_tables_is_checked():

@@ -140,8 +140,10 @@ class TransformSubject:
     def datasets(self) -> tuple[Dataset, ...]:
         """The author's data, if there are any, and the toy datasets: images, or continuous columns, all and each."""
         own = () if self._data is None else (few_events(self._data),)
+        specs = {name: toy.spec for name, toy in toys().items()}
+        plain = [name for name, spec in specs.items() if not (spec.condition or spec.has_parts or spec.form.ended)]
         found = []
-        for dataset in (*own, *(toy for toy in toys().values() if not toy.spec.condition)):
+        for dataset in (*own, *(toys()[name] for name in plain)):
             if not dataset.spec.form.columns:
                 found.append(dataset)
                 continue
