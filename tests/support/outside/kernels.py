@@ -38,7 +38,7 @@ class Kernels(Generator, Likelihood):
     """Kernel density (Rosenblatt, 1956; Parzen, 1962), its width chosen by leaving rows out."""
 
     objective = KeepRows
-    grows = ("points",)
+    grows, keeps_rows = ("points",), True
     degrees_of_freedom = None
     dequantized = True
     kinds = ("continuous",)
