@@ -80,11 +80,6 @@ def synthesize_command(
     from genzoo.reports.terminal import print_report
 
     print_report(found.report, Console(width=terminal_width(), highlight=False, soft_wrap=False))
-    print_line(f"tried: {', '.join(row.id for row in found.report.rows)}")
-    for name, reason in found.pick.left_out.items():
-        print_line(f"left out: {name}: {reason}")
-    for name, reason in found.not_tried.items():
-        print_line(f"not tried: {name}: {reason}")
     print_line(f"rows:   {found.out}")
     print_line(f"report: {found.run.path.parent / 'report.html'}")
     print_line(f"model:  {found.run.path}")
