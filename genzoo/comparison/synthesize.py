@@ -152,7 +152,7 @@ def check_file(out: str | Path, n: int) -> Path:
     """Return the path of the file of rows, after checking what can be checked before data are read.
 
     Raises:
-        ConfigError: `n` is no number of rows, or the suffix of the file names no format of tables.
+        ConfigError: `n` is no number of rows, the suffix of the file names no format of tables, or it is a folder.
     """
     check_count("n", n)
     file = user_path(str(out))

@@ -75,7 +75,7 @@ class Conditionals(nn.Module):
             noise: standard normal, `(N, D)`.
 
         Returns:
-            The events, `(N, D)`, and the log-densities of what was drawn, `(N,)`.
+            The events, `(N, D)`, and the log-densities of their drawn values, `(N,)`.
         """
         total = z.new_zeros(len(z))
         for place in range(self._size):

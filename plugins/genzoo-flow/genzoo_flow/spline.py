@@ -19,7 +19,7 @@ BOUND = 5.0
 """The map is the identity further from 0 than B."""
 
 _LEAST = 0.1
-"""Smallest width and height of a bin, as a share of what even bins would have, and smallest slope at a knot.
+"""Smallest width and height of a bin, as a share of the mean of all bins, and smallest slope at a knot.
 
 Steeper or flatter pieces would lose digits of float32 in the inverse.
 """
