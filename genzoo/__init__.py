@@ -16,6 +16,7 @@ _HOME = {
     "genzoo.comparison.api": ("compare",),
     "genzoo.comparison.synthesize": ("Synthesis", "synthesize"),
     "genzoo.config.settings": ("Settings",),
+    "genzoo.config.tokens": ("TextSampling", "TokenOptions"),
     "genzoo.data.dataset": ("Dataset",),
     "genzoo.errors": (
         "ArtifactError",
@@ -49,6 +50,7 @@ _HOME = {
     "genzoo.metrics.statistics": ("standard_error",),
     "genzoo.models.base": (
         "AnomalyScore",
+        "Autoregressive",
         "Components",
         "Decoder",
         "Discriminator",
@@ -65,6 +67,7 @@ _HOME = {
         "Reconstruction",
     ),
     "genzoo.models.events": ("map_events",),
+    "genzoo.models.next_symbol": ("draw_symbols",),
     "genzoo.models.objective": (
         "Batch",
         "DirectObjective",

@@ -4,6 +4,8 @@ from genzoo.comparison.api import compare as compare
 from genzoo.comparison.synthesize import Synthesis as Synthesis
 from genzoo.comparison.synthesize import synthesize as synthesize
 from genzoo.config.settings import Settings as Settings
+from genzoo.config.tokens import TextSampling as TextSampling
+from genzoo.config.tokens import TokenOptions as TokenOptions
 from genzoo.data.dataset import Dataset as Dataset
 from genzoo.data.transforms.transform import Transform as Transform
 from genzoo.errors import ArtifactError as ArtifactError
@@ -28,6 +30,7 @@ from genzoo.metrics.metric import Score as Score
 from genzoo.metrics.metric import feature_pair as feature_pair
 from genzoo.metrics.statistics import standard_error as standard_error
 from genzoo.models.base import AnomalyScore as AnomalyScore
+from genzoo.models.base import Autoregressive as Autoregressive
 from genzoo.models.base import Components as Components
 from genzoo.models.base import Decoder as Decoder
 from genzoo.models.base import Discriminator as Discriminator
@@ -43,6 +46,7 @@ from genzoo.models.base import ParameterTable as ParameterTable
 from genzoo.models.base import Parts as Parts
 from genzoo.models.base import Reconstruction as Reconstruction
 from genzoo.models.events import map_events as map_events
+from genzoo.models.next_symbol import draw_symbols as draw_symbols
 from genzoo.models.objective import Batch as Batch
 from genzoo.models.objective import DirectObjective as DirectObjective
 from genzoo.models.objective import EMObjective as EMObjective

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -159,6 +159,31 @@ class LikelihoodBound(ABC):
         """Return a lower bound of the log-density of `x (N, *event)` in nats, `(N,)`; more draws tighten it."""
 
 
+class Autoregressive(ABC):
+    """A generator of texts that knows the probability of each symbol given the ones before it.
+
+    It has `Likelihood`, too: `log_prob` is the sum of `log_prob_each`. Its spec names
+    `genzoo.config.tokens:TextSampling`, or a subclass, as its sampling options.
+    """
+
+    @abstractmethod
+    def log_prob_each(self, x: Tensor) -> Tensor:
+        """Return the log-probability of each symbol given those before it, of texts `x (N, L)`, in nats, `(N, L)`.
+
+        The first end counts, and places after it are 0. A text that fills the longest event has no end.
+        """
+
+    @abstractmethod
+    def generate(self, prompt: Tensor, *, condition: Tensor | None = None, **options: Any) -> Iterator[Tensor]:
+        """Yield the next symbol of each text, `(n,)` int64, one place after the other, without end.
+
+        Arguments:
+            prompt: codes that the texts begin with, `(n, P)` int64, none of them the end; P may be 0.
+            condition: what to draw each text given, `(n, D)`. Defaults to `None`.
+            options: the model's own sampling options, such as `temperature`.
+        """
+
+
 class Decoder(ABC):
     """A generator that maps a latent vector to an event."""
 
@@ -251,6 +276,7 @@ class Imputation(ABC):
 CAPABILITIES: tuple[type, ...] = (
     Likelihood,
     LikelihoodBound,
+    Autoregressive,
     Decoder,
     Encoder,
     Reconstruction,

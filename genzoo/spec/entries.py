@@ -24,6 +24,7 @@ CAPABILITIES = frozenset(
     {
         "likelihood",
         "likelihood-bound",
+        "autoregressive",
         "decoder",
         "encoder",
         "reconstruction",

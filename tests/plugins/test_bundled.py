@@ -15,7 +15,7 @@ from genzoo.plugins import manager as plugins_module
 from genzoo.plugins.discovery import bundled_plugins, distribution_of
 from genzoo.plugins.manager import core_only_manager
 
-OURS = {"genzoo-flow", "genzoo-gan", "genzoo-mixture", "genzoo-tabular", "genzoo-vae"}
+OURS = {"genzoo-flow", "genzoo-gan", "genzoo-mixture", "genzoo-tabular", "genzoo-text", "genzoo-vae"}
 VERSION = importlib.metadata.version("genzoo")
 
 
@@ -81,7 +81,7 @@ def test_listings_say_what_is_bundled(cli):
 
 
 def test_a_bundled_plugin_is_neither_installed_nor_removed_nor_frozen(cli, tmp_path):
-    switched = "GENZOO_LOAD_PLUGINS=genzoo-flow,genzoo-mixture,genzoo-tabular,genzoo-vae"
+    switched = "GENZOO_LOAD_PLUGINS=genzoo-flow,genzoo-mixture,genzoo-tabular,genzoo-text,genzoo-vae"
     assert_refused(cli("uninstall", "genzoo-gan"), 3, "comes with genzoo", switched)
     assert_refused(cli("install", "Genzoo_GAN>=0.1"), 3, "comes with genzoo")
     assert not OURS & set(frozen_lines())
@@ -109,7 +109,7 @@ def test_a_zoo_without_plugins_says_why_and_how_to_get_them_back(monkeypatch, cl
         cli("train", "dcgan"),
         2,
         "Known: autoencoder, vae",
-        "leaves out genzoo-flow, genzoo-gan, genzoo-mixture, genzoo-tabular:",
+        "leaves out genzoo-flow, genzoo-gan, genzoo-mixture, genzoo-tabular, genzoo-text:",
     )
 
 
