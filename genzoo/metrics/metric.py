@@ -19,7 +19,9 @@ from genzoo.typing import Array
 Direction = Literal["higher", "lower"]
 
 
-Need = Literal["samples", "features", "training", "likelihood", "training-likelihood", "target"]
+Need = Literal[
+    "samples", "features", "training", "training-events", "likelihood", "training-likelihood", "target"
+]
 
 
 FoundT = TypeVar("FoundT")
@@ -43,6 +45,8 @@ class Score:
         shared: the part of the error that scores on the same real events and of the same seed share, as numbers whose
             squares add up to a variance. `error_of_difference` pairs them.
         beside: names of the metrics without which it misleads; reports show them next to it.
+        real: the value of the real events in the place of the samples, for metrics whose best value is this one and
+            not the highest or lowest. Defaults to `None`: it has none.
     """
 
     metric: str
@@ -57,6 +61,7 @@ class Score:
     real_halves: float | None = None
     shared: tuple[float, ...] = ()
     beside: tuple[str, ...] = ()
+    real: float | None = None
 
 
 def error_of_difference(one: Score, other: Score) -> float | None:
@@ -84,8 +89,8 @@ class MetricInput:
         real_features, sample_features: their features, `(N, F)` and `(M, F)`.
         train_features: features of events that the model was trained on, `(T, F)`.
         target: name of the column of a table to predict from the others; it may be a column of the conditions.
-        train, synthetic: events that the model was trained on, and as many samples, `(T, *event)`; none has missing
-            values.
+        train, synthetic: events that the model was trained on, and as many samples for a target, `(T, *event)`; none
+            has missing values.
         conditions: what the `real` events are conditional on, `(N, K)`. Defaults to `None`: nothing.
         train_conditions: what `train` and `synthetic` are conditional on, `(T, K)`. Defaults to `None`: nothing.
         log_likelihoods: log-likelihoods of all real events with any value, nats in data units, `(L,)`; minus infinity
@@ -148,12 +153,13 @@ class Metric(ABC):
     Arguments:
         name: name of the metric, as users type it.
         direction: whether `higher` or `lower` is better.
-        needs: the parts of `MetricInput` it uses; `features`, `training` and `target` imply samples. Defaults to
+        needs: the parts of `MetricInput` it uses; all but likelihoods imply samples. Defaults to
             `features`.
         modalities: the kinds of data it supports. Defaults to none: it supports all.
         weighted: whether it uses `real_weights`. If not, it has no score for events with fractional weights. Defaults
             to false.
         beside: names of the metrics without which its score misleads. They are computed with it. Defaults to none.
+        ranks: whether comparisons can rank by it. Defaults to true. Copies or noise win by a metric that ranks none.
     """
 
     name: str
@@ -162,6 +168,7 @@ class Metric(ABC):
     modalities: tuple[Modality, ...] = ()
     weighted: bool = False
     beside: tuple[str, ...] = ()
+    ranks: bool = True
 
     def takes(self, modality: Modality) -> bool:
         """Return whether the metric supports data of a modality."""
