@@ -376,6 +376,11 @@ def _check_figure(zoo: Registry, by: str | None, folds: int, target: str | None)
             f"{by!r} ranks candidates as 'test' does: it is their log-likelihood of the same rows in another unit. Ask "
             f"for {argument('by', 'test')}."
         )
+    if any(by == metric.name and not metric.ranks for metric in sample_metrics(zoo)):
+        raise ConfigError(
+            f"{by!r} ranks no candidates: copies of training events, or noise, can have its best value. Rank by "
+            f"another figure, such as {argument('by', 'classifier-two-sample')}; the report shows {by!r}, too."
+        )
     if by not in known:
         raise ConfigError(f"Cannot rank candidates by {by!r}. {did_you_mean(by, known)}")
     if by == "cv" and not folds:

@@ -144,6 +144,7 @@ def _lack_of_training(metric: Metric, reference: Reference) -> str | None:
             return "every training row has missing values"
     lacks = {
         "training": reference.train_features,
+        "training-events": reference.train,
         "target": reference.task,
         "training-likelihood": reference.members,
     }
@@ -190,7 +191,7 @@ def _metric_input(
         reference.weights,
         lengths=lengths,
         target=None if task is None else task.target,
-        train=None if task is None else task.train,
+        train=reference.train if task is None else task.train,
         synthetic=synthetic,
         conditions=reference.conditions,
         train_conditions=None if task is None else task.conditions,
@@ -208,7 +209,7 @@ def _notes(metric: Metric, reference: Reference) -> tuple[str, ...]:
             f"compares samples only with the {reference.complete} of {rows} {reference.split} rows that have no "
             f"missing values; the others may differ."
         )
-    if "training" in metric.needs and reference.looked_at is not None:
+    if metric.needs & {"training", "training-events"} and reference.looked_at is not None:
         looked, there = reference.looked_at
         if looked != there:
             notes.append(f"only {looked} of {there} training events ({looked / there:.0%}) were searched for copies.")
@@ -238,6 +239,9 @@ def _protocol(
         about |= {"events": len(reference.rows), "likelihood": given.kind}
     if "likelihood" in metric.needs:
         about["measure"] = given.measure
+    if "training-events" in metric.needs:
+        assert given.train is not None
+        about["train"] = len(given.train)
     if "training-likelihood" in metric.needs and given.train_log_likelihoods is not None:
         about["train"] = len(given.train_log_likelihoods)
     if "target" in metric.needs and given.train is not None:

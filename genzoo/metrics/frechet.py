@@ -15,6 +15,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import svd
 
 from genzoo.features.extractor import Features
 from genzoo.metrics.halves.half_samples import FLOORS, between_halves, in_groups
@@ -74,7 +75,7 @@ def _compared(x: Features, y: Features, weights: Features | None) -> tuple[float
     The variance is the sum of the squares of these parts.
     """
     a, b = _Moments.of(x, weights), _Moments.of(y)
-    left, singular, right = np.linalg.svd(a.root @ b.root.T, full_matrices=False)
+    left, singular, right = _decomposed(a.root @ b.root.T)
     gap = a.mean - b.mean
     traces = (a.deviations**2).sum() + (b.deviations**2).sum()
     value = float(gap @ gap + traces - 2 * singular.sum())
@@ -82,6 +83,24 @@ def _compared(x: Features, y: Features, weights: Features | None) -> tuple[float
     mine = _chance(a, gap, b.root.T @ right.T[:, kept], singular[kept])
     theirs = _chance(b, -gap, a.root.T @ left[:, kept], singular[kept])
     return max(value, 0.0), mine, theirs
+
+
+def _decomposed(product: Features) -> tuple[Features, Features, Features]:
+    """Return the singular vectors and values of a matrix; LAPACK's fast routine fails for a few singular ones."""
+    try:
+        left, singular, right = np.linalg.svd(product, full_matrices=False)
+    except np.linalg.LinAlgError:
+        left, singular, right = svd(product, full_matrices=False, lapack_driver="gesvd")
+    return left, singular, right
+
+
+def _singular_values(product: Features) -> Features:
+    """Return the singular values of a matrix, without the vectors, which take most of the time."""
+    try:
+        return np.linalg.svd(product, compute_uv=False)
+    except np.linalg.LinAlgError:
+        found: Features = svd(product, compute_uv=False, lapack_driver="gesvd")
+        return found
 
 
 def _chance(own: _Moments, gap: Features, directions: Features, singular: Features) -> Features:
@@ -144,7 +163,7 @@ def _between_halves(real: Features, weights: Features | None, seed: int) -> floa
         a, b = (_Moments.of(real[part > 0], None if weights is None else part[part > 0]) for part in (u, v))
         gap = a.mean - b.mean
         traces = (a.deviations**2).sum() + (b.deviations**2).sum()
-        nuclear = np.linalg.svd(a.root @ b.root.T, compute_uv=False).sum()
+        nuclear = _singular_values(a.root @ b.root.T).sum()
         return max(float(gap @ gap + traces - 2 * nuclear), 0.0)
 
     return between_halves(distance, w, seed, FLOORS if real.shape[1] <= _NARROW else 1)

@@ -78,7 +78,7 @@ class Memorization(Metric):
         nearest = Nearest.of(samples, pool)
         trained = np.bincount(nearest.inverse, np.arange(2 * count) < count) / np.bincount(nearest.inverse)
         value, error = share(trained, nearest.inverse, nearest.place)
-        notes = _equal_note(copied, seen) + _near_notes(value, error, trained, nearest)
+        notes = equal_note(copied, seen) + _near_notes(value, error, trained, nearest)
         parts = {
             "copies": float(copied.mean()),
             "real_copies": float(seen.mean()),
@@ -122,7 +122,12 @@ def _why_equal(given: MetricInput) -> str:
     return "the model was trained on them, or the data have so few values that equal rows are no sign of copying"
 
 
-def _equal_note(copied: Flags, seen: Flags) -> tuple[str, ...]:
+def equal_note(copied: Flags, seen: Flags) -> tuple[str, ...]:
+    """Return a note if samples equal a training event significantly more often than held-out events do.
+
+    Arguments:
+        copied, seen: which samples, and which held-out events, equal one.
+    """
     copies, same = int(copied.sum()), int(seen.sum())
     table = [[copies, len(copied) - copies], [same, len(seen) - same]]
     if fisher_exact(table, alternative="greater").pvalue >= LEVEL:

@@ -19,9 +19,7 @@ from genzoo.typing import Array
 Direction = Literal["higher", "lower"]
 
 
-Need = Literal[
-    "samples", "features", "training", "training-events", "likelihood", "training-likelihood", "target"
-]
+Need = Literal["samples", "features", "training", "training-events", "likelihood", "training-likelihood", "target"]
 
 
 FoundT = TypeVar("FoundT")

@@ -86,6 +86,19 @@ _METRICS = (
         "membership:membership_auc",
     ),
     ("pair-trends", "mean similarity of pairs of columns, by SDMetrics' definitions", "tables.pair_trends:pair_trends"),
+    ("bleu", "mean BLEU of samples with held-out texts as references, as sacrebleu's", "texts.bleu:bleu"),
+    ("self-bleu", "mean BLEU of samples with the other samples as references: repetition", "texts.bleu:self_bleu"),
+    (
+        "distinct-n",
+        "share of n-grams that differ, in blocks of equally many words or characters",
+        "texts.distinct:distinct_n",
+    ),
+    ("exact-copies", "share of samples that equal a training text; flags copies", "texts.copies:exact_copies"),
+    (
+        "longest-copied-span",
+        "median over samples of the longest run that stands in a training text; flags copies",
+        "texts.copies:longest_copied_span",
+    ),
 )
 
 
@@ -96,6 +109,13 @@ _EXTRACTORS: tuple[tuple[str, str, str, tuple[Modality, ...], bool], ...] = (
         "columns of a table standardized by the real rows, categories as one column per level",
         "identity:build_columns",
         ("table",),
+        False,
+    ),
+    (
+        "ngrams",
+        "length of texts, and hashed counts of n-grams of up to four characters, standardized by the real texts",
+        "ngrams:build_ngrams",
+        ("text",),
         False,
     ),
     (

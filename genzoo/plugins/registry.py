@@ -40,9 +40,12 @@ SpecT = TypeVar("SpecT", ModelSpec, ObjectiveSpec, DatasetSpec, MetricSpec, Extr
 
 
 _OTHER_NAMES = {
+    "bpb": "bits-per-byte",
     "bpd": "bits-per-dim",
     "c2st": "classifier-two-sample",
     "dcr": "memorization",
+    "distinct-1": "distinct-n",
+    "distinct-2": "distinct-n",
     "emd": "wasserstein",
     "fd": "frechet-distance",
     "fid": "frechet-distance",
@@ -51,6 +54,8 @@ _OTHER_NAMES = {
     "loglik": "log-likelihood",
     "mia": "membership-auc",
     "nll": "log-likelihood",
+    "sacrebleu": "bleu",
+    "selfbleu": "self-bleu",
     "tv": "total-variation",
 }
 """Names of metrics in genzoo by their usual abbreviations, for hints."""

@@ -12,7 +12,13 @@ from genzoo.reports.result import CHEAPEST, Report, Row
 from genzoo.reports.rounding import error_of_interval, rounded, with_error, with_interval, without_error
 from genzoo.text import seconds_text, size_text
 
-_RANKS = {"coverage": 7, "frechet-distance": 8, "classifier-two-sample": 9, "memorization": 10}
+_RANKS = {
+    "exact-copies": 6,
+    "coverage": 7,
+    "frechet-distance": 8,
+    "classifier-two-sample": 9,
+    "memorization": 10,
+}
 
 
 _OF_TARGET = {"memorization": 3, "tstr": 4}

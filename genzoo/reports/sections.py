@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from genzoo.metrics.metric import Score
 from genzoo.reports.columns import score_text
 from genzoo.reports.page import Block, Facts, Notes, Table
-from genzoo.reports.terminal import halves_text
+from genzoo.reports.terminal import better_text, floor_columns, floor_texts
 from genzoo.spec.events import DataSpec
 from genzoo.typing import Array
 
@@ -37,14 +37,28 @@ def score_blocks(scores: Mapping[str, Score], reasons: Mapping[str, str]) -> lis
     """Return a table of the scores of one model, their notes, and the protocol of each."""
     blocks: list[Block] = []
     if scores:
-        rows = tuple((name, score_text(score), halves_text(score), score.direction) for name, score in scores.items())
-        caption = "Scores, ± standard error or [95 % interval], beside the score between two halves of the real rows"
-        blocks.append(Table(caption, ("metric", "score", "real halves", "better"), rows, words=frozenset({3})))
+        floors = floor_columns(scores)
+        rows = tuple(
+            (name, score_text(score), *floor_texts(score, floors), better_text(score)) for name, score in scores.items()
+        )
+        caption = f"Scores, ± standard error or [95 % interval]{_about_floors(floors)}"
+        titles = ("metric", "score", *floors, "better")
+        blocks.append(Table(caption, titles, rows, words=frozenset({len(titles) - 1})))
     lines = [f"{name}: {note}" for name, score in scores.items() for note in score.notes]
     lines += [f"no {name}: {reason}" for name, reason in reasons.items()]
     if lines:
         blocks.append(Notes(tuple(lines)))
     return [*blocks, *(protocol_lines(name, score) for name, score in scores.items())]
+
+
+_ABOUT = {
+    "real": "the score of the real rows themselves",
+    "real halves": "the score between two halves of the real rows",
+}
+
+
+def _about_floors(columns: Sequence[str]) -> str:
+    return "".join(f", {'beside' if place == 0 else 'and'} {_ABOUT[name]}" for place, name in enumerate(columns))
 
 
 def protocol_lines(name: str, score: Score) -> Facts:

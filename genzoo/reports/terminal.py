@@ -28,15 +28,13 @@ def print_scores(scores: Mapping[str, Score], reasons: Mapping[str, str], width:
     common = in_common(scores.values())
     if scores:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-        halves = any(score.real_halves is not None for score in scores.values())
-        titles = ["metric", "value", *(["real halves"] if halves else []), "better", "settings"]
-        for title, right in ((title, title in ("value", "real halves")) for title in titles):
+        floors = floor_columns(scores)
+        titles = ["metric", "value", *floors, "better", "settings"]
+        for title, right in ((title, title in ("value", *floors)) for title in titles):
             table.add_column(title, justify="right" if right else "left", no_wrap=title != "settings")
         for name, score in scores.items():
             own = {key: value for key, value in score.protocol.items() if key not in common}
-            cells = [name, score_text(score), score.direction, _listed(own)]
-            if halves:
-                cells.insert(2, halves_text(score))
+            cells = [name, score_text(score), *floor_texts(score, floors), better_text(score), _listed(own)]
             table.add_row(*(Text(printable(cell)) for cell in cells))
         console.print(table)
         console.print(Text(printable(f"protocol: {_listed(common)}")))
@@ -47,9 +45,25 @@ def print_scores(scores: Mapping[str, Score], reasons: Mapping[str, str], width:
         console.print(Text(printable(f"no {name}: {reason}")))
 
 
-def halves_text(score: Score) -> str:
-    """Return the value between two halves of the real events as text; empty if the metric does not need one."""
-    return "" if score.real_halves is None else rounded(score.real_halves, error_of_score(score))
+_FLOORS = {"real": "real", "real halves": "real_halves"}
+"""Columns with values of real events, and the fields of scores that they show."""
+
+
+def floor_columns(scores: Mapping[str, Score]) -> list[str]:
+    """Return the titles of columns with values of real events, as far as any score has one."""
+    there = {field for score in scores.values() for field in _FLOORS.values() if getattr(score, field) is not None}
+    return [title for title, field in _FLOORS.items() if field in there]
+
+
+def floor_texts(score: Score, columns: Sequence[str]) -> list[str]:
+    """Return the values of real events as texts, one for each column; empty if the metric does not need one."""
+    values = [getattr(score, _FLOORS[column]) for column in columns]
+    return ["" if value is None else rounded(value, error_of_score(score)) for value in values]
+
+
+def better_text(score: Score) -> str:
+    """Return which values are better."""
+    return score.direction if score.real is None else "near real"
 
 
 def _listed(protocol: Mapping[str, object]) -> str:

@@ -96,6 +96,11 @@ def find_selection_rule(
             raise ConfigError(f"Objective {config.objective.name!r} has no monitor of its own. Name a metric.")
         return SelectionRule(by, "lower", metrics, extractor, monitored, option is not None)
     chosen = metrics[named.index(by)]
+    if not chosen.ranks:
+        raise ConfigError(
+            f"{argument('monitor', by)}: {by!r} chooses no weights, because copies of training events, or noise, can "
+            f"have its best value. Monitor another metric, such as 'classifier-two-sample'."
+        )
     return SelectionRule(chosen.name, chosen.direction, metrics, extractor, monitored, option is not None)
 
 

@@ -76,6 +76,7 @@ class _Named(Metric):
         self.needs = metric.needs
         self.modalities = metric.modalities
         self.beside = metric.beside
+        self.ranks = metric.ranks
         self._metric = metric
 
     def score(self, given: MetricInput) -> Score:

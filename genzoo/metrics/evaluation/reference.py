@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from genzoo.data.dataset import BLOCK, Dataset, Rows
+from genzoo.data.texts.flat import Texts
 from genzoo.errors import ConfigError, did_you_mean
 from genzoo.features.extractor import Extractor, Features
 from genzoo.inference.row_likelihoods import observed_rows
@@ -102,6 +103,7 @@ class Reference:
         conditions: what the real events are conditional on, `(N, K)`; `None` if nothing. Samples are drawn given these.
         members: dataset and training rows whose log-likelihoods are compared with evaluated rows, as often as their
             weights count them. `None` if they are unknown or no metric needs them.
+        train: events that models were trained on; `None` if unknown, or no metric needs them.
         target: name of the column to predict; `None` if none is named.
         task: what is trained on to predict it; `None` if training rows are unknown or no metric needs them.
     """
@@ -121,6 +123,7 @@ class Reference:
     incomplete: int = 0
     conditions: Array | None = None
     members: tuple[Dataset, Rows] | None = None
+    train: Array | None = None
     target: str | None = None
     task: TargetTask | None = None
 
@@ -165,10 +168,14 @@ def make_reference(
     chosen = _thinned(repeated(dataset, whole), most)
     real = _events(dataset, chosen)
     needs: frozenset[Need] = frozenset().union(*(metric.needs for metric in metrics))
-    built = real_features = train_features = looked_at = members = task = None
+    built = real_features = train_features = looked_at = members = train = task = None
     if trained_on is not None and len(real) and target is not None and "target" in needs:
         searched = _thinned(repeated(trained_on[0], _whole(*trained_on)), MOST_TRAINING)
         task = TargetTask.of(target, trained_on[0], searched)
+    if trained_on is not None and len(real) and "training-events" in needs:
+        there = repeated(trained_on[0], _whole(*trained_on))
+        known = _thinned(there, MOST_TRAINING)
+        train, looked_at = _kept(trained_on[0], known), (len(known), len(there))
     if trained_on is not None and "training-likelihood" in needs:
         observed = observed_rows(*trained_on)
         members = trained_on[0], _thinned(repeated(trained_on[0], observed), most)
@@ -176,10 +183,10 @@ def make_reference(
         built = extractor.build(dataset, real, str(device))
         real_features = _features(built, extractor, real)
         if trained_on is not None and "training" in needs:
-            known, train = trained_on[0], repeated(trained_on[0], _whole(*trained_on))
-            searched = _thinned(train, MOST_TRAINING)
-            train_features = _features(built, extractor, _events(known, searched))
-            looked_at = len(searched), len(train)
+            there = repeated(trained_on[0], _whole(*trained_on))
+            searched = _thinned(there, MOST_TRAINING)
+            train_features = _features(built, extractor, _events(trained_on[0], searched))
+            looked_at = len(searched), len(there)
     weights = fractional(dataset, chosen)
     protocol: dict[str, Any] = {"split": split}
     if built is not None:
@@ -200,6 +207,7 @@ def make_reference(
         len(rows) - len(whole),
         None if dataset.conditions is None else dataset.conditions[chosen],
         members,
+        train,
         target,
         task,
     )
@@ -221,6 +229,12 @@ def _thinned(rows: Rows, most: int) -> Rows:
 
 def _events(dataset: Dataset, rows: Rows) -> Array:
     return np.asarray(dataset.events[rows])
+
+
+def _kept(dataset: Dataset, rows: Rows) -> Array:
+    """Return events; texts stay texts, because a block of many would be as wide as the longest."""
+    events = dataset.events
+    return events.take(rows).as_array() if isinstance(events, Texts) else _events(dataset, rows)
 
 
 def _digest(data: DataSpec, real: Array, weights: Array | None) -> str:
