@@ -97,10 +97,9 @@ def _decomposed(product: Features) -> tuple[Features, Features, Features]:
 def _singular_values(product: Features) -> Features:
     """Return the singular values of a matrix, without the vectors, which take most of the time."""
     try:
-        return np.linalg.svd(product, compute_uv=False)
+        return np.asarray(np.linalg.svd(product, compute_uv=False), np.float64)
     except np.linalg.LinAlgError:
-        found: Features = svd(product, compute_uv=False, lapack_driver="gesvd")
-        return found
+        return np.asarray(svd(product, compute_uv=False, lapack_driver="gesvd"), np.float64)
 
 
 def _chance(own: _Moments, gap: Features, directions: Features, singular: Features) -> Features:

@@ -2,14 +2,21 @@
 
 Held-out texts share runs with training texts, too, and short ones may equal one by chance. So both scores stand beside
 the value of the held-out texts, and a note says so if samples copy significantly more.
+
+If the data hold every text once, such as a list of names, no held-out text equals a training text. A good model still
+draws some training texts by chance, as it draws held-out texts. So exact copies must be too many in a second way: among
+all different training texts and held-out texts, samples must equal training texts more often than these labels explain
+if they are exchanged at random.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import mannwhitneyu
+from scipy.stats import mannwhitneyu, norm
 
 from genzoo.data.texts.flat import Texts
 from genzoo.data.texts.symbols import as_texts, of_bytes
@@ -17,7 +24,7 @@ from genzoo.metrics.membership import Area
 from genzoo.metrics.memorization import LEVEL, MOSTLY, PARTLY, Flags, equal_note
 from genzoo.metrics.metric import Direction, Metric, MetricInput, Need, Score
 from genzoo.metrics.texts.spans import longest_spans
-from genzoo.metrics.texts.tokens import check_texts
+from genzoo.metrics.texts.tokens import LEAST, check_texts
 from genzoo.spec.modality import Modality
 from genzoo.typing import Array
 
@@ -35,7 +42,8 @@ _FAR = 0.99
 class ExactCopies(Metric):
     """Share of samples that equal a training text.
 
-    The parts are the excess over the share of held-out texts, and its standard error.
+    The parts are the excess over the share of held-out texts, and its standard error; and the share of samples that
+    would equal a training text if the model drew each training text as often as each held-out text.
     """
 
     name = "exact-copies"
@@ -45,14 +53,55 @@ class ExactCopies(Metric):
     ranks = False
 
     def score(self, given: MetricInput) -> Score:
-        real, samples, train = _texts(given)
-        known = set(train.one_by_one())
-        copied, seen = (np.array([text in known for text in texts.one_by_one()]) for texts in (samples, real))
-        value, floor = float(copied.mean()), float(seen.mean())
-        error = _error_of_share(copied)
-        parts = {"excess": value - floor, "excess_error": math.hypot(error, _error_of_share(seen))}
-        notes = equal_note(copied, seen)
-        return Score(self.name, value, self.direction, error, notes=notes, parts=parts, real=floor)
+        found = given.once("copies of texts", lambda: Copies.of(*_texts(given)))
+        value, floor = float(found.copied.mean()), float(found.seen.mean())
+        error = _error_of_share(found.copied)
+        parts = {
+            "excess": value - floor,
+            "excess_error": math.hypot(error, _error_of_share(found.seen)),
+            "by_chance": found.by_chance,
+        }
+        return Score(self.name, value, self.direction, error, notes=found.notes, parts=parts, real=floor)
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """Which texts equal a training text.
+
+    Arguments:
+        copied, seen: whether each sample, and each held-out text, equals one, `(M,)` and `(N,)`.
+        by_chance: share of samples that would if the model drew training texts as often as held-out texts.
+        p_value: how often samples would equal training texts so often if the labels of texts were exchanged.
+    """
+
+    copied: Flags
+    seen: Flags
+    by_chance: float
+    p_value: float
+
+    @staticmethod
+    def of(real: Texts, samples: Texts, train: Texts) -> Copies:
+        """Find the samples and held-out texts that equal a training text."""
+        held_out, known, drawn = real.one_by_one(), set(train.one_by_one()), samples.one_by_one()
+        copied, seen = (np.array([text in known for text in texts]) for texts in (drawn, held_out))
+        fresh = set(held_out) - known
+        trained, whole = len(known - set(held_out)), len(known ^ set(held_out))
+        times = Counter(text for text in drawn if text in known ^ set(held_out))
+        counts = np.array([*times.values()], np.float64)
+        of_train = sum(count for text, count in times.items() if text not in fresh)
+        expected = counts.sum() * trained / max(whole, 1)
+        spread = (
+            trained * len(fresh) / max(whole * (whole - 1), 1) * (counts @ counts - counts.sum() ** 2 / max(whole, 1))
+        )
+        by_chance = (counts.sum() - of_train) * trained / max(len(fresh), 1) / len(drawn)
+        p_value = float(norm.sf((of_train - expected) / math.sqrt(spread))) if spread > 0 else 1.0
+        return Copies(copied, seen, min(float(by_chance), 1.0), p_value)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A sentence if there are more copies than the held-out texts and chance explain."""
+        many = float(self.copied.mean()) - max(float(self.seen.mean()), self.by_chance) >= PARTLY
+        return equal_note(self.copied, self.seen) if many or self.p_value < LEVEL else ()
 
 
 class LongestCopiedSpan(Metric):
@@ -60,7 +109,8 @@ class LongestCopiedSpan(Metric):
 
     The parts are the excess over the median of held-out texts, and its standard error; the probability that a sample
     has a longer run than a held-out text, where ties count as a half, and its standard error; the share of samples with
-    a longer run than 99 of 100 held-out texts; and the longest run of all.
+    a longer run than 99 of 100 held-out texts; and the longest run of all. The probability and the share leave out
+    texts that equal a training text, unless there are too many to be chance.
     """
 
     name = "longest-copied-span"
@@ -75,6 +125,10 @@ class LongestCopiedSpan(Metric):
         mine, theirs = longest_spans(samples, train), longest_spans(real, train)
         value, floor = float(np.median(mine)), float(np.median(theirs))
         (error, low, high), (of_real, _, _) = _spread_of_median(mine), _spread_of_median(theirs)
+        copies = given.once("copies of texts", lambda: Copies.of(real, samples, train))
+        longest = {"longest": float(mine.max()), "real_longest": float(theirs.max())}
+        if not copies.notes:
+            mine, theirs = _others(mine, copies.copied), _others(theirs, copies.seen)
         area = Area.of(mine, theirs)
         parts = {
             "excess": value - floor,
@@ -82,8 +136,7 @@ class LongestCopiedSpan(Metric):
             "longer": area.value,
             "longer_error": area.error,
             "beyond": float((mine > np.quantile(theirs, _FAR)).mean()),
-            "longest": float(mine.max()),
-            "real_longest": float(theirs.max()),
+            **longest,
         }
         unit = "bytes" if of_bytes(given.data) else "symbols"
         notes = () if _p_value(mine, theirs) >= LEVEL else (_note(value, floor, unit, parts["beyond"], area),)
@@ -105,6 +158,11 @@ def _texts(given: MetricInput) -> tuple[Texts, Texts, Texts]:
     check_texts(found)
     real, samples, train = (as_texts(texts, given.data, f"The array of {name}") for name, texts in found.items())
     return real, samples, train
+
+
+def _others(spans: Array, copied: Flags) -> Array:
+    """Return the runs of texts that equal no training text; of all if these are fewer than `LEAST`."""
+    return spans if (~copied).sum() < LEAST else spans[~copied]
 
 
 def _error_of_share(flags: Flags) -> float:
