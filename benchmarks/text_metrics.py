@@ -1,6 +1,6 @@
 """Check the metrics of texts on generators whose rank is known.
 
-The generators draw texts like those of a file, one text a line: held-out lines; n-gram models of order 1 to 5 over
+The generators draw texts like the lines of a file: held-out lines; n-gram models of order 1 to 5 over
 characters, with Witten and Bell's interpolation; shuffled training lines, which are copies; held-out lines with a fifth
 of copies; one line, again and again; and random characters. The first table shows the metrics of each. The two-sample
 accuracy and the Fréchet distance must fall from order 1 to order 5: the second table counts by how many pairs of
@@ -130,6 +130,7 @@ class Measure:
             "ngrams": build_ngrams(material),
             "symbols": build_symbols(material),
         }
+        self._train_features = self.extractors["ngrams"](np.asarray(self._train[:]))
 
     def given(self, samples: Sequence[str], features: str = "ngrams") -> MetricInput:
         """Return the input of metrics for samples."""
@@ -140,7 +141,7 @@ class Measure:
             samples=codes,
             real_features=extractor(self._real),
             sample_features=extractor(codes),
-            train_features=extractor(np.asarray(self._train[:])),
+            train_features=self._train_features,
             train=self._train,
             seed=self._seed,
         )
@@ -179,7 +180,7 @@ def main() -> None:
     texts = min(arguments.texts, len(lines) // 4)
     metrics = {metric.name: metric for metric in find_metrics(get_registry(), METRICS)}
     show_generators(lines, texts, arguments.longest, metrics)
-    count_orders(lines, texts, arguments.longest, metrics, min(arguments.seeds, 5))
+    count_orders(lines, texts, arguments.longest, metrics, min(arguments.seeds, 3))
     count_flags(lines, texts, arguments.longest, metrics, arguments.seeds)
 
 
@@ -190,7 +191,8 @@ def show_generators(lines: Sequence[str], texts: int, longest: int, metrics: Map
     print(f"{len(test)} test lines, as many samples, {len(train)} training lines")
     for name, samples in generators(train, fresh, longest, 0).items():
         given = measure.given(samples)
-        print(f"{name:15}", *(f"{other} {shown(metric, given)}" for other, metric in metrics.items()), sep="  ")
+        cells = [f"{other} {shown(metric, given)}" for other, metric in metrics.items()]
+        print(f"{name:15}", *cells, sep="  ", flush=True)
 
 
 def count_orders(lines: Sequence[str], texts: int, longest: int, metrics: Mapping[str, Metric], seeds: int) -> None:

@@ -1,6 +1,6 @@
 """Tokens of texts, words or characters, as BLEU and distinct-n count them.
 
-Words are those of `mteval-v13a`, the script of the WMT evaluations, which sacrebleu calls `13a`: ASCII punctuation
+`mteval-v13a`, the script of the WMT evaluations, defines the words. In sacrebleu it is called `13a`. ASCII punctuation
 stands apart, but for apostrophes, and for the points, commas and dashes of numbers and compounds.
 
 References:

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +20,11 @@ from genzoo.metrics.metric import MetricInput
 from genzoo.metrics.texts.bleu import Corpus, _closest, bleu, self_bleu
 from genzoo.metrics.texts.tokens import CHARACTERS, WORDS, split_characters, split_words, tokens_of
 from genzoo.plugins.manager import get_registry
+from genzoo.reports.page import Table
+from genzoo.reports.sections import score_blocks
+from genzoo.reports.terminal import print_scores
 
+MODEL = str(Path(__file__).parents[2] / "support" / "outside" / "letters.py") + ":Letters"
 DATA = byte_spec(120)
 ODD = [
     "",
@@ -193,6 +198,24 @@ def test_copies_are_flagged_if_training_texts_are_known():
     unknown = evaluated(random_texts(11, 40), named, train=False)
     assert unknown.reasons["exact-copies"] == "the model's training data are not known here"
     assert "distinct-n" in unknown.scores
+
+
+def test_tables_show_the_value_of_real_texts_beside_the_score(capsys):
+    found = evaluated(random_texts(12, 40), ["bleu", "frechet-distance"])
+    print_scores(found.scores, found.reasons, 200)
+    titles, first, second = capsys.readouterr().out.splitlines()[:3]
+    assert titles.split()[:5] == ["metric", "value", "real", "real", "halves"]
+    assert (first.split()[0], "near real" in first) == ("bleu", True)
+    assert (second.split()[0], "lower" in second) == ("frechet-distance", True)
+    table = next(block for block in score_blocks(found.scores, {}) if isinstance(block, Table))
+    assert "the score of the real rows themselves, and the score between two halves" in table.caption
+
+
+def test_no_weights_are_chosen_by_bleu(tmp_path):
+    with pytest.raises(ConfigError, match="'bleu' chooses no weights, because copies"):
+        genzoo.train(
+            MODEL, random_texts(13, 40), steps=4, precision="fp32", training={"monitor": "bleu"}, out=tmp_path / "run"
+        )
 
 
 @pytest.mark.parametrize("name", ["bleu", "self-bleu", "distinct-n", "exact-copies", "longest-copied-span"])
