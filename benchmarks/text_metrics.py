@@ -3,8 +3,8 @@
 The generators draw texts like the lines of a file: held-out lines; n-gram models of order 1 to 5 over
 characters, with Witten and Bell's interpolation; shuffled training lines, which are copies; held-out lines with a fifth
 of copies; one line, again and again; and random characters. The first table shows the metrics of each. The two-sample
-accuracy and the Fréchet distance must fall from order 1 to order 5: the second table counts by how many pairs of
-neighboring orders they do, for each extractor of features. The last line counts how often the metrics that look for
+accuracy and the Fréchet distance should fall from order 1 to order 5: the second table counts in how many steps from
+one order to the next they do, for each extractor of features. The last line counts how often the metrics that look for
 copies flag held-out lines, over several splits; each test does so in 1 of 100 cases by its level.
 
     python benchmarks/text_metrics.py [FILE] [--texts 2000] [--seeds 20] [--longest 200]
