@@ -56,6 +56,11 @@ def is_density_on_grid(units: DataUnits) -> bool:
 def log_prob(units: DataUnits, x: Events) -> Array:
     """See `TrainedModel.log_prob`."""
     generator = units.require(Likelihood)
+    if units.transform.bound:
+        raise ConfigError(
+            f"Model {units.model!r} gives only a lower bound for the probability of an event: {units.transform.bound}. "
+            f"Ask for log_prob_bound."
+        )
     flags = on_grid(units.generator, units.data)
     if any(flags):
         step = float(cell_sides(flags, units.data).max())
@@ -71,6 +76,9 @@ def log_prob_bound(units: DataUnits, x: Events, draws: int, seed: int) -> Array:
     if not isinstance(draws, int) or draws < 1:
         raise ConfigError(f"A bound of {draws!r} draws cannot be computed; ask for a whole number of at least 1.")
     dequantizer = Dequantizer.of(units.generator, units.data, seed)
+    generator = units.generator
+    if units.transform.bound and isinstance(generator, Likelihood):  # a number without chance
+        return _in_data_units(units, x, lambda chunk: _density(units, generator, chunk, chunk.x))
     if dequantizer is None:
         units.require(LikelihoodBound)
         return _in_data_units(units, x, lambda chunk: _own_bound(units, chunk, chunk.x, draws, seed), GROUP, draws)
@@ -153,6 +161,8 @@ def _log_det(units: DataUnits, x: Tensor) -> Tensor:
 
     Add it to a log-density in the generator's space to get one in data units.
     """
+    if units.data.form.ended:  # of symbols, which no density is left out for
+        return units.transform.log_det(x)
     dense = tuple(measure == "density" for measure in measures_of(units.generator, units.data))
     return units.transform.log_det(x, ~(places_of(dense, units.data).to(x.device) & ~x.isnan()))
 

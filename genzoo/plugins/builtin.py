@@ -139,7 +139,20 @@ _TRANSFORMS = (
     ("logit", "log-odds of numbers between two bounds, 0 and 1 by default", "functions:LogitTransform"),
     ("marginal", "empirical distribution to standard normal", "marginal:MarginalTransform"),
     ("log-tails", "a scale in the middle, a logarithm beyond two of it", "log_tails:LogTailsTransform"),
+    ("characters", "UTF-8 to characters of the training texts, and one for unknown ones", "characters:CharacterTransform"),
+    ("bpe", "bytes to tokens of byte pair encoding (extra: text)", "bpe:BpeTransform"),
 )
+
+
+_TRANSFORM_OPTIONS = {
+    "marginal": "genzoo.data.transforms.marginal:MarginalOptions",
+    "bpe": "genzoo.data.transforms.bpe:BpeOptions",
+}
+"""Options of transforms that have any."""
+
+
+_WHOLE = {"characters": ("characters",), "bpe": ("merges",)}
+"""Tensors of transforms that hold whole numbers."""
 
 
 _OF_CELLS = ("marginal", "log-tails")
@@ -181,7 +194,6 @@ def register_extractors(register: Callable[[ExtractorSpec], None]) -> None:
 @hookimpl
 def register_transforms(register: Callable[[TransformSpec], None]) -> None:
     for name, summary, builder in _TRANSFORMS:
-        options = "genzoo.config.settings:Settings"
-        if name == "marginal":
-            options = "genzoo.data.transforms.marginal:MarginalOptions"
-        register(TransformSpec(name, summary, f"genzoo.data.transforms.{builder}", options, cells=name in _OF_CELLS))
+        options = _TRANSFORM_OPTIONS.get(name, "genzoo.config.settings:Settings")
+        builder, whole = f"genzoo.data.transforms.{builder}", _WHOLE.get(name, ())
+        register(TransformSpec(name, summary, builder, options, cells=name in _OF_CELLS, whole=whole))

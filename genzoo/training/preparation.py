@@ -81,20 +81,52 @@ def training_data(
         raise DataError(f"{dataset.name}: every training row has zero weight, so there is nothing to learn from.")
     dataset = with_limits(dataset, split.train, config.data)
     warm = None if resumed is not None else open_warm_start(config, dataset)
-    stages = choose_stages(entry, dataset.spec, config.data.transforms, zoo)
+    stages = choose_stages(entry, dataset.spec, config.data.transforms, zoo, config.options)
     dataset = _with_cells(dataset, split.train, scored_by_cells(stages, dataset.spec, zoo), warm)
     return TrainingData(config, dataset, split, stages, warm)
 
 
-def untrained_model(entry: Entry[ModelSpec], given: TrainingData, runtime: Runtime) -> tuple[Model, Dequantizer | None]:
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An untrained model, the noise that its data need, and the transforms of events and of conditions."""
+
+    model: Model
+    dequantizer: Dequantizer | None
+    transform: Transform
+    condition: ConditionTransform | None
+
+
+def prepared(entry: Entry[ModelSpec], given: TrainingData, runtime: Runtime, zoo: Registry) -> Prepared:
+    """Build the model with its first weights, and fit the transforms to the training rows.
+
+    The transform of texts comes first, because it says what the symbols of the model are. Other transforms come second,
+    because they see the noise that the model needs.
+
+    Raises:
+        DataError: the training rows have no density, and the model needs one, or their values do not suit a transform.
+    """
+    if given.dataset.spec.form.ended:
+        transform, condition = _fitted_transforms(given, None, runtime, zoo)
+        model, dequantizer = _untrained_model(entry, given, runtime, transform.spec_after(given.dataset.spec))
+        return Prepared(model, dequantizer, transform, condition)
+    model, dequantizer = _untrained_model(entry, given, runtime, given.dataset.spec)
+    return Prepared(model, dequantizer, *_fitted_transforms(given, dequantizer, runtime, zoo))
+
+
+def _untrained_model(
+    entry: Entry[ModelSpec], given: TrainingData, runtime: Runtime, inner: DataSpec
+) -> tuple[Model, Dequantizer | None]:
     """Build the model with its first weights, and the noise that its data need.
+
+    Arguments:
+        inner: describes events as the model sees them.
 
     Raises:
         DataError: the training rows have no density, and the model needs one.
     """
     config, dataset = given.config, given.dataset
     with random_scope(config.seed, "build"):
-        model = Model(build_model(entry, config.options, dataset.spec))
+        model = Model(build_model(entry, config.options, inner))
     model = model.to(runtime.device, runtime.dtype)
     dequantizer = Dequantizer.of(model.generator, dataset.spec, config.seed)
     likelihood = entry.spec.capabilities & {"likelihood", "likelihood-bound"}
@@ -105,7 +137,7 @@ def untrained_model(entry: Entry[ModelSpec], given: TrainingData, runtime: Runti
     return model, dequantizer
 
 
-def fitted_transforms(
+def _fitted_transforms(
     given: TrainingData, dequantizer: Dequantizer | None, runtime: Runtime, zoo: Registry
 ) -> tuple[Transform, ConditionTransform | None]:
     """Return the transforms of events and of conditions, fitted to the training rows; a warm start keeps its own."""
