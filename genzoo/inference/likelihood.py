@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from genzoo.data.dequantize import Dequantizer
+from genzoo.data.transforms.ended import lengths_in
 from genzoo.errors import ConfigError, DataError
 from genzoo.inference.data_units import DataUnits, Events, pad, padded, to_host
 from genzoo.models.base import Imputation, Likelihood, LikelihoodBound
@@ -53,6 +54,25 @@ def is_density_on_grid(units: DataUnits) -> bool:
     return any(on_grid(units.generator, units.data))
 
 
+def is_certain_bound(units: DataUnits) -> bool:
+    """Return whether the likelihood is a lower bound without draws: exact for what the transform makes of events."""
+    return bool(units.transform.bound) and isinstance(units.generator, Likelihood) and not is_density_on_grid(units)
+
+
+def symbol_counts(units: DataUnits, x: Events) -> Array:
+    """Return how many symbols the model gives a probability for each of texts, with the end if it has one, `(N,)`."""
+    checked, data = units.check(x), units.inner
+    assert data.end is not None
+    longest, end = data.event_shape[0], data.end
+
+    def work(_: int, start: int) -> Array:
+        y = units.chunk_to_model(checked, start).x
+        assert isinstance(y, Tensor)
+        return to_host((lengths_in(y, end) + 1).clamp(max=longest))
+
+    return units.by_chunk("counting symbols", len(checked), work, checked.size)
+
+
 def log_prob(units: DataUnits, x: Events) -> Array:
     """See `TrainedModel.log_prob`."""
     generator = units.require(Likelihood)
@@ -76,8 +96,8 @@ def log_prob_bound(units: DataUnits, x: Events, draws: int, seed: int) -> Array:
     if not isinstance(draws, int) or draws < 1:
         raise ConfigError(f"A bound of {draws!r} draws cannot be computed; ask for a whole number of at least 1.")
     dequantizer = Dequantizer.of(units.generator, units.data, seed)
-    generator = units.generator
-    if units.transform.bound and isinstance(generator, Likelihood):  # a number without chance
+    if is_certain_bound(units):
+        generator = units.require(Likelihood)
         return _in_data_units(units, x, lambda chunk: _density(units, generator, chunk, chunk.x))
     if dequantizer is None:
         units.require(LikelihoodBound)

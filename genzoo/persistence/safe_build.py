@@ -144,9 +144,7 @@ def build_from_file(
     return trained if device is None else trained.to(device)
 
 
-def _restored(
-    stored: StoredModel, weights: StoredWeights, registry: Registry
-) -> tuple[dict[str, Tensor], Transform]:
+def _restored(stored: StoredModel, weights: StoredWeights, registry: Registry) -> tuple[dict[str, Tensor], Transform]:
     """Check what a file says about its transforms, then read its tensors. Return these, and the transforms as one."""
     try:
         check_stages(stored.stages, stored.data, strip_prefix(weights.outlines, "transform."), registry)

@@ -47,6 +47,11 @@ _METRICS = (
         "likelihood_metrics:bits_per_byte",
     ),
     (
+        "token-perplexity",
+        "exponential of nats per symbol that a model of texts reads; compares only within one vocabulary",
+        "likelihood_metrics:token_perplexity",
+    ),
+    (
         "frechet-distance",
         "Fréchet distance of features as Gaussians (FID if they are Inception's)",
         "frechet:frechet",
@@ -139,7 +144,11 @@ _TRANSFORMS = (
     ("logit", "log-odds of numbers between two bounds, 0 and 1 by default", "functions:LogitTransform"),
     ("marginal", "empirical distribution to standard normal", "marginal:MarginalTransform"),
     ("log-tails", "a scale in the middle, a logarithm beyond two of it", "log_tails:LogTailsTransform"),
-    ("characters", "UTF-8 to characters of the training texts, and one for unknown ones", "characters:CharacterTransform"),
+    (
+        "characters",
+        "UTF-8 to the characters of training texts and one for others",
+        "characters:CharacterTransform",
+    ),
     ("bpe", "bytes to tokens of byte pair encoding (extra: text)", "bpe:BpeTransform"),
 )
 

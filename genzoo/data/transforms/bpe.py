@@ -39,7 +39,7 @@ _BOUND = "it is the probability of one way to write a text in tokens, and other 
 class BpeOptions(Settings):
     """Options of byte pair encoding."""
 
-    vocabulary: Annotated[int, Field(ge=257, le=MOST_TOKENS, description="number of tokens, 256 of them single bytes")] = 1024
+    vocabulary: Annotated[int, Field(ge=257, le=MOST_TOKENS, description="tokens, 256 of them single bytes")] = 1024
 
 
 class BpeTransform(Transform):
@@ -66,7 +66,7 @@ class BpeTransform(Transform):
         self.register_buffer("merges", merges.long())
         self._longest = longest
         self._derive()
-        self.register_load_state_dict_post_hook(_derive_again)
+        self.register_load_state_dict_post_hook(_derive_again)  # type: ignore[no-untyped-call]
 
     def _derive(self) -> None:
         """Derive all else from the merges."""
@@ -80,7 +80,7 @@ class BpeTransform(Transform):
             self.register_buffer(name, values.to(self.merges.device), persistent=False)
 
     @classmethod
-    def outlines(cls, options: BpeOptions, data: DataSpec) -> dict[str, tuple[int, ...]]:
+    def outlines(cls, options: BpeOptions, _: DataSpec) -> dict[str, tuple[int, ...]]:
         return {"merges": (_most_merges(options), 2)}
 
     @classmethod

@@ -87,7 +87,7 @@ class CharacterTransform(Transform):
         self._after: tuple[DataSpec, DataSpec] | None = None
 
     @classmethod
-    def outlines(cls, _: Settings, data: DataSpec) -> dict[str, tuple[int, ...]]:
+    def outlines(cls, _: Settings, __: DataSpec) -> dict[str, tuple[int, ...]]:
         return {"characters": (MOST_TOKENS - 1,)}
 
     @classmethod
@@ -95,7 +95,7 @@ class CharacterTransform(Transform):
         """Find the characters of the training rows.
 
         Raises:
-            DataError: the data are no texts of bytes, a text is no valid UTF-8, or there are too many different characters.
+            DataError: the data are no texts of bytes, a text is no valid UTF-8, or there are too many characters.
         """
         check_bytes(data)
         found = np.empty(0, np.int64)

@@ -54,7 +54,7 @@ class Transform(nn.Module, ABC):
     """Whether the map is a shift and a scale: its log-determinant is then the same for all events."""
 
     bound: str = ""
-    """Why a probability of what it makes of an event is only a lower bound for the event, as a clause. Empty if not."""
+    """Why the likelihood of an event is only a lower bound, as a clause. Empty if it is as exact as the generator's."""
 
     stages: tuple[Stage, ...] = ()
     """What a file says about it. Empty for an affine map that files hold as a shift and a scale alone."""
