@@ -22,12 +22,13 @@ from genzoo.data.transforms import Transform
 from genzoo.data.transforms.parts import choose_stages, fit_stages, scored_by_cells
 from genzoo.data.transforms.transform import Stage
 from genzoo.data.value_range import scaling_spec
-from genzoo.errors import DataError
+from genzoo.errors import ConfigError, DataError
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import Generator, Likelihood, Model
 from genzoo.models.factory import build_model, build_objective, check_data
 from genzoo.models.objective import Objective
 from genzoo.persistence.run import Run
+from genzoo.plugins.discovery import CORE
 from genzoo.plugins.registry import Entry, Registry, extra_named, refuse_without_extra
 from genzoo.runtime.device import Runtime
 from genzoo.runtime.seeding import random_scope
@@ -82,8 +83,23 @@ def training_data(
     dataset = with_limits(dataset, split.train, config.data)
     warm = None if resumed is not None else open_warm_start(config, dataset)
     stages = choose_stages(entry, dataset.spec, config.data.transforms, zoo, config.options)
+    if warm is not None and dataset.spec.form.ended:
+        _check_tokens(stages, warm, config)
     dataset = _with_cells(dataset, split.train, scored_by_cells(stages, dataset.spec, zoo), warm)
     return TrainingData(config, dataset, split, stages, warm)
+
+
+def _check_tokens(stages: tuple[Stage, ...], warm: TrainedModel, config: RunConfig) -> None:
+    """Check that the symbols of texts are as in the model that a training starts from, which keeps them.
+
+    Raises:
+        ConfigError: the options ask for others.
+    """
+    own, other = ([(stage.id, dict(stage.options)) for stage in each] for each in (stages, warm.transform.stages))
+    if own != other and [name for name, _ in own + other] != [f"{CORE}/raw"]:
+        raise ConfigError(
+            f"{config.warm_start} was trained on other symbols of texts. Use the same options, tokens and vocabulary."
+        )
 
 
 @dataclass(frozen=True, slots=True)

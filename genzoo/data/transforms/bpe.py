@@ -30,8 +30,8 @@ from genzoo.spec.events import DataSpec, Feature
 LONGEST = 64
 """Largest number of bytes of a token."""
 
-_WIDTHS = 8
-"""Largest number of widths of blocks of tokens; compiled code is compiled once for each."""
+_WIDTHS = 4
+"""Largest number of widths of blocks of tokens for each width in bytes; compiled code is compiled once for each."""
 
 _BOUND = "it is the probability of one way to write a text in tokens, and other ways have some, too"
 

@@ -113,8 +113,8 @@ def tokens_keep_probabilities(subject: Subject) -> None:
         worst = int(off.argmax())
         expect(
             off[worst] < _FAR,
-            f"Under tokens={tokens}, the probability of {texts[worst]!r} is {mass[worst]:.4g}, and {share[worst]:.4g} of "
-            f"the samples are this text.",
+            f"Under tokens={tokens}, the probability of {texts[worst]!r} is {mass[worst]:.4g}, and {share[worst]:.4g} "
+            f"of the samples are this text.",
         )
 
 
