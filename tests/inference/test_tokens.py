@@ -75,7 +75,7 @@ def test_a_model_of_tokens_has_a_lower_bound_without_draws(runs):
     assert fitted.capabilities == {"likelihood-bound"}
     assert (kind_of(fitted), measure_of(fitted)) == ("lower bound", "mass")
     assert kind_of(runs["characters"].load()) == "exact"
-    with pytest.raises(ConfigError, match="one way to write a text in tokens.*log_prob_bound"):
+    with pytest.raises(ConfigError, match=r"one way to write a text in tokens.*log_prob_bound"):
         fitted.log_prob(["anna"])
     assert np.array_equal(fitted.log_prob_bound(["anna"], draws=1), fitted.log_prob_bound(["anna"], draws=3, seed=7))
     assert runs["bpe"].score(["anna"]).kind == "lower bound"

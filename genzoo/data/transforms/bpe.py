@@ -8,7 +8,6 @@ References:
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -212,12 +211,13 @@ _LETTERS = _letters()
 
 def _library() -> Any:
     try:
-        return importlib.import_module("tokenizers")
+        import tokenizers
     except ImportError as error:
         raise MissingExtraError(
             "Tokens of BPE need the package tokenizers, which is not installed: pip install 'genzoo[text]'. Or use "
             "characters: tokens=characters."
         ) from error
+    return tokenizers
 
 
 def _untrained(library: Any, model: Any) -> Any:

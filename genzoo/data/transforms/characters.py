@@ -66,7 +66,7 @@ def decode(x: Tensor) -> Decoded:
 
 
 class CharacterTransform(Transform):
-    """Bytes of UTF-8 to the numbers of characters, among those of the training rows and `unknown`, the last.
+    """Bytes of UTF-8 to numbers of characters: those in the training rows, in order, and `unknown`, the last.
 
     A text keeps its probability. An unknown character may be each of all other characters, so its probability is
     divided by their number, which `log_det` does. Texts of the model that are longer than texts of the data can be are
