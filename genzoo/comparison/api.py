@@ -381,6 +381,11 @@ def _check_figure(zoo: Registry, by: str | None, folds: int, target: str | None)
             f"{by!r} ranks no candidates: copies of training events, or noise, can have its best value. Rank by "
             f"another figure, such as {argument('by', 'classifier-two-sample')}; the report shows {by!r}, too."
         )
+    if by == "token-perplexity":
+        raise ConfigError(
+            f"Candidates are not ranked by {by!r}: it means the same only within one vocabulary. Ask for "
+            f"{argument('by', 'test')}, which has the same meaning for all kinds of symbols."
+        )
     if by not in known:
         raise ConfigError(f"Cannot rank candidates by {by!r}. {did_you_mean(by, known)}")
     if by == "cv" and not folds:

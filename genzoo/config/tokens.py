@@ -11,6 +11,9 @@ from genzoo.config.settings import Settings
 Tokens = Literal["bytes", "characters", "bpe"]
 """What one symbol of a model of text is."""
 
+MOST_TOKENS = 65_536
+"""Largest number of different symbols of a model of text, besides the end."""
+
 
 class TokenOptions(Settings):
     """Options of a model of text: what its symbols are. Subclass it, and the core transforms texts accordingly."""
@@ -18,7 +21,7 @@ class TokenOptions(Settings):
     tokens: Annotated[Tokens, Field(description="what one symbol is: a byte, a character, or a token of BPE")] = (
         "characters"
     )
-    vocabulary: Annotated[int, Field(ge=257, le=65_536, description="number of tokens of BPE")] = 1024
+    vocabulary: Annotated[int, Field(ge=257, le=MOST_TOKENS, description="number of tokens of BPE")] = 1024
 
 
 class TextSampling(Settings):

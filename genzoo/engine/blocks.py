@@ -69,9 +69,11 @@ class BlockLoader:
             if self._dequantizer is not None:
                 events = self._dequantizer(events, index)
             x, missing = observed(to_model_space(self._transform, events, dtype), data.spec.missing)
+            inner = self._transform.spec_after(data.spec)
             weight = None if data.weights is None else torch.from_numpy(data.weights[rows]).to(device, dtype)
             condition = None if self._conditions is None else self._conditions.of(index)
-            length = None if data.spec.end is None else lengths_in(events, data.spec.end)
+            x = shortened(x, inner.end)
+            length = None if inner.end is None else lengths_in(x, inner.end)
             yield in_parts(Batch(x, missing, weight, index, condition, length), data.spec)
 
 

@@ -93,7 +93,8 @@ class BatchLoader(DataLoader[Batch]):
         x = x.contiguous(memory_format=self._format)
         if self._data is None:
             return Batch(x, missing, index=index, condition=condition)
-        length = None if self._data.end is None else lengths_in(events, self._data.end)
+        inner = self._transform.spec_after(self._data)
+        length = None if inner.end is None else lengths_in(x, inner.end)
         return in_parts(Batch(x, missing, index=index, condition=condition, length=length), self._data)
 
 

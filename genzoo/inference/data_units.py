@@ -144,6 +144,11 @@ class DataUnits:
         tensors = itertools.chain(self.generator.parameters(), self.generator.buffers())
         return next((tensor.dtype for tensor in tensors if tensor.is_floating_point()), torch.float32)
 
+    @property
+    def inner(self) -> DataSpec:
+        """Describes one event in the generator's space."""
+        return self.transform.spec_after(self.data)
+
     def require(self, capability: type[CapabilityT]) -> CapabilityT:
         """Return the generator, typed as one with a capability such as `Decoder`.
 
@@ -270,7 +275,7 @@ class DataUnits:
 
     def one_event(self) -> ModelInput:
         """Return an event of zeros in the generator's space, to find the width of results."""
-        x = torch.zeros((1, *self.data.event_shape), device=self.device, dtype=self.dtype)
+        x = torch.zeros((1, *self.inner.event_shape), device=self.device, dtype=self.dtype)
         return ModelInput(to_parts(x, self.data), None, self.to_condition(self.usual_conditions(1)))
 
     def to_device(self, x: Array) -> Tensor:
@@ -291,6 +296,7 @@ class DataUnits:
     def observed_input(self, x: Tensor, missing: bool, condition: Tensor | None) -> ModelInput:
         """Return what the generator's methods take, as `to_model` does, with a condition in model space."""
         y, mask = observed(self.transform(shortened(x, self.data.end)).to(self.dtype), missing)
+        y = shortened(y, self.inner.end)
         return ModelInput(to_parts(y, self.data), masks_of(mask, self.data), condition)
 
     def chunk_to_model(self, checked: CheckedEvents, start: int) -> ModelInput:
@@ -307,7 +313,9 @@ class DataUnits:
             PluginError: the generator returned events of another shape.
         """
         if self.data.end is not None:
-            return to_host(completed(y, self.data)).astype(self.data.storage)
+            texts = completed(y, self.inner)
+            texts = texts if self.inner is self.data else completed(self.transform.inverse(texts), self.data)
+            return to_host(texts).astype(self.data.storage)
         try:
             rows = to_rows(y, self.data)
         except (KeyError, ValueError) as error:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from genzoo.data.dequantize import Dequantizer
+from genzoo.data.transforms.ended import lengths_in
 from genzoo.errors import ConfigError, DataError
 from genzoo.inference.data_units import DataUnits, Events, pad, padded, to_host
 from genzoo.models.base import Imputation, Likelihood, LikelihoodBound
@@ -53,9 +54,33 @@ def is_density_on_grid(units: DataUnits) -> bool:
     return any(on_grid(units.generator, units.data))
 
 
+def is_certain_bound(units: DataUnits) -> bool:
+    """Return whether the likelihood is a lower bound without draws: exact for what the transform makes of events."""
+    return bool(units.transform.bound) and isinstance(units.generator, Likelihood) and not is_density_on_grid(units)
+
+
+def symbol_counts(units: DataUnits, x: Events) -> Array:
+    """Return how many symbols the model gives a probability for each of texts, with the end if it has one, `(N,)`."""
+    checked, data = units.check(x), units.inner
+    assert data.end is not None
+    longest, end = data.event_shape[0], data.end
+
+    def work(_: int, start: int) -> Array:
+        y = units.chunk_to_model(checked, start).x
+        assert isinstance(y, Tensor)
+        return to_host((lengths_in(y, end) + 1).clamp(max=longest))
+
+    return units.by_chunk("counting symbols", len(checked), work, checked.size)
+
+
 def log_prob(units: DataUnits, x: Events) -> Array:
     """See `TrainedModel.log_prob`."""
     generator = units.require(Likelihood)
+    if units.transform.bound:
+        raise ConfigError(
+            f"Model {units.model!r} gives only a lower bound for the probability of an event: {units.transform.bound}. "
+            f"Ask for log_prob_bound."
+        )
     flags = on_grid(units.generator, units.data)
     if any(flags):
         step = float(cell_sides(flags, units.data).max())
@@ -71,6 +96,9 @@ def log_prob_bound(units: DataUnits, x: Events, draws: int, seed: int) -> Array:
     if not isinstance(draws, int) or draws < 1:
         raise ConfigError(f"A bound of {draws!r} draws cannot be computed; ask for a whole number of at least 1.")
     dequantizer = Dequantizer.of(units.generator, units.data, seed)
+    if is_certain_bound(units):
+        generator = units.require(Likelihood)
+        return _in_data_units(units, x, lambda chunk: _density(units, generator, chunk, chunk.x))
     if dequantizer is None:
         units.require(LikelihoodBound)
         return _in_data_units(units, x, lambda chunk: _own_bound(units, chunk, chunk.x, draws, seed), GROUP, draws)
@@ -153,6 +181,8 @@ def _log_det(units: DataUnits, x: Tensor) -> Tensor:
 
     Add it to a log-density in the generator's space to get one in data units.
     """
+    if units.data.form.ended:  # of symbols, which no density is left out for
+        return units.transform.log_det(x)
     dense = tuple(measure == "density" for measure in measures_of(units.generator, units.data))
     return units.transform.log_det(x, ~(places_of(dense, units.data).to(x.device) & ~x.isnan()))
 

@@ -12,6 +12,7 @@ from genzoo.config.training import BOUND_DRAWS
 from genzoo.data.dataset import Dataset, ModelEvents, Rows
 from genzoo.inference.data_units import any_observed
 from genzoo.inference.description.contributions import RowModel
+from genzoo.inference.likelihood import is_certain_bound
 from genzoo.inference.usable import Usable, check_usable, check_weights, impossible, unusable
 from genzoo.models.base import AnomalyScore, Likelihood, Outliers
 from genzoo.models.measure import measures_of, on_grid
@@ -36,11 +37,14 @@ class Scorable(RowModel, Usable, Protocol):
 def kind_of(fitted: Scorable, draws: int = BOUND_DRAWS) -> str:
     """Return the kind of a model's log-likelihoods: `exact`, `lower bound (N draws)` or `none`.
 
-    If the data lie on a grid, a density gives only a lower bound.
+    If the data lie on a grid, a density gives only a lower bound. A model of tokens gives a `lower bound` that is the
+    same at any number of draws.
     """
     able = fitted.capabilities
     if "likelihood" in able:
         return "exact"
+    if "likelihood-bound" in able and is_certain_bound(fitted.units):
+        return "lower bound"
     return f"lower bound ({draws} draw{'s'[: draws != 1]})" if "likelihood-bound" in able else "none"
 
 

@@ -76,11 +76,11 @@ def _check_drawn(units: DataUnits, y: EventTensors, group: int) -> None:
         PluginError: the model draws something else.
     """
     if units.data.form.ended:
-        if not is_block(y, group, units.data):
+        if not is_block(y, group, units.inner):
             raise PluginError(
                 f"Model {units.model!r} draws samples of shape {tuple(y.shape)} from {y.min():g} to {y.max():g}. "
-                f"Texts are codes from 0 to {units.data.end}, their end, of shape ({group}, L), L at most "
-                f"{units.data.event_shape[0]}."
+                f"Texts are codes from 0 to {units.inner.end}, their end, of shape ({group}, L), L at most "
+                f"{units.inner.event_shape[0]}."
             )
     elif shapes_of(y) != (wanted := shapes_for(group, units.data)):
         raise PluginError(f"Model {units.model!r} draws samples of shape {shapes_of(y)}, not {wanted}.")

@@ -111,7 +111,7 @@ class ScoreResult:
         values: log-likelihoods in nats, in data units, or anomaly scores, `(N,)`. NaN for rows without any value. Rows
             that are impossible under the model or too far away to compute with, and rows with a category that the
             model does not know, have a log-likelihood of minus infinity, or an infinite anomaly score.
-        kind: `exact` or `lower bound (N draws)`; or what the anomaly score is, with its unit.
+        kind: `exact`, `lower bound (N draws)` or `lower bound`; or what the anomaly score is, with its unit.
         threshold: what rows are flagged by, or `None`.
         uncovered: rows outside the box of the model's outlier component.
         weights: weights of the rows, `(N,)`. Defaults to `None`: equal weights.

@@ -98,7 +98,7 @@ class TrainedModel:
     def capabilities(self) -> frozenset[str]:
         """What the model can do besides sampling: `likelihood`, `decoder` ..."""
         found = capabilities_of(self.generator)
-        if self.dequantized and "likelihood" in found:
+        if (self.dequantized or self.transform.bound) and "likelihood" in found:
             return found - {"likelihood"} | {"likelihood-bound"}
         return found
 

@@ -13,6 +13,7 @@ import numpy as np
 from genzoo.config.training import BOUND_DRAWS
 from genzoo.data.texts.flat import Texts
 from genzoo.errors import DataError, PluginError, explain_out_of_memory
+from genzoo.inference.likelihood import symbol_counts
 from genzoo.inference.row_likelihoods import kind_of, log_likelihoods, measure_of
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.evaluation.reference import Reference
@@ -157,7 +158,7 @@ def _metric_input(
     fitted: TrainedModel, reference: Reference, metrics: Sequence[Metric], seed: int, samples: int | None, draws: int
 ) -> MetricInput:
     needs: frozenset[Need] = frozenset().union(*(metric.needs for metric in metrics))
-    drawn = features = values = weights = lengths = None
+    drawn = features = values = weights = lengths = symbols = None
     if needs - _LIKELIHOOD:
         count = samples or len(reference.real)
         drawn = fitted.sample(count, seed=seed, output="array", condition=reference.conditions_of(count))
@@ -175,7 +176,9 @@ def _metric_input(
         weights = reference.dataset.weights
         weights = None if weights is None else weights[reference.rows]
         events = reference.dataset.events
-        lengths = events.lengths[reference.rows] if isinstance(events, Texts) else None
+        if isinstance(events, Texts):
+            lengths = events.lengths[reference.rows]
+            symbols = symbol_counts(fitted.units, events.take(reference.rows))
     return MetricInput(
         fitted.data,
         reference.real,
@@ -190,6 +193,8 @@ def _metric_input(
         seed,
         reference.weights,
         lengths=lengths,
+        symbols=symbols,
+        model_data=fitted.units.inner,
         target=None if task is None else task.target,
         train=reference.train if task is None else task.train,
         synthetic=synthetic,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 
 import numpy as np
@@ -11,11 +13,16 @@ from genzoo.errors import DataError
 from genzoo.inference.row_likelihoods import bits_per_dim
 from genzoo.metrics.metric import Direction, Metric, MetricInput, Need, Score
 from genzoo.metrics.statistics import Estimate, estimate
+from genzoo.spec.events import DataSpec
 from genzoo.spec.modality import Modality
 from genzoo.typing import Array
 
 _ROUNDING = 1e-3
 """Nats by which rounding in float32 may raise a log-probability above 0."""
+
+
+_MOST_NATS = 700.0
+"""Nats per symbol whose exponential is still a finite number."""
 
 
 _SURE = 4
@@ -125,6 +132,39 @@ class BitsPerByte(Metric):
         return Score(self.name, rate / math.log(2.0), self.direction, error)
 
 
+class TokenPerplexity(Metric):
+    """The exponential of the nats per symbol of a model: as many symbols would be as hard to guess if all were equal.
+
+    Symbols are what the model reads: bytes, characters or tokens. Longer ones are fewer and harder to guess, so only
+    models with the same vocabulary have scores that mean the same.
+    """
+
+    name = "token-perplexity"
+    direction: Direction = "lower"
+    needs: frozenset[Need] = frozenset({"likelihood"})
+    modalities: tuple[Modality, ...] = ("text",)
+
+    def score(self, given: MetricInput) -> Score:
+        if given.symbols is None or given.model_data is None:
+            raise DataError("The symbols that the model reads are not known here.")
+        nats, counts = mean_log_likelihood(given), given.symbols.astype(np.float64)
+        assert given.log_likelihoods is not None
+        mean = estimate(counts[None], given.weights).mean
+        rate = -nats.mean / mean
+        gaps = estimate((-given.log_likelihoods - rate * counts)[None], given.weights)
+        value = math.exp(min(rate, _MOST_NATS))
+        symbol = given.model_data.features[0].name
+        protocol = {"unit": f"per {symbol}, ends included", "vocabulary": _vocabulary(given.model_data)}
+        note = f"compares only models with the same {given.model_data.end} {symbol}s; bits-per-byte compares all."
+        return Score(self.name, value, self.direction, _finite(value * gaps.se / mean), protocol, notes=(note,))
+
+
+def _vocabulary(data: DataSpec) -> str:
+    """Return the number of symbols, and the beginning of a digest of their names."""
+    names = data.features[0].levels or ()
+    return f"{len(names)} ({hashlib.sha256(json.dumps(names).encode()).hexdigest()[:8]})"
+
+
 def _finite(error: float) -> float | None:
     return error if math.isfinite(error) else None
 
@@ -136,3 +176,6 @@ bits_per_dim_metric = BitsPerDimension()
 
 
 bits_per_byte = BitsPerByte()
+
+
+token_perplexity = TokenPerplexity()

@@ -101,9 +101,12 @@ class MetricInput:
         train_log_likelihoods: the same of events that the model was trained on, as often as their weights count them,
             `(T,)`.
         measure: what the log-likelihoods measure: `density`, `mass`, or both, by column.
-        kind: kind of the log-likelihoods: `exact` or `lower bound (N draws)`.
+        kind: kind of the log-likelihoods: `exact`, `lower bound (N draws)` or `lower bound`.
         seed: seed for all random numbers of a metric. Defaults to 0.
         lengths: number of symbols of each text with a log-likelihood, `(L,)`. Defaults to `None`: events have none.
+        symbols: number of symbols, such as tokens, that the model gives a probability for each text, with its end if it
+            has one, `(L,)`. Defaults to `None`: events are no texts.
+        model_data: spec of one event as the model sees it. Defaults to `None`: unknown.
         shared: results that metrics share through `once`.
     """
 
@@ -120,6 +123,8 @@ class MetricInput:
     seed: int = 0
     real_weights: Array | None = None
     lengths: Array | None = None
+    symbols: Array | None = None
+    model_data: DataSpec | None = None
     shared: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
     target: str | None = None
     train: Array | None = None

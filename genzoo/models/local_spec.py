@@ -18,6 +18,7 @@ from pydantic.errors import PydanticUserError
 from pydantic_core import PydanticSerializationError
 
 from genzoo.config.settings import Settings
+from genzoo.config.tokens import TokenOptions
 from genzoo.config.training import BUDGETS
 from genzoo.errors import ConfigError, GenzooError, PluginError, pass_out_of_memory
 from genzoo.models.base import CAPABILITIES, Generator, Likelihood, LikelihoodBound, Parts, capability_name
@@ -126,9 +127,10 @@ def _builder(cls: type[Generator]) -> Callable[[Settings, DataSpec], Parts]:
     """Return the function that builds the parts of a model from its options and its data."""
     discriminator = getattr(cls, "discriminator", None)
     takes = () if discriminator is None else inspect.signature(discriminator).parameters
+    unneeded = _unneeded(cls)
 
     def build(config: Settings, data: DataSpec) -> Parts:
-        options = dict(config)
+        options = {name: value for name, value in dict(config).items() if name not in unneeded}
         with _located(cls):
             generator = cls(data, **options)
             if discriminator is None:
@@ -136,6 +138,16 @@ def _builder(cls: type[Generator]) -> Callable[[Settings, DataSpec], Parts]:
             return Parts(generator, discriminator(data, **{key: options[key] for key in options if key in takes}))
 
     return build
+
+
+def _unneeded(cls: type[Generator]) -> frozenset[str]:
+    """Return the options that a constructor need not take: the core transforms texts as `TokenOptions` say."""
+    own, taken = getattr(cls, "Options", None), inspect.signature(cls).parameters
+    if not (inspect.isclass(own) and issubclass(own, TokenOptions)):
+        return frozenset()
+    if any(one.kind is one.VAR_KEYWORD for one in taken.values()):
+        return frozenset()
+    return frozenset(TokenOptions.model_fields.keys() - taken.keys())
 
 
 @contextlib.contextmanager

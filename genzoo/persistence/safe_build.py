@@ -18,6 +18,7 @@ from torch import Tensor
 from genzoo.config.resolve import options_class
 from genzoo.config.sampling import Sampling
 from genzoo.data.condition_transform import ConditionTransform, categories_of, most_combinations
+from genzoo.data.transforms import Transform
 from genzoo.data.transforms.parts import check_stages, restore_stages
 from genzoo.data.transforms.transform import Stage
 from genzoo.errors import ArtifactError, GenzooError, is_out_of_memory, pass_out_of_memory
@@ -112,22 +113,20 @@ def build_from_file(
     """
     _check_names(weights)
     entry, data = find_entry(stored.id, registry, weights.path, stored.source), stored.data
+    # The transform of texts holds the symbols of the model, on which the shapes of its weights depend.
+    early = _restored(stored, weights, registry) if data.form.ended else None
+    inner = data if early is None else early[1].spec_after(data)
     try:
-        reason = check_fit(entry, stored.options, data, strip_prefix(weights.outlines, "generator."))
+        reason = check_fit(entry, stored.options, inner, strip_prefix(weights.outlines, "generator."))
         _check_scores(weights.outlines.get(SCORES))
         with _options_at_fault():
             how = Sampling.of(entry, stored.sampling, stored.sampling_group)
     except ArtifactError as error:
         raise ArtifactError(f"{weights.path} does not fit model {entry.id!r}: {error}") from error
     _check_condition_form(weights.path, weights.outlines, data)
-    try:
-        check_stages(stored.stages, data, strip_prefix(weights.outlines, "transform."), registry)
-        tensors = weights.read()
-        transform = restore_stages(stored.stages, data, strip_prefix(tensors, "transform."), registry)
-    except ArtifactError as error:
-        raise ArtifactError(f"{weights.path}: {str(error).removesuffix('.')}.") from error
+    tensors, transform = early or _restored(stored, weights, registry)
     own = strip_prefix(tensors, "generator.")
-    generator = _build_with(entry, stored.options, data, own, limited=reason is not None)
+    generator = _build_with(entry, stored.options, inner, own, limited=reason is not None)
     if stored.channels_last:
         generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     scores = tensors[SCORES].numpy() if SCORES in tensors else None
@@ -143,6 +142,16 @@ def build_from_file(
         condition=_condition_of(weights.path, tensors, data),
     )
     return trained if device is None else trained.to(device)
+
+
+def _restored(stored: StoredModel, weights: StoredWeights, registry: Registry) -> tuple[dict[str, Tensor], Transform]:
+    """Check what a file says about its transforms, then read its tensors. Return these, and the transforms as one."""
+    try:
+        check_stages(stored.stages, stored.data, strip_prefix(weights.outlines, "transform."), registry)
+        tensors = weights.read()
+        return tensors, restore_stages(stored.stages, stored.data, strip_prefix(tensors, "transform."), registry)
+    except ArtifactError as error:
+        raise ArtifactError(f"{weights.path}: {str(error).removesuffix('.')}.") from error
 
 
 def find_entry(model: str, registry: Registry, path: str, source: ModelSource | None = None) -> Entry[ModelSpec]:

@@ -47,6 +47,11 @@ _METRICS = (
         "likelihood_metrics:bits_per_byte",
     ),
     (
+        "token-perplexity",
+        "exponential of nats per symbol that a model of texts reads; compares only within one vocabulary",
+        "likelihood_metrics:token_perplexity",
+    ),
+    (
         "frechet-distance",
         "Fréchet distance of features as Gaussians (FID if they are Inception's)",
         "frechet:frechet",
@@ -159,7 +164,24 @@ _TRANSFORMS = (
     ("logit", "log-odds of numbers between two bounds, 0 and 1 by default", "functions:LogitTransform"),
     ("marginal", "empirical distribution to standard normal", "marginal:MarginalTransform"),
     ("log-tails", "a scale in the middle, a logarithm beyond two of it", "log_tails:LogTailsTransform"),
+    (
+        "characters",
+        "UTF-8 to the characters of training texts and one for others",
+        "characters:CharacterTransform",
+    ),
+    ("bpe", "bytes to tokens of byte pair encoding (extra: text)", "bpe:BpeTransform"),
 )
+
+
+_TRANSFORM_OPTIONS = {
+    "marginal": "genzoo.data.transforms.marginal:MarginalOptions",
+    "bpe": "genzoo.data.transforms.bpe:BpeOptions",
+}
+"""Options of transforms that have any."""
+
+
+_WHOLE = {"characters": ("characters",), "bpe": ("merges",)}
+"""Tensors of transforms that hold whole numbers."""
 
 
 _OF_CELLS = ("marginal", "log-tails")
@@ -201,7 +223,6 @@ def register_extractors(register: Callable[[ExtractorSpec], None]) -> None:
 @hookimpl
 def register_transforms(register: Callable[[TransformSpec], None]) -> None:
     for name, summary, builder in _TRANSFORMS:
-        options = "genzoo.config.settings:Settings"
-        if name == "marginal":
-            options = "genzoo.data.transforms.marginal:MarginalOptions"
-        register(TransformSpec(name, summary, f"genzoo.data.transforms.{builder}", options, cells=name in _OF_CELLS))
+        options = _TRANSFORM_OPTIONS.get(name, "genzoo.config.settings:Settings")
+        builder, whole = f"genzoo.data.transforms.{builder}", _WHOLE.get(name, ())
+        register(TransformSpec(name, summary, builder, options, cells=name in _OF_CELLS, whole=whole))

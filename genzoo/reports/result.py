@@ -34,7 +34,7 @@ class LogLikelihood:
     Arguments:
         train: mean over the training rows.
         test, se: mean over the test rows, and its standard error.
-        kind: `exact`, `lower bound (N draws)` or `none`.
+        kind: `exact`, `lower bound (N draws)`, `lower bound` or `none`.
         measure: what it measures, such as `density`, or `density of a; mass of b`.
         spread: standard deviation of `test` over seeds; `None` for one seed.
         bits_per_dim: `test` in bits per number of an image, if it is a probability mass of images.

@@ -351,6 +351,7 @@ class TransformSpec:
         config: `"package.module:attribute"` of the pydantic class of its options.
         cells: whether it adapts to repeated values, so that a column that lies on a grid is scored by the probability
             of its cells. Defaults to false: such a column has a density.
+        whole: names of its tensors that hold whole numbers. Defaults to none: all are floating.
     """
 
     name: str
@@ -358,6 +359,7 @@ class TransformSpec:
     builder: str
     config: str
     cells: bool = False
+    whole: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_entry("Transform", self.name, self.summary, builder=self.builder, config=self.config)

@@ -81,6 +81,10 @@ class Subject:
         self._training = dict(training or {})
         self._objective = objective
 
+    def under(self, options: Mapping[str, Any]) -> Subject:
+        """Return the same model with other values of some options."""
+        return Subject(self.name, {**self._options, **options}, self._training, self._objective, self._data)
+
     @functools.cached_property
     def entry(self) -> Entry[ModelSpec]:
         """The model's entry in the registry.
@@ -245,8 +249,9 @@ class Case:
 
     @property
     def data(self) -> DataSpec:
-        """The spec of the data."""
-        return self.dataset.spec
+        """The spec of events in model space. Only texts may have another in data units, the dataset's."""
+        spec = self.dataset.spec
+        return self.transform.spec_after(spec) if spec.form.ended else spec
 
     def parts(self) -> Parts:
         """Build new, untrained parts."""
@@ -271,7 +276,7 @@ class Case:
         condition = fit_condition(self.dataset, np.arange(len(self.dataset)))
         generator = self.parts().generator.eval()
         missing = entry.spec.missing and generator.accepts_missing
-        return TrainedModel(entry.id, generator, self.transform, self.data, missing, condition=condition)
+        return TrainedModel(entry.id, generator, self.transform, self.dataset.spec, missing, condition=condition)
 
     @functools.cached_property
     def transform(self) -> Transform:
@@ -280,8 +285,9 @@ class Case:
             return self.setup(brief=True).transform
         except Exception:
             zoo = get_registry()
-            stages = choose_stages(self.subject.entry, self.data, {}, zoo)
-            return fit_stages(stages, self.data, lambda: [np.asarray(self.dataset.events, np.float64)], zoo)
+            spec = self.dataset.spec
+            stages = choose_stages(self.subject.entry, spec, {}, zoo, self.subject.options)
+            return fit_stages(stages, spec, lambda: [np.asarray(self.dataset.events, np.float64)], zoo)
 
     def generator(self, dtype: torch.dtype = torch.float64) -> Generator:
         """Return a copy of the trained generator, in eval mode and in `dtype`."""
@@ -296,6 +302,8 @@ class Case:
         """Return the toy dataset's events in model space, `(N, *event)`; NaN marks missing values."""
         x = torch.from_numpy(np.array(self.dataset.events, np.float64))  # a copy, as a model may change it in place
         events: Tensor = self.transform(x)
+        if self.data is not self.dataset.spec:
+            events = completed(events, self.data)
         return events.to(dtype)
 
     def conditions(self, n: int, dtype: torch.dtype = torch.float64) -> Tensor | None:

@@ -110,7 +110,7 @@ class ModelSaver(Callback):
             scores = _validation_scores(model, setup.dataset, setup.split.validation, draws)
         if scores is not None:
             training["calibration"] = calibration
-        if kind_of(model).startswith("lower bound"):
+        if kind_of(model).startswith("lower bound ("):
             training["bound_draws"] = draws
         model = dataclasses.replace(model, validation_scores=scores, calibration=calibration, bound_draws=draws)
         resting = unfounded(model, setup.dataset, setup.split.train)
@@ -216,7 +216,7 @@ def _validation_scores(model: TrainedModel, dataset: Dataset, rows: Rows, draws:
     """
     if not len(rows) or score_of(model) is None:
         return None
-    most = _MOST_BOUNDS if kind_of(model).startswith("lower bound") else MOST_SCORES
+    most = _MOST_BOUNDS if kind_of(model).startswith("lower bound (") else MOST_SCORES
     counted = repeated(dataset, rows)
     if not len(counted):  # none of them has a weight
         return None

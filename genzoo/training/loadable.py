@@ -42,7 +42,7 @@ def check_loadable(setup: TrainingSetup) -> dict[str, Any]:
         like = outlines[name]
         outlines[name] = torch.empty(len(setup.split.train), *like.shape[1:], dtype=like.dtype, device="meta")
     try:
-        reason = check_fit(entry, setup.config.options, setup.dataset.spec, outlines)
+        reason = check_fit(entry, setup.config.options, setup.transform.spec_after(setup.dataset.spec), outlines)
     except ArtifactError as error:
         raise ConfigError(
             f"Model {entry.id!r} could be trained, but not loaded again: {with_period(str(error))}"

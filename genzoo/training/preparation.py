@@ -22,12 +22,13 @@ from genzoo.data.transforms import Transform
 from genzoo.data.transforms.parts import choose_stages, fit_stages, scored_by_cells
 from genzoo.data.transforms.transform import Stage
 from genzoo.data.value_range import scaling_spec
-from genzoo.errors import DataError
+from genzoo.errors import ConfigError, DataError
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.base import Generator, Likelihood, Model
 from genzoo.models.factory import build_model, build_objective, check_data
 from genzoo.models.objective import Objective
 from genzoo.persistence.run import Run
+from genzoo.plugins.discovery import CORE
 from genzoo.plugins.registry import Entry, Registry, extra_named, refuse_without_extra
 from genzoo.runtime.device import Runtime
 from genzoo.runtime.seeding import random_scope
@@ -81,20 +82,67 @@ def training_data(
         raise DataError(f"{dataset.name}: every training row has zero weight, so there is nothing to learn from.")
     dataset = with_limits(dataset, split.train, config.data)
     warm = None if resumed is not None else open_warm_start(config, dataset)
-    stages = choose_stages(entry, dataset.spec, config.data.transforms, zoo)
+    stages = choose_stages(entry, dataset.spec, config.data.transforms, zoo, config.options)
+    if warm is not None and dataset.spec.form.ended:
+        _check_tokens(stages, warm, config)
     dataset = _with_cells(dataset, split.train, scored_by_cells(stages, dataset.spec, zoo), warm)
     return TrainingData(config, dataset, split, stages, warm)
 
 
-def untrained_model(entry: Entry[ModelSpec], given: TrainingData, runtime: Runtime) -> tuple[Model, Dequantizer | None]:
+def _check_tokens(stages: tuple[Stage, ...], warm: TrainedModel, config: RunConfig) -> None:
+    """Check that the symbols of texts are as in the model that a training starts from, which keeps them.
+
+    Raises:
+        ConfigError: the options ask for others.
+    """
+    own, other = ([(stage.id, dict(stage.options)) for stage in each] for each in (stages, warm.transform.stages))
+    if own != other and [name for name, _ in own + other] != [f"{CORE}/raw"]:
+        raise ConfigError(
+            f"{config.warm_start} was trained on other symbols of texts. Use the same options, tokens and vocabulary."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An untrained model, the noise that its data need, and the transforms of events and of conditions."""
+
+    model: Model
+    dequantizer: Dequantizer | None
+    transform: Transform
+    condition: ConditionTransform | None
+
+
+def prepared(entry: Entry[ModelSpec], given: TrainingData, runtime: Runtime, zoo: Registry) -> Prepared:
+    """Build the model with its first weights, and fit the transforms to the training rows.
+
+    The transform of texts comes first, because it says what the symbols of the model are. Other transforms come second,
+    because they see the noise that the model needs.
+
+    Raises:
+        DataError: the training rows have no density, and the model needs one, or their values do not suit a transform.
+    """
+    if given.dataset.spec.form.ended:
+        transform, condition = _fitted_transforms(given, None, runtime, zoo)
+        model, dequantizer = _untrained_model(entry, given, runtime, transform.spec_after(given.dataset.spec))
+        return Prepared(model, dequantizer, transform, condition)
+    model, dequantizer = _untrained_model(entry, given, runtime, given.dataset.spec)
+    return Prepared(model, dequantizer, *_fitted_transforms(given, dequantizer, runtime, zoo))
+
+
+def _untrained_model(
+    entry: Entry[ModelSpec], given: TrainingData, runtime: Runtime, inner: DataSpec
+) -> tuple[Model, Dequantizer | None]:
     """Build the model with its first weights, and the noise that its data need.
+
+    Arguments:
+        inner: describes events as the model sees them.
 
     Raises:
         DataError: the training rows have no density, and the model needs one.
     """
     config, dataset = given.config, given.dataset
     with random_scope(config.seed, "build"):
-        model = Model(build_model(entry, config.options, dataset.spec))
+        model = Model(build_model(entry, config.options, inner))
     model = model.to(runtime.device, runtime.dtype)
     dequantizer = Dequantizer.of(model.generator, dataset.spec, config.seed)
     likelihood = entry.spec.capabilities & {"likelihood", "likelihood-bound"}
@@ -105,7 +153,7 @@ def untrained_model(entry: Entry[ModelSpec], given: TrainingData, runtime: Runti
     return model, dequantizer
 
 
-def fitted_transforms(
+def _fitted_transforms(
     given: TrainingData, dequantizer: Dequantizer | None, runtime: Runtime, zoo: Registry
 ) -> tuple[Transform, ConditionTransform | None]:
     """Return the transforms of events and of conditions, fitted to the training rows; a warm start keeps its own."""

@@ -34,7 +34,7 @@ from genzoo.runtime.device import Runtime, describe_device
 from genzoo.runtime.progress import Phase
 from genzoo.training.engines import Engine, Source, choose_engine, runtime_of, with_batch_of
 from genzoo.training.model_selection import SelectionRule, find_selection_rule
-from genzoo.training.preparation import fitted_transforms, objective_of, training_blocks, training_data, untrained_model
+from genzoo.training.preparation import objective_of, prepared, training_blocks, training_data
 from genzoo.training.trainer import Step
 from genzoo.typing import Array
 
@@ -199,26 +199,25 @@ def _built(
     objective = objective_of(entry, config, zoo)
     runtime = runtime_of(config, objective, processes)
     given = training_data(config, dataset, split, resumed, entry, zoo)
-    model, dequantizer = untrained_model(entry, given, runtime)
-    transform, condition = fitted_transforms(given, dequantizer, runtime, zoo)
+    ready = prepared(entry, given, runtime, zoo)
     config, remarks = with_batch_of(given.config, objective, len(given.split.train), processes)
     rule = find_selection_rule(zoo, config, objective, given.dataset, given.split)
     callbacks = tuple(_callback(zoo, name) for name in config.training.callbacks)
     signals = Signals(processes)
-    source = Source(given.dataset, given.split.train, transform, runtime, dequantizer, condition)
-    trained = choose_engine(config, model, objective, processes, signals, source)
+    source = Source(given.dataset, given.split.train, ready.transform, runtime, ready.dequantizer, ready.condition)
+    trained = choose_engine(config, ready.model, objective, processes, signals, source)
     return TrainingSetup(
         config=config,
         dataset=given.dataset,
         split=given.split,
-        transform=transform,
-        condition=condition,
+        transform=ready.transform,
+        condition=ready.condition,
         runtime=runtime,
         engine=trained.engine,
         loader=trained.loader,
         budget=trained.budget,
         callbacks=callbacks,
-        dequantizer=dequantizer,
+        dequantizer=ready.dequantizer,
         rule=rule,
         processes=processes,
         signals=signals,

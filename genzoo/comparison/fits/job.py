@@ -63,7 +63,7 @@ class FitResult:
     Arguments:
         trial: the fit.
         seconds: duration of training and evaluation.
-        kind: kind of its log-likelihoods: `exact`, `lower bound (N draws)` or `none`.
+        kind: kind of its log-likelihoods: `exact`, `lower bound (N draws)`, `lower bound` or `none`.
         measure: what they measure, such as `density`; `None` if there are none.
         dimensions: numbers per image, if the log-likelihood is a probability mass of images; otherwise `None`.
         degrees_of_freedom: free parameters of the fitted model, if they are defined.

@@ -17,12 +17,29 @@ BYTES = tuple(chr(code) if 32 <= code < 127 and code != 92 else f"\\x{code:02x}"
 """Names of the 256 bytes, the symbols of texts from files and lists."""
 
 
+BYTE_END = len(BYTES)
+"""The code after the end of a text of bytes."""
+
+
 _ONE_LINE = bytes.maketrans(b"\n\r", b"  ")
 
 
 def byte_spec(longest: int) -> DataSpec:
     """Return the spec of texts of at most `longest` bytes."""
     return DataSpec((longest,), "text", (Feature("byte", "categorical", BYTES),), storage=storage_of(len(BYTES)))
+
+
+def printed(character: str) -> str:
+    """Return the name of a character: itself, or an escape such as `\\x0a` for one that is not printed.
+
+    Examples:
+        >>> printed("ä"), printed("\\n"), printed(chr(0x1F600)), printed(chr(92))
+        ('ä', '\\\\x0a', '😀', '\\\\x5c')
+    """
+    if character.isprintable() and character != "\\":
+        return character
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def is_texts(data: object) -> TypeGuard[Sequence[str]]:
@@ -33,8 +50,18 @@ def is_texts(data: object) -> TypeGuard[Sequence[str]]:
 
 
 def of_bytes(data: DataSpec) -> bool:
-    """Return whether the symbols of texts are bytes."""
-    return data.features[0].levels == BYTES
+    """Return whether events are texts, and their symbols are bytes."""
+    return data.form.ended and data.features[0].levels == BYTES
+
+
+def check_bytes(data: DataSpec) -> None:
+    """Check that events are texts of bytes.
+
+    Raises:
+        DataError: they are not.
+    """
+    if not of_bytes(data):
+        raise DataError(f"This transform is for texts of bytes, and not for {data.form.plural} such as these.")
 
 
 def encoded(texts: Sequence[str], shown: str, data: DataSpec | None = None) -> Texts:

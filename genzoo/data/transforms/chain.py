@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from genzoo.config.resolve import options_class
+from genzoo.config.resolve import model_options, options_class
 from genzoo.config.settings import validate
+from genzoo.config.tokens import TokenOptions
+from genzoo.data.texts.symbols import of_bytes
 from genzoo.data.transforms.affine import AffineSpace, restore_affine
 from genzoo.data.transforms.transform import NumberArray, Stage, Transform, TransformBuilder
 from genzoo.errors import ArtifactError, ConfigError, GenzooError, did_you_mean
@@ -35,6 +37,12 @@ class Chain(Transform):
         self.parts = nn.ModuleList(parts)
         self.degrees_of_freedom = added_degrees(parts)
         self.affine = all(part.affine for part in parts)
+        self.bound = next((part.bound for part in parts if part.bound), "")
+
+    def spec_after(self, data: DataSpec) -> DataSpec:
+        for stage, part in self._pairs():
+            data = part.spec_after(data) if stage.columns is None else data
+        return data
 
     def forward(self, x: Tensor) -> Tensor:
         for stage, part in self._pairs():
@@ -83,13 +91,18 @@ def _chained(stages: Sequence[Stage], parts: Sequence[Transform]) -> Transform:
 
 
 def choose_stages(
-    model: Entry[ModelSpec], data: DataSpec, chosen: Mapping[str, str], registry: Registry
+    model: Entry[ModelSpec],
+    data: DataSpec,
+    chosen: Mapping[str, str],
+    registry: Registry,
+    options: Mapping[str, Any] | None = None,
 ) -> tuple[Stage, ...]:
     """Return the transforms of a training: those that the user chooses by column, then the model's own input.
 
     Arguments:
         data: describes the events.
         chosen: names of transforms, by column.
+        options: options of the model, which may name the tokens of texts. Defaults to `None`: texts stay bytes.
 
     Raises:
         ConfigError: there is no such column or transform, the column is not continuous, or the data are no table.
@@ -111,11 +124,26 @@ def choose_stages(
                 f"out, or add {argument('kinds', {column: 'continuous'})} if these are measurements."
             )
         groups.setdefault(registry.transforms.get(name).id, []).append(known[column])
+    if (tokens := _tokens(model, data, options)) is not None:
+        entry = registry.transforms.get(tokens.tokens)
+        return (Stage(entry.id, tokens.model_dump(mode="json", include=set(options_class(entry).model_fields))),)
     own = registry.input_of(model, data.modality)
     return (
         *(_stage(registry.transforms.get(name), tuple(sorted(places))) for name, places in sorted(groups.items())),
         *_inputs(own, data),
     )
+
+
+def _tokens(model: Entry[ModelSpec], data: DataSpec, options: Mapping[str, Any] | None) -> TokenOptions | None:
+    """Return the options of a model that say what its tokens are, if it has such options and needs a transform."""
+    if options is None or not of_bytes(data):
+        return None
+    config = options_class(model)
+    if not issubclass(config, TokenOptions):
+        return None
+    chosen = model_options(model, options)
+    assert isinstance(chosen, TokenOptions)
+    return None if chosen.tokens == "bytes" else chosen
 
 
 def _inputs(own: Entry[TransformSpec], data: DataSpec) -> Iterator[Stage]:
@@ -214,8 +242,15 @@ def check_stages(stages: Sequence[Stage], data: DataSpec, outlines: Mapping[str,
     for name, most in expected.items():
         shape = tuple(outlines[name].shape)
         fits = shape == () or (len(shape) == len(most) and all(map(int.__le__, shape, most)))
-        if not fits or not outlines[name].is_floating_point():
+        whole = outlines[name].dtype == torch.int64
+        if not fits or not (outlines[name].is_floating_point() or (whole and name in _whole(stages, registry))):
             raise ArtifactError(f"its transform does not fit events of shape {data.event_shape}")
+
+
+def _whole(stages: Sequence[Stage], registry: Registry) -> set[str]:
+    """Return the names of the tensors that hold whole numbers."""
+    found = {number: registry.transforms.get(stage.id).spec.whole for number, stage in enumerate(stages)}
+    return {f"{_prefix(stages, number)}{name}" for number, names in found.items() for name in names}
 
 
 def _expected(stages: Sequence[Stage], data: DataSpec, registry: Registry) -> dict[str, tuple[int, ...]]:

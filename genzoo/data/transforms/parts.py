@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +35,7 @@ class PartTransforms(Transform):
         self.parts = nn.ModuleList(parts)
         self.degrees_of_freedom = chain.added_degrees(parts)
         self.affine = all(part.affine for part in parts)
+        self.bound = next((part.bound for part in parts if part.bound), "")
         self.stages = tuple(
             dataclasses.replace(stage, part=piece.name)
             for piece, part in zip(pieces, parts, strict=True)
@@ -58,9 +60,13 @@ class PartTransforms(Transform):
 
 
 def choose_stages(
-    model: Entry[ModelSpec], data: DataSpec, chosen: Mapping[str, str], registry: Registry
+    model: Entry[ModelSpec],
+    data: DataSpec,
+    chosen: Mapping[str, str],
+    registry: Registry,
+    options: Mapping[str, Any] | None = None,
 ) -> tuple[Stage, ...]:
-    """Return the transforms of a training, as `chain.choose_stages` does, for each part.
+    """Return the transforms of a training, as `chain.choose_stages` does, for each part; texts in parts stay bytes.
 
     Raises:
         ConfigError: as there; or the user chooses a transform for a part, which is not possible yet.
@@ -70,10 +76,11 @@ def choose_stages(
             f"{argument('transforms', chosen)} is for columns of tables, and these events have several parts. Leave it "
             f"out."
         )
+    options = None if data.has_parts else options
     return tuple(
         dataclasses.replace(stage, part=piece.name)
         for piece in data.pieces
-        for stage in chain.choose_stages(model, piece.spec, chosen, registry)
+        for stage in chain.choose_stages(model, piece.spec, chosen, registry, options)
     )
 
 

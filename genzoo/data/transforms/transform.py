@@ -37,7 +37,7 @@ class Stage:
 
 
 class Transform(nn.Module, ABC):
-    """An invertible map from data units to model space, of each value on its own.
+    """An invertible map from data units to model space, of each value on its own, or of a whole text.
 
     What it learned from the training rows stands in buffers of type float64, so that rounding does not depend on the
     unit of the data. All methods take values in any floating type and return the same type.
@@ -52,6 +52,9 @@ class Transform(nn.Module, ABC):
 
     affine: bool = False
     """Whether the map is a shift and a scale: its log-determinant is then the same for all events."""
+
+    bound: str = ""
+    """Why the likelihood of an event is only a lower bound, as a clause. Empty if it is as exact as the generator's."""
 
     stages: tuple[Stage, ...] = ()
     """What a file says about it. Empty for an affine map that files hold as a shift and a scale alone."""
@@ -80,6 +83,16 @@ class Transform(nn.Module, ABC):
         NaN, which marks missing values, stays NaN. Other values become finite, even outside the support.
         """
 
+    def spec_after(self, data: DataSpec) -> DataSpec:
+        """Return the spec of events in model space: for texts, other symbols, and the longest text in these.
+
+        Most transforms keep the shape and the kinds of events, and return `data` as it is.
+
+        Arguments:
+            data: describes the events in data units, as when it was fitted.
+        """
+        return data
+
     @abstractmethod
     def inverse(self, y: Tensor) -> Tensor:
         """Map model space `(N, *event)` to data units."""
@@ -98,7 +111,10 @@ class TransformBuilder(Protocol):
     """What `TransformSpec.builder` names, such as a class with three class methods."""
 
     def outlines(self, options: Any, data: DataSpec, /) -> Mapping[str, tuple[int, ...]]:
-        """Return the largest shape of each tensor, by name. A file with a larger tensor is never read."""
+        """Return the largest shape of each tensor, by name. A file with a larger tensor is never read.
+
+        Tensors are floating, or hold whole numbers if `TransformSpec.whole` names them.
+        """
 
     def fit(self, options: Any, data: DataSpec, blocks: Iterable[NumberArray], /) -> Transform:
         """Fit a transform to the training rows.

@@ -107,7 +107,7 @@ def log_prob_stands_alone(subject: Subject) -> None:
     for case in subject.having(Likelihood):
         stands_alone(case, LOG_PROB)
         fitted, events = case.fitted, case.dataset.given(slice(37))
-        if fitted.dequantized:
+        if "likelihood" not in fitted.capabilities:
             continue
         before = fitted.log_prob(events)
         fitted.generator.train()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -172,19 +172,34 @@ class TransformSubject:
 
     @functools.cached_property
     def fits(self) -> tuple[FittedTransform, ...]:
-        """The transform, fitted to each dataset that it takes.
+        """The transform, fitted to each dataset of numbers that it takes.
 
         Raises:
             DoesNotApply: there is none.
         """
+        found = self._fitted(self.datasets)
+        if not found:
+            raise DoesNotApply("it fits no toy dataset of numbers; see the promise 'transform-fits'")
+        return found
+
+    @functools.cached_property
+    def text_fits(self) -> tuple[FittedTransform, ...]:
+        """The transform, fitted to each toy dataset of texts whose symbols it changes."""
+        texts = [toy for toy in toys().values() if toy.spec.form.ended]
+        return tuple(fit for fit in self._fitted(texts) if fit.transform.spec_after(fit.data) is not fit.data)
+
+    @property
+    def all_fits(self) -> tuple[FittedTransform, ...]:
+        """The transform, fitted to each dataset of texts and of numbers that it takes."""
+        return self.text_fits or self.fits
+
+    def _fitted(self, datasets: Iterable[Dataset]) -> tuple[FittedTransform, ...]:
         found = []
-        for dataset in self.datasets:
+        for dataset in datasets:
             try:
                 found.append(self.fit(dataset))
             except Exception:  # noqa: S112 - see the promise 'transform-fits'
                 continue
-        if not found:
-            raise DoesNotApply("it fits no toy dataset; see the promise 'transform-fits'")
         return tuple(found)
 
 
@@ -197,7 +212,7 @@ def _columns(dataset: Dataset, places: list[int]) -> Dataset:
 
 def transform_fits(subject: TransformSubject) -> None:
     """The transform fits some dataset, and raises DataError for data that do not suit it."""
-    fitted, refusals = [], []
+    fitted, refusals = list(subject.text_fits), []
     for dataset in subject.datasets:
         try:
             fitted.append(subject.fit(dataset))
@@ -211,6 +226,11 @@ def transform_fits(subject: TransformSubject) -> None:
 
 def transform_inverts(subject: TransformSubject) -> None:
     """Training values, and values between them, come back from model space as they were."""
+    for fit in subject.text_fits:
+        back = fit.transform.inverse(fit.transform(fit.events))
+        expect(torch.equal(back, fit.events), f"Fitted to {fit.name}, a text comes back from model space as another.")
+    if subject.text_fits:
+        return
     for fit in subject.fits:
         for x in (fit.events, fit.between):
             bad = ~fit.returns(x, _RETURNS) & ~x.isnan()
@@ -246,7 +266,7 @@ def log_det_is_the_derivative(subject: TransformSubject) -> None:
 
 def outlines_bound_tensors(subject: TransformSubject) -> None:
     """`outlines` names every tensor of a fitted transform, with a shape that none exceeds; all are finite numbers."""
-    for fit in subject.fits:
+    for fit in subject.all_fits:
         outlines, tensors = subject.builder.outlines(subject.options, fit.data), fit.transform.state_dict()
         odd = sorted(outlines.keys() ^ tensors.keys())
         expect(not odd, f"Fitted to {fit.name}, only outlines or only the transform has {', '.join(odd)}.")
@@ -254,13 +274,14 @@ def outlines_bound_tensors(subject: TransformSubject) -> None:
             shape, most = tuple(tensor.shape), tuple(outlines[name])
             fits = shape == () or (len(shape) == len(most) and all(map(int.__le__, shape, most)))
             expect(fits, f"Fitted to {fit.name}, {name!r} has shape {shape}, and outlines says at most {most}.")
-            finite = tensor.is_floating_point() and bool(tensor.isfinite().all())
+            whole = name in subject.entry.spec.whole and tensor.dtype == torch.int64
+            finite = whole or (tensor.is_floating_point() and bool(tensor.isfinite().all()))
             expect(finite, f"Fitted to {fit.name}, {name!r} is {tensor.dtype}, or not finite.")
 
 
 def transform_restores(subject: TransformSubject) -> None:
     """`restore` gives a transform with the same numbers, bit for bit, from the tensors of a fitted one."""
-    for fit in subject.fits:
+    for fit in subject.all_fits:
         tensors = {name: tensor.clone() for name, tensor in fit.transform.state_dict().items()}
         again = subject.builder.restore(subject.options, fit.data, tensors)
         y = fit.transform(fit.events)

@@ -1,27 +1,39 @@
 """A language model of letters: each symbol of a text is drawn given the symbols before it."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import nn
 from torch.nn.functional import pad
 
-from genzoo import Generator, Likelihood
+from genzoo import Generator, Likelihood, TokenOptions
 
 Width = Annotated[int, Field(ge=1, le=4096, description="channels of the layers")]
 Depth = Annotated[int, Field(ge=1, le=12, description="layers; each doubles the number of symbols that are seen")]
 
 
+Tokens = Annotated[Literal["bytes", "characters", "bpe"], Field(description="what one symbol of a text is")]
+
+
+class LettersOptions(TokenOptions):
+    """Options of the model. genzoo itself turns texts into such tokens, so the constructor takes the others alone."""
+
+    tokens: Tokens = "bytes"
+    width: Width = 32
+    depth: Depth = 3
+
+
 class Letters(Generator, Likelihood):
     """Causal dilated convolutions (van den Oord and others, 2016) over the symbols of texts."""
 
+    Options = LettersOptions
     degrees_of_freedom = None
     input = "raw"
     modalities, kinds = ("text",), ("categorical",)
     training: ClassVar = {"epochs": 10, "batch_size": 64, "optimizer": {"lr": 0.003}, "schedule": {"name": "cosine"}}
 
-    def __init__(self, data, width: Width = 32, depth: Depth = 3):
+    def __init__(self, data, width=32, depth=3):
         super().__init__()
         self.longest, self.end = data.event_shape[0], data.end
         self.symbols = nn.Embedding(self.end + 1, width)  # the code of the end also stands before the first symbol

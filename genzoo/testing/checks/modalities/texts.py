@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+from collections import Counter
 from collections.abc import Iterator
+from typing import get_args
 
+import numpy as np
 import torch
 
+from genzoo.config.resolve import options_class
+from genzoo.config.tokens import TokenOptions, Tokens
+from genzoo.data.dataset import Dataset
+from genzoo.data.texts.lines import listed
 from genzoo.data.texts.symbols import decoded
 from genzoo.data.transforms.ended import shortened
 from genzoo.models.base import Likelihood
+from genzoo.plugins.registry import MissingExtraError
 from genzoo.testing.checks.capabilities import answer, material, questions
 from genzoo.testing.checks.likelihood import log_prob
 from genzoo.testing.event_values import impossible
@@ -19,6 +28,10 @@ from genzoo.testing.subject import Case, Subject, scoped
 
 _MOST, _DRAWN = 10_000, 20_000
 """Largest number of possible texts that are enumerated, and number of samples that are counted."""
+
+
+_FEW_DRAWN, _MOST_BYTES, _VOCABULARY = 4096, 6, 260
+"""Number of samples, and size of the texts and of the BPE, for texts under each kind of tokens."""
 
 
 _FAR = 6.0
@@ -72,6 +85,53 @@ def texts_have_their_masses(subject: Subject) -> None:
         raise DoesNotApply("it has no exact likelihood, or too many possible texts to enumerate")
 
 
+def tokens_keep_probabilities(subject: Subject) -> None:
+    """Texts are drawn as often as their probabilities say: under bytes, characters, and, as a lower bound, BPE."""
+    if not issubclass(options_class(subject.entry), TokenOptions):
+        raise DoesNotApply("its options do not say what a symbol is (genzoo.TokenOptions)")
+    texts = _all_texts()
+    for tokens in get_args(Tokens):
+        case = Case(subject.under({"tokens": tokens, "vocabulary": _VOCABULARY}), _words(texts))
+        try:
+            case.parts()
+        except MissingExtraError:
+            continue
+        fitted = case.fitted
+        if "likelihood" not in fitted.capabilities and not fitted.transform.bound:
+            raise DoesNotApply("it has no exact likelihood")
+        exact = "likelihood" in fitted.capabilities
+        mass = np.exp(fitted.log_prob(texts) if exact else fitted.log_prob_bound(texts))
+        expect(mass.sum() < 1.001, f"Under tokens={tokens}, the probabilities of some texts sum to {mass.sum():.4g}.")
+        drawn = Counter(decoded(fitted.sample(_FEW_DRAWN, output="array"), fitted.data))
+        share = np.array([drawn[text] for text in texts]) / _FEW_DRAWN
+        error = np.sqrt(mass * (1 - mass).clip(0) / _FEW_DRAWN) + 1 / _FEW_DRAWN
+        # The longest texts are also drawn as what is left of longer ones, which are cut.
+        may_be_more = np.array(
+            [not exact or len(text.encode()) > _MOST_BYTES - 3 * (tokens != "bytes") for text in texts]
+        )
+        off = np.where(may_be_more, (mass - share).clip(0), abs(share - mass)) / error
+        worst = int(off.argmax())
+        expect(
+            off[worst] < _FAR,
+            f"Under tokens={tokens}, the probability of {texts[worst]!r} is {mass[worst]:.4g}, and {share[worst]:.4g} "
+            f"of the samples are this text.",
+        )
+
+
+def _all_texts() -> list[str]:
+    """Return all texts of the letters `a` and `é` with at most `_MOST_BYTES` bytes."""
+    whole = ("".join(text) for size in range(_MOST_BYTES + 1) for text in itertools.product("aé", repeat=size))
+    return [text for text in whole if len(text.encode()) <= _MOST_BYTES]
+
+
+def _words(texts: list[str]) -> Dataset:
+    """Return texts as data, short ones more often."""
+    rng = np.random.default_rng(0)
+    share = np.array([0.5 ** len(text) for text in texts])
+    chosen = rng.choice(len(texts), 160, p=share / share.sum())
+    return dataclasses.replace(listed([*(texts[place] for place in chosen), texts[-1]]), name="two letters")
+
+
 def _of_texts(subject: Subject) -> Iterator[Case]:
     """Yield the cases of texts.
 
@@ -84,4 +144,8 @@ def _of_texts(subject: Subject) -> Iterator[Case]:
     yield from cases
 
 
-PROMISES = (Promise.of(width_changes_nothing), Promise.of(texts_have_their_masses, "likelihood"))
+PROMISES = (
+    Promise.of(width_changes_nothing),
+    Promise.of(texts_have_their_masses, "likelihood"),
+    Promise.of(tokens_keep_probabilities, "likelihood"),
+)
