@@ -18,7 +18,6 @@ _NGRAM = genzoo.ModelSpec(
     capabilities=frozenset({"likelihood", "autoregressive"}),
     input="raw",
     modalities=("text",),
-    kinds=("categorical",),
     data="numerals",
     keeps_rows=True,
     sampling="genzoo.config.tokens:TextSampling",

@@ -13,7 +13,7 @@ from genzoo import ArtifactError, Batch, Model
 from genzoo.testing.keeping import keeps_promises
 from genzoo_text.ngram.counting import PieceCounts
 from genzoo_text.ngram.fitting import USUAL, discounts_of
-from genzoo_text.ngram.model import Pieces
+from genzoo_text.ngram.model import Ngrams
 from genzoo_text.ngram.objective import KneserNey
 from genzoo_text.ngram.options import CountOptions
 
@@ -45,7 +45,7 @@ def block(texts, end, longest=None):
 def fitted(texts, order, end, longest=None, size=7):
     """Return a model in float64 that is fitted to blocks of `size` texts."""
     longest = max(1, *map(len, texts)) if longest is None else longest
-    model = Model(genzoo.Parts(Pieces(order, end, longest))).double()
+    model = Model(genzoo.Parts(Ngrams(order, end, longest))).double()
     blocks = [Batch(block(texts[i : i + size], end, longest).double()) for i in range(0, len(texts), size)]
     KneserNey().fit(model, blocks)
     return model.generator
@@ -178,7 +178,7 @@ def test_the_least_data_make_a_distribution(texts, end, longest, order):
 
 
 def test_an_untrained_model_is_uniform():
-    generator = Pieces(4, 3, 5)
+    generator = Ngrams(4, 3, 5)
     assert generator.log_prob(torch.tensor([[0, 2, 3]])).item() == pytest.approx(-3 * math.log(4))
     assert generator.sample(7).shape[0] == 7
 
@@ -271,7 +271,7 @@ def damaged(state, name):
 def test_tables_that_do_not_fit_together_are_an_error(name):
     generator = fitted(random_texts(11), 3, 3)
     state = damaged(generator.state_dict(), name)
-    other = Pieces(3, 3, 6).double()
+    other = Ngrams(3, 3, 6).double()
     other.keys, other.counts = torch.empty_like(state["keys"]), torch.empty_like(state["counts"])
     with pytest.raises(ArtifactError):
         other.load_state_dict(state)
@@ -289,7 +289,7 @@ def test_a_model_of_texts_is_trained_saved_and_scored(tmp_path):
 
 def test_the_fit_says_how_much_it_counted():
     texts = [[0, 1], [0, 1], [1]]
-    model = Model(genzoo.Parts(Pieces(2, 2, 3)))
+    model = Model(genzoo.Parts(Ngrams(2, 2, 3)))
     facts = KneserNey().fit(model, [Batch(block(texts, 2, 3).float())])
     assert facts["texts"] == 3
     assert facts["pieces"] == 7  # a, b, the end; and start-a, start-b, ab, b-end

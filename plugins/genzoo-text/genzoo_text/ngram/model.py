@@ -26,7 +26,7 @@ _MOST = 2**48
 """Largest count, and largest number of pieces: sums of counts then fit into int64."""
 
 
-class Pieces(Generator, Likelihood, Autoregressive):
+class Ngrams(Generator, Likelihood, Autoregressive):
     """Interpolated modified Kneser-Ney smoothing of counts of pieces of up to `order` symbols.
 
     Each symbol has the discounted share of its count among all counts after the `order - 1` symbols before it. What
@@ -242,28 +242,34 @@ class Pieces(Generator, Likelihood, Autoregressive):
         """
         keys, counts, symbols = self.keys, self.counts, self.end + 1
         if len(counts) != symbols + len(keys) or len(counts) > _MOST // symbols:
-            raise ArtifactError(f"There are {len(counts)} counts for {len(keys)} pieces and {symbols} symbols.")
+            raise _misfit(f"there are {len(counts)} counts for {len(keys)} pieces and {symbols} symbols")
         if (
             bool((counts < 0).any())
             or bool((counts[symbols:] < 1).any())
             or bool((counts > _MOST // len(counts)).any())
         ):
-            raise ArtifactError("The counts of pieces are no numbers of occurrences.")
+            raise _misfit("a count is no number of occurrences")
         if len(keys) and (bool((keys[:1] < 0).any()) or bool((keys.diff() <= 0).any())):
-            raise ArtifactError("The pieces are not in order.")
+            raise _misfit("the pieces are not in order")
         ends = [0, symbols]  # of the nodes of each level
         for _ in range(1, self.order):
             ends.append(symbols + int(torch.searchsorted(keys, ends[-1] * symbols)))
         if ends[-1] != len(counts):
-            raise ArtifactError(f"There are pieces of more than {self.order} symbols.")
+            raise _misfit(f"a piece has more than {self.order} symbols")
         most = torch.arange(1, 4, device=keys.device)
         if not bool(((self.discounts > 0) & (self.discounts <= most)).all()):
-            raise ArtifactError("A discount is not between 0 and the count that it belongs to.")
+            raise _misfit("a discount is not between 0 and its count")
         return ends[self.order - 1]
 
 
+def _misfit(why: str) -> ArtifactError:
+    return ArtifactError(
+        f"The tables of this n-gram model do not fit together: {why}. Train it again, or get a new copy."
+    )
+
+
 def _derive(module: nn.Module, _: object) -> None:
-    assert isinstance(module, Pieces)
+    assert isinstance(module, Ngrams)
     module._derive()
 
 
@@ -275,4 +281,4 @@ def build(config: NgramOptions, data: DataSpec) -> Parts:
     """
     if data.end is None:
         raise ConfigError("ngram models texts, and these data are none.")
-    return Parts(Pieces(config.order, data.end, data.event_shape[0]))
+    return Parts(Ngrams(config.order, data.end, data.event_shape[0]))

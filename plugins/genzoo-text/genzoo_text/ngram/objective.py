@@ -11,7 +11,7 @@ import torch
 from genzoo import Batch, ConfigError, DirectObjective, Model
 from genzoo_text.ngram.counting import PieceCounts
 from genzoo_text.ngram.fitting import fit
-from genzoo_text.ngram.model import Pieces
+from genzoo_text.ngram.model import Ngrams
 from genzoo_text.ngram.options import CountOptions
 
 _SYMBOLS = 2**19
@@ -48,8 +48,8 @@ class KneserNey(DirectObjective):
         }
 
 
-def _pieces(model: Model) -> Pieces:
-    if not isinstance(model.generator, Pieces):
+def _pieces(model: Model) -> Ngrams:
+    if not isinstance(model.generator, Ngrams):
         raise ConfigError("This objective counts pieces of texts, and this model has no place for them.")
     return model.generator
 

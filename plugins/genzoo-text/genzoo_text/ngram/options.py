@@ -11,7 +11,7 @@ class NgramOptions(TokenOptions):
     """Options of `ngram`."""
 
     order: int = Field(
-        6, ge=1, le=12, description="symbols of a piece: each symbol depends on this many before it, less one"
+        6, ge=1, le=12, description="symbols of the longest pieces: a symbol depends on one less before it"
     )
 
 
