@@ -6,8 +6,8 @@
                  the end, for several orders; seconds of 10,000 samples
     logs         lines of about 50 bytes in a file, as services write them: seconds of fit and score, and the largest
                  memory of the process
-    nltk         seconds that nltk needs for the fit on names, and its nats per character. It smooths with a single
-                 discount. nltk is optional: `pip install nltk`
+    nltk         seconds that nltk needs for the fit on names, and its nats per character, beside the same of `ngram`.
+                 It smooths with a single discount. nltk is optional: `pip install nltk`
 
 Bars, which stand in parentheses beside the figures:
 
@@ -140,7 +140,7 @@ def _gigabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
 
-def measure_nltk(file: Path, orders: list[int]) -> None:
+def measure_nltk(file: Path, orders: list[int], folder: Path) -> None:
     if importlib.util.find_spec("nltk") is None:
         print("nltk is not installed; pip install nltk")
         return
@@ -162,9 +162,11 @@ def measure_nltk(file: Path, orders: list[int]) -> None:
         ]
         nats = -sum(map(math.log, chances)) / len(chances)
         scored = (time.process_time() - begun) / len(chances)
+        run, own_spent = fitted(train, order, folder / "nltk")
+        own = -run.load().log_prob(few).sum() / len(chances)
         print(
             f"nltk: order {order}: fit in {spent:.1f} s, {1e3 * scored:.1f} ms a character; {nats:.4f} nats per "
-            f"character of {len(few)} names",
+            f"character of {len(few)} names; ngram: fit in {own_spent:.1f} s, {own:.4f} nats",
             flush=True,
         )
 
@@ -188,7 +190,7 @@ def main() -> None:
             elif not file.is_file():
                 print(f"{part}: {file.name} is not in {given.data}")
             elif part == "nltk":
-                measure_nltk(file, orders)
+                measure_nltk(file, orders, folder)
             elif part == "names":
                 measure_names(file, orders, folder)
             else:

@@ -53,10 +53,17 @@ class PieceCounts:
         if sum(len(counts) for _, counts in self._new) > max(_FEW, len(self._counts)):
             self._merge()
 
-    def total(self) -> tuple[list[Whole], Whole]:
-        """Return the digits of all pieces in lexicographic order, `order` times `(P,)`, and their counts `(P,)`."""
+    def total(self) -> Whole:
+        """Return the count of each different piece, in lexicographic order, `(P,)`."""
         self._merge()
-        return [self._digit(place) for place in range(self.order)], self._counts
+        return self._counts
+
+    def digits(self, place: int) -> Whole:
+        """Return one digit of each piece that `total` counts, `(P,)`: 0 if it is shorter."""
+        word, within = divmod(place, self._per_word)
+        size = min(self._per_word, self.order - word * self._per_word)
+        digits: Whole = self._words[:, word] // self._base ** (size - 1 - within) % self._base
+        return digits
 
     def _packed(self, digits: Whole, begins: npt.NDArray[np.bool_]) -> Iterator[Whole]:
         """Yield the words of the pieces that begin at some places, `(P,)` each."""
@@ -67,12 +74,6 @@ class PieceCounts:
                 word *= self._base
                 word += digits[:, place : place + width]
             yield word[begins]
-
-    def _digit(self, place: int) -> Whole:
-        word, within = divmod(place, self._per_word)
-        size = min(self._per_word, self.order - word * self._per_word)
-        digits: Whole = self._words[:, word] // self._base ** (size - 1 - within) % self._base
-        return digits
 
     def _merge(self) -> None:
         parts = [(self._words, self._counts), *self._new]

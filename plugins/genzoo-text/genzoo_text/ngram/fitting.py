@@ -56,12 +56,12 @@ def fit(pieces: PieceCounts) -> Tables:
     The longest pieces, and those that begin at the start of a text, count as often as they occur. Each other piece
     counts as many times as there are different symbols before it.
     """
-    columns, repeated = pieces.total()
-    symbols = pieces.end + 1
-    level = _single(columns[0], repeated, symbols)
+    repeated, digits, symbols = pieces.total(), pieces.digits(0), pieces.end + 1
+    level = _single(digits, repeated, symbols)
     keys, counts = [], []
-    new = _differs(columns[0])
-    for digits in columns[1:]:
+    new = _differs(digits)
+    for place in range(1, pieces.order):
+        digits = pieces.digits(place)
         new |= _differs(digits)
         longer = _longer(level, new & (digits > 0), digits, repeated, symbols)
         before = np.bincount(longer.suffix - level.first, minlength=len(level.occurring))
