@@ -185,6 +185,7 @@ def _directly(
         source.runtime,
         source.dequantizer,
         source.condition,
+        once=objective.passes == 1,
     )
     engine = DirectEngine(model, objective, len(source.rows), signals)
     return Trained(engine, PassLoader(blocks, source.runtime), Budget(1, None))

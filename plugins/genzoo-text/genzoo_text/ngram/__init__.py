@@ -1,0 +1,1 @@
+"""Interpolated modified Kneser-Ney smoothing of the counts of short pieces of texts."""
