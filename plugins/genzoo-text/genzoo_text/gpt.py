@@ -60,8 +60,9 @@ class GPT(Generator, Likelihood, Autoregressive, Encoder):
         codes = x.long()
         self._check(condition)
         logits = self.network.logits(self.network(self._shifted(codes)[:, :-1], condition))
-        losses = F.cross_entropy(logits.mT, self._targets(codes), ignore_index=_NONE, reduction="none")
-        return -losses.to(self.network.symbols.weight.dtype)
+        targets = self._targets(codes).flatten()
+        losses = F.cross_entropy(logits.flatten(0, 1), targets, ignore_index=_NONE, reduction="none")
+        return -losses.to(self.network.symbols.weight.dtype).view(codes.shape)
 
     def generate(self, prompt: Tensor, *, condition: Tensor | None = None, **options: Any) -> Iterator[Tensor]:
         """Yield the next symbol of each text, `(n,)` int64.

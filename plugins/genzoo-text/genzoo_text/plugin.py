@@ -26,6 +26,12 @@ _GPT = genzoo.ModelSpec(
         "optimizer": {"name": "muon", "lr": 0.01, "betas": (0.95, 0.99)},
         "schedule": {"name": "linear", "floor": 0.02},
     },
+    presets={
+        "tutorial": {
+            "options": {"layers": 2, "heads": 2, "width": 64},
+            "training": {"epochs": 10},
+        },
+    },
     sampling="genzoo.config.tokens:TextSampling",
     reference="Improving Language Understanding by Generative Pre-Training (Radford et al., 2018)",
 )

@@ -144,7 +144,12 @@ def test_a_width_that_does_not_divide_is_an_error():
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_resumed_run_ends_with_equal_bits(tmp_path, precision):
     settings = {
-        **{"batch_size": 8, "precision": precision, "device": "cpu", "layers": 1, "width": 8, "dropout": 0.1},
+        "batch_size": 8,
+        "precision": precision,
+        "device": "cpu",
+        "layers": 1,
+        "width": 8,
+        "dropout": 0.1,
         "training": {"ema": 0.9, "grad_clip": 1.0, "grad_accumulation": 2, "schedule": {"name": "constant"}},
     }
     whole = genzoo.train("gpt", WORDS, **settings, steps=12, out=tmp_path / "whole")
