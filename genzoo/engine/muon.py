@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
 _QUINTIC = (3.4445, -4.7750, 2.0315)
-"""Coefficients of an odd polynomial that moves numbers from (0, 1] quickly near 1, to about 0.7 to 1.2, and no closer.
+"""Coefficients of an odd polynomial, by the optimizer's authors.
 
-They are those of the optimizer's authors. What is left of the spread of singular values does not slow training.
+Applied again and again, it moves numbers from (0, 1] quickly to between 0.7 and 1.2, and no closer to 1. The rest of
+the spread of singular values does not slow training.
 """
 
 _ITERATIONS, _ADAM_SIZE, _LEAST = 5, 0.2, 1e-8

@@ -65,7 +65,7 @@ class Cache:
         return self.keys[layer, :, :, :known], self.values[layer, :, :, :known]
 
 
-class Layer(nn.Module):
+class CausalLayer(nn.Module):
     """Attention to the places before, then a perceptron at each place. Both add to what comes in, at first nothing.
 
     Arguments:
@@ -140,7 +140,7 @@ class Transformer(nn.Module):
         super().__init__()
         self.symbols = nn.Embedding(symbols, width)
         self.condition = nn.Linear(given, width, bias=False) if given else None
-        self.layers = nn.ModuleList(Layer(width, heads, dropout) for _ in range(layers))
+        self.layers = nn.ModuleList(CausalLayer(width, heads, dropout) for _ in range(layers))
         self._size = width // heads
         nn.init.normal_(self.symbols.weight, std=_START)
 
