@@ -26,6 +26,7 @@ SHORTEST = {
     "synthesis": "--table iris --model copula:marginals=normal --draws 1",
     "tables": "--gigabytes 0.001 --rounds 1",
     "text_metrics": "--texts 60 --seeds 1",
+    "text": "--short",
     "truth": "--pairs 2 --rows 40 --columns 2",
     "vae": "digits --seeds 1 -o training.epochs=1",
 }

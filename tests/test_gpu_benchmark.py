@@ -10,6 +10,8 @@ import torch
 from torch import nn
 
 import genzoo
+from genzoo.models.factory import build_model
+from genzoo.plugins.manager import get_registry
 from genzoo.training.setup import build_setup
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
@@ -260,7 +262,7 @@ def test_a_plain_step_equals_one_of_the_engine(bench, place, name, compiled, mon
     row = next(row for row in bench.rows.ROWS if row.name == name)
     row = dataclasses.replace(row, shape=(row.shape[0], 8, 8), short_batch=4)
     data = row.data(place)
-    setup = build_setup(row.config(place), genzoo.Dataset("noise", row.spec, data))
+    setup = build_setup(row.config(place), genzoo.Dataset("noise", row.spec(place), data))
     model, config = row.networks(place)
     model.load_state_dict(setup.engine.model.state_dict())
     start = torch.cat([p.detach().flatten().clone() for p in model.parameters()])
@@ -273,3 +275,27 @@ def test_a_plain_step_equals_one_of_the_engine(bench, place, name, compiled, mon
     ours, plain = (torch.cat([p.detach().flatten() for p in m.parameters()]) for m in (setup.engine.model, model))
     # Adam's first update is the sign of a gradient, which rounding decides where that is almost zero.
     assert (ours - plain).norm() < 0.01 * (ours - start).norm()
+
+
+def test_a_plain_step_of_gpt_equals_one_of_the_engine(bench, place, monkeypatch):
+    monkeypatch.setattr("genzoo.runtime.device.has_native_bf16", lambda device: False)
+    row = next(row for row in bench.rows.ROWS if row.name == "gpt-124m")
+    data = row.data(place)
+    setup = build_setup(row.config(place), genzoo.Dataset("noise", row.spec(place), data))
+    model, config = row.networks(place)
+    model.load_state_dict(setup.engine.model.state_dict())
+    start = torch.cat([p.detach().flatten().clone() for p in model.parameters()])
+    texts = torch.from_numpy(data[:2])
+    setup.engine.update(genzoo.Batch(texts.float()), 1, 0.0)
+    row.plain_step(place, model, config, compiled=False)(texts)
+    ours, plain = (torch.cat([p.detach().flatten() for p in m.parameters()]) for m in (setup.engine.model, model))
+    assert (ours - plain).norm() < 0.05 * (ours - start).norm()  # torch's Muon always computes in bfloat16
+
+
+def test_the_row_of_gpt_has_124_million_weights(bench, place):
+    row = next(row for row in bench.rows.ROWS if row.name == "gpt-124m")
+    whole = dataclasses.replace(place, short=False)
+    with torch.device("meta"):
+        generator = build_model(get_registry().models.get("gpt"), row.config(whole).options, row.spec(whole)).generator
+    assert sum(parameter.numel() for parameter in generator.parameters()) == pytest.approx(124e6, rel=0.005)
+    assert row.figure(whole, 2.0) == row.batch * 1024 / 2

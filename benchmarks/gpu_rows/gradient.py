@@ -27,7 +27,7 @@ from gpu_rows.limits import Work, count_gradient_work
 from gpu_rows.row import Contender, Place, Row
 
 PlainStep = Callable[[Tensor], None]
-"""Takes one step on uint8 images `(N, C, H, W)`."""
+"""Takes one step on uint8 images `(N, C, H, W)`, or on what else the row's data are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class GradientRow(Row):
         return np.random.default_rng(0).integers(0, 256, (rows, *self.shape), dtype=np.uint8)
 
     def genzoo(self, place: Place, data: np.ndarray[Any, Any]) -> Contender:
-        dataset = genzoo.Dataset("noise", self.spec, data)
+        dataset = genzoo.Dataset("noise", self.spec(place), data)
         setup = build_setup(self.config(place), dataset)
         buffer = LossBuffer(place.device, LOSS_BLOCK)
         trainer = Trainer(setup.engine, setup.loader, Budget(10**9, None), seed=0, losses=buffer)
@@ -96,8 +96,7 @@ class GradientRow(Row):
     def figure(self, place: Place, seconds: float) -> float:
         return self.batch_size(place) / seconds
 
-    @property
-    def spec(self) -> genzoo.DataSpec:
+    def spec(self, place: Place) -> genzoo.DataSpec:
         return genzoo.DataSpec(self.shape, "image", (genzoo.Feature("pixel"),), (0.0, 255.0), 1.0, "uint8")
 
     def runtime(self, place: Place) -> Runtime:
@@ -115,7 +114,7 @@ class GradientRow(Row):
         """The networks of a plain loop: genzoo's architecture, in training mode and in genzoo's memory layout."""
         config = self.config(place)
         torch.manual_seed(0)
-        model = genzoo.Model(build_model(get_registry().models.get(self.model), config.options, self.spec))
+        model = genzoo.Model(build_model(get_registry().models.get(self.model), config.options, self.spec(place)))
         model = model.to(place.device).to(memory_format=torch.channels_last).train()
         return model, config
 

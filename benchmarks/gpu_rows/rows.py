@@ -2,6 +2,7 @@
 
 from gpu_rows.gan import DefaultDCGAN, TutorialDCGAN
 from gpu_rows.gmm import GMM
+from gpu_rows.gpt import LargeGPT
 from gpu_rows.metrics import MMD, Frechet, Neighbors
 from gpu_rows.row import Bar, Row
 from gpu_rows.vae import DefaultVAE
@@ -39,6 +40,7 @@ ROWS: tuple[Row, ...] = (
     DefaultDCGAN(name="dcgan-64x64", seconds=58, shape=(3, 64, 64), batch=64, short_batch=2, rows=20_000),
     TutorialDCGAN(name="dcgan-tutorial-4096", seconds=60, bars=(Bar("figure", 480_000),), batch=4096, short_batch=8),
     MMD(name="mmd-50k", seconds=60),
+    LargeGPT(name="gpt-124m", seconds=90, bars=(Bar("figure", 350_000),), batch=32, short_batch=2, most_steps=50),
     Neighbors(name="neighbors-50k", seconds=75),
 )
 """All rows; the command orders them by their expected seconds."""

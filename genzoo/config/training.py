@@ -32,9 +32,13 @@ RHYTHMS = ("eval_every", "eval_steps")
 class OptimizerConfig(Settings):
     """Update rule of one parameter group."""
 
-    name: Literal["adam", "adamw", "sgd", "rmsprop"] = Field("adam", description="update rule")
+    name: Literal["adam", "adamw", "muon", "sgd", "rmsprop"] = Field(
+        "adam", description="update rule; muon is for matrices, and updates all other parameters as adamw"
+    )
     lr: Annotated[float, Flag("--lr")] = Field(1e-3, gt=0, le=100, description="learning rate")
-    betas: tuple[float, float] = Field((0.9, 0.999), description="decay rates of Adam's two running means")
+    betas: tuple[float, float] = Field(
+        (0.9, 0.999), description="decay rates of Adam's two running means; the first one also of muon's"
+    )
     momentum: float = Field(0.0, ge=0, lt=1, description="momentum of sgd and rmsprop")
     weight_decay: float = Field(0.0, ge=0, le=1, description="weight decay")
 

@@ -59,9 +59,7 @@ class GradientEngine:
         self._processes = processes
         processes.synchronize(model)
         self._groups = {
-            name: ParameterGroup(
-                module.parameters(), training.optimizer_of(name), runtime, training.grad_clip, processes
-            )
+            name: ParameterGroup(module, training.optimizer_of(name), runtime, training.grad_clip, processes)
             for name, module in model.groups.items()
         }
         least = objective.least_events * training.grad_accumulation

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -12,6 +12,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from genzoo.config.training import OptimizerConfig
 from genzoo.engine.distributed import SINGLE_PROCESS, Processes
+from genzoo.engine.muon import Muon, hidden_matrices
 from genzoo.errors import ArtifactError
 from genzoo.runtime.device import Runtime
 
@@ -64,8 +65,15 @@ def _copy_buffer(module: nn.Module, name: str, source: Tensor | None) -> None:
 _FUSED = ("cpu", "cuda", "mps")
 
 
-def _make(settings: OptimizerConfig, parameters: list[nn.Parameter], fused: bool | None) -> torch.optim.Optimizer:
+def _make(
+    settings: OptimizerConfig, parameters: list[nn.Parameter], module: nn.Module, runtime: Runtime
+) -> torch.optim.Optimizer:
     rate, decay = settings.lr, settings.weight_decay
+    fused = True if runtime.device.type in _FUSED else None
+    if settings.name == "muon":
+        matrices = hidden_matrices(module)
+        dtype = torch.bfloat16 if runtime.precision == "bf16" else None
+        return Muon(parameters, matrices, rate, settings.betas, weight_decay=decay, fused=fused, dtype=dtype)
     if settings.name == "adam":
         return torch.optim.Adam(parameters, rate, settings.betas, weight_decay=decay, fused=fused)
     if settings.name == "adamw":
@@ -81,7 +89,7 @@ class ParameterGroup:
     The optimizer is fused if the device supports it, and fp16 uses a loss scaler.
 
     Arguments:
-        parameters: parameters of the group's module; those that need no gradient are left out.
+        module: the group's module; its parameters that need no gradient are left out.
         settings: settings of the optimizer.
         runtime: device and precision.
         clip: largest norm of the gradient, or `None` for no limit.
@@ -90,18 +98,17 @@ class ParameterGroup:
 
     def __init__(
         self,
-        parameters: Iterable[nn.Parameter],
+        module: nn.Module,
         settings: OptimizerConfig,
         runtime: Runtime,
         clip: float | None,
         processes: Processes = SINGLE_PROCESS,
     ) -> None:
-        self.parameters = [parameter for parameter in parameters if parameter.requires_grad]
+        self.parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
         self._settings = settings
         self._clip = clip
         self._processes = processes
-        fused = True if runtime.device.type in _FUSED else None
-        self._optimizer = _make(settings, self.parameters, fused)
+        self._optimizer = _make(settings, self.parameters, module, runtime)
         self._scaler = torch.amp.GradScaler(runtime.device.type) if runtime.precision == "fp16" else None
 
     def backward(self, loss: Tensor, *, retain_graph: bool) -> None:

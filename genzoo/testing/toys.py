@@ -168,7 +168,7 @@ def _given(dataset: Dataset, features: tuple[Feature, ...], conditions: Array) -
     return dataclasses.replace(dataset, spec=spec, conditions=np.ascontiguousarray(conditions, np.float64))
 
 
-GIVEN_SIDE = ("given-side", "given-half")
+GIVEN_SIDE = ("given-side", "given-half", "given-letter")
 """Toys whose condition has two levels, and moves the means of the events far apart."""
 
 
@@ -199,6 +199,17 @@ def _given_half() -> Dataset:
     light[half == 1, :, 4:] += 150
     images = _image("given-half", np.round(light).astype(np.uint8), Feature("pixel"), (0.0, 255.0), 1.0)
     return _given(images, (Feature("half", "binary", ("upper", "lower")),), half[:, None])
+
+
+def _given_letter() -> Dataset:
+    """Texts of one to three symbols, most of them the given one."""
+    rng = _rng("given-letter")
+    letter = np.arange(_ROWS) % 2
+    events = np.where(rng.random((_ROWS, 3)) < 0.9, letter[:, None], 1 - letter[:, None])
+    events[np.arange(3) >= rng.integers(1, 4, _ROWS)[:, None]] = 2
+    spec = DataSpec((3,), "text", (Feature("symbol", "categorical", ("a", "b")),), storage="uint8")
+    texts = Dataset("given-letter", spec, events.astype(np.uint8))
+    return _given(texts, (Feature("letter", "binary", ("a", "b")),), letter[:, None])
 
 
 def _shapes(name: str, shape: tuple[int, int, int]) -> Array:
@@ -319,6 +330,7 @@ _MAKERS = (
     _given_side,
     _given_several,
     _given_half,
+    _given_letter,
     _picture_and_row,
     _pixels_and_code,
     _two_symbols,

@@ -44,7 +44,7 @@ def test_toys_have_every_kind_of_column():
     assert any(feature.temporal for feature in features)
     assert any(toy.spec.missing for toy in toys().values())
     assert {len(toy.spec.condition) for toy in toys().values()} == {0, 1, 4}
-    assert {toy.spec.modality for toy in toys().values() if toy.spec.condition} == {"table", "image"}
+    assert {toy.spec.modality for toy in toys().values() if toy.spec.condition} == {"table", "image", "text"}
 
 
 @pytest.mark.parametrize("form", ["name", "path", "array", "settings", "dataset"])

@@ -10,7 +10,7 @@ GENZOO_API = 2
 
 _NGRAM = genzoo.ModelSpec(
     name="ngram",
-    family="text",
+    family="autoregressive",
     summary="Counts of short pieces of texts with modified Kneser-Ney smoothing (Chen and Goodman, 1999)",
     builder="genzoo_text.ngram.model:build",
     config="genzoo_text.ngram.options:NgramOptions",
@@ -25,8 +25,6 @@ _NGRAM = genzoo.ModelSpec(
     reference="An Empirical Study of Smoothing Techniques for Language Modeling (Chen and Goodman, 1999)",
 )
 
-_MODELS: tuple[genzoo.ModelSpec, ...] = (_NGRAM,)
-
 _KNESER_NEY = genzoo.ObjectiveSpec(
     name="kneser-ney",
     summary="Count pieces of texts, and discount the counts (Chen and Goodman, 1999)",
@@ -35,7 +33,45 @@ _KNESER_NEY = genzoo.ObjectiveSpec(
     kind="direct",
 )
 
-_OBJECTIVES: tuple[genzoo.ObjectiveSpec, ...] = (_KNESER_NEY,)
+_GPT = genzoo.ModelSpec(
+    name="gpt",
+    family="autoregressive",
+    summary="Transformer that draws texts symbol by symbol (Radford et al., 2018)",
+    builder="genzoo_text.gpt:build",
+    config="genzoo_text.gpt_options:GPTOptions",
+    objectives=("next-symbol",),
+    capabilities=frozenset({"likelihood", "autoregressive", "encoder"}),
+    input="raw",
+    modalities=("text",),
+    conditional=True,
+    data="numerals",
+    training={
+        "epochs": 20,
+        "batch_size": 64,
+        "optimizer": {"name": "muon", "lr": 0.01, "betas": (0.95, 0.99)},
+        "schedule": {"name": "linear", "floor": 0.02},
+    },
+    presets={
+        "tutorial": {
+            "options": {"layers": 2, "heads": 2, "width": 64},
+            "training": {"epochs": 10},
+        },
+    },
+    sampling="genzoo.config.tokens:TextSampling",
+    reference="Improving Language Understanding by Generative Pre-Training (Radford et al., 2018)",
+)
+
+_NEXT_SYMBOL = genzoo.ObjectiveSpec(
+    name="next-symbol",
+    summary="Maximum likelihood of texts, symbol by symbol, in mixed precision",
+    builder="genzoo_text.gpt:next_symbol",
+    config="genzoo_text.gpt_options:NextSymbolOptions",
+    kind="gradient",
+)
+
+_MODELS: tuple[genzoo.ModelSpec, ...] = (_GPT, _NGRAM)
+
+_OBJECTIVES: tuple[genzoo.ObjectiveSpec, ...] = (_KNESER_NEY, _NEXT_SYMBOL)
 
 
 @genzoo.hookimpl

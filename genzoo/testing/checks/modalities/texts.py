@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 from collections import Counter
 from collections.abc import Iterator
@@ -48,7 +49,8 @@ def width_changes_nothing(subject: Subject) -> None:
             wide = answer(question, case.wide, given)
             for row in range(len(given.x)):
                 x = shortened(given.x[row : row + 1], case.data.end)
-                narrow = answer(question, case.wide, dataclasses.replace(given, x=x))
+                condition = None if given.condition is None else given.condition[row : row + 1]
+                narrow = answer(question, case.wide, dataclasses.replace(given, x=x, condition=condition))
                 if narrow.shape[1:] != wide.shape[1:]:  # such as a reconstruction, which is as wide as its text
                     break
                 expect(
@@ -68,7 +70,7 @@ def texts_have_their_masses(subject: Subject) -> None:
         checked += 1
         texts = grid.events[~impossible(grid.events, case.data)]
         mass = log_prob(case, case.under_one(texts)).exp()
-        drawn = scoped(lambda case=case: case.sample(_DRAWN)).double()  # type: ignore[misc]
+        drawn = scoped(functools.partial(case.sample, _DRAWN, condition=case.one_condition(_DRAWN))).double()
         found, counts = torch.unique(torch.cat([texts, drawn]), dim=0, return_counts=True)
         expect(len(found) == len(texts), f"On {case.name}, samples hold codes that are none of its symbols.")
         order = torch.unique(texts, dim=0, return_inverse=True)[1]

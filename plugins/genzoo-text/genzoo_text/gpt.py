@@ -1,0 +1,153 @@
+"""A transformer as a distribution of texts, and the objective that trains it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from genzoo import (
+    Autoregressive,
+    Batch,
+    ConfigError,
+    DataSpec,
+    Encoder,
+    Generator,
+    GradientObjective,
+    Likelihood,
+    Model,
+    Parts,
+    Progress,
+    draw_symbols,
+)
+from genzoo_text.gpt_network import Transformer
+from genzoo_text.gpt_options import GPTOptions, NextSymbolOptions
+
+_NONE = -100
+"""The target at places that do not count, as `cross_entropy` has it."""
+
+_GLANCE = 8
+"""Number of symbols after which sampling looks whether all texts have ended; each look waits for the device."""
+
+
+class GPT(Generator, Likelihood, Autoregressive, Encoder):
+    """Texts, each symbol given the ones before it. The end also stands before the first symbol.
+
+    Arguments:
+        network: logits of the next symbol.
+        longest: largest number of symbols of a text.
+        end: code of the end, the number of symbols.
+        given: size of a condition, 0 for none.
+    """
+
+    def __init__(self, network: Transformer, longest: int, end: int, given: int) -> None:
+        super().__init__()
+        self.network = network
+        self._longest, self._end, self._given = longest, end, given
+
+    @property
+    def degrees_of_freedom(self) -> int | None:
+        """None: training stops before the likelihood has a maximum."""
+        return None
+
+    def log_prob(self, x: Tensor, *, condition: Tensor | None = None) -> Tensor:
+        return self.log_prob_each(x, condition=condition).sum(1)
+
+    def log_prob_each(self, x: Tensor, *, condition: Tensor | None = None) -> Tensor:
+        codes = x.long()
+        self._check(condition)
+        logits = self.network.logits(self.network(self._shifted(codes)[:, :-1], condition))
+        targets = self._targets(codes).flatten()
+        losses = F.cross_entropy(logits.flatten(0, 1), targets, ignore_index=_NONE, reduction="none")
+        return -losses.to(self.network.symbols.weight.dtype).view(codes.shape)
+
+    def generate(self, prompt: Tensor, *, condition: Tensor | None = None, **options: Any) -> Iterator[Tensor]:
+        """Yield the next symbol of each text, `(n,)` int64.
+
+        What is more than the longest text back is forgotten.
+        """
+        self._check(condition)
+        start = self._shifted(prompt.long())[:, -self._longest :]
+        cache = self.network.new_cache(len(prompt), self._longest)
+        new = start
+        while True:
+            hidden = self.network(new, condition, cache)[:, -1]
+            drawn = draw_symbols(self.network.logits(hidden), **options)
+            yield drawn
+            new = drawn[:, None]
+
+    def sample(self, n: int, *, condition: Tensor | None = None, **options: Any) -> Tensor:
+        weight = self.network.symbols.weight
+        prompt = torch.empty(n, 0, dtype=torch.int64, device=weight.device)
+        ended, drawn = torch.zeros(n, dtype=torch.bool, device=weight.device), []
+        for place, symbols in enumerate(self.generate(prompt, condition=condition, **options), start=1):
+            drawn.append(symbols.masked_fill(ended, self._end))
+            ended = ended | (symbols == self._end)
+            if place == self._longest or (place % _GLANCE == 0 and not ended.is_meta and bool(ended.all())):
+                break
+        return torch.stack(drawn, dim=1).to(weight.dtype)
+
+    def encode(self, x: Tensor, *, condition: Tensor | None = None) -> Tensor:
+        """Return the mean of what is known at the places of each text, from its start to its end, `(N, width)`."""
+        codes = x.long()
+        self._check(condition)
+        hidden = self.network(self._shifted(codes), condition)  # (N, L + 1, width)
+        inside = F.pad((codes != self._end).long().cumprod(1), (1, 0), value=1).to(hidden.dtype)
+        return torch.einsum("nlw,nl->nw", hidden, inside) / inside.sum(1, keepdim=True)
+
+    def _shifted(self, codes: Tensor) -> Tensor:
+        return F.pad(codes, (1, 0), value=self._end)
+
+    def _targets(self, codes: Tensor) -> Tensor:
+        """Return the codes with what follows the first end marked as not counting."""
+        ends = (codes == self._end).long()
+        return codes.masked_fill(ends.cumsum(1) > ends, _NONE)
+
+    def _check(self, condition: Tensor | None) -> None:
+        if (condition is None) == (self._given > 0):
+            raise ConfigError(f"This model takes conditions of {self._given} numbers.")
+
+
+class NextSymbol(GradientObjective):
+    """Minimize minus the mean log-probability of texts, in nats per text; in mixed precision if training is."""
+
+    stages: ClassVar[tuple[str, ...]] = ("loss",)
+    likelihood_losses: ClassVar[tuple[str, ...]] = ("generator",)
+
+    def losses(self, model: Model, batch: Batch, progress: Progress) -> Iterator[Mapping[str, Tensor]]:
+        assert isinstance(batch.x, Tensor)
+        yield {"generator": self.loss(model, batch.x, batch.condition)}
+
+    def loss(self, model: Model, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return the loss of texts `x (N, L)`, `()` nats."""
+        if not isinstance(model.generator, GPT):
+            raise ConfigError("This objective trains a gpt, and this model is none.")
+        return -model.generator.log_prob(x, condition=condition).mean()
+
+    def monitor(self, model: Model, batch: Batch) -> Tensor:
+        assert isinstance(batch.x, Tensor)
+        return self.loss(model, batch.x, batch.condition)
+
+
+def build(config: GPTOptions, data: DataSpec) -> Parts:
+    """Build the untrained model of texts."""
+    end = data.end
+    if end is None:
+        raise ConfigError("gpt models texts, and these data are none.")
+    network = Transformer(
+        end + 1,
+        data.condition_size,
+        layers=config.layers,
+        heads=config.heads,
+        width=config.width,
+        dropout=config.dropout,
+    )
+    return Parts(GPT(network, data.event_shape[0], end, data.condition_size))
+
+
+def next_symbol(_: NextSymbolOptions) -> NextSymbol:
+    """Build the objective."""
+    return NextSymbol()

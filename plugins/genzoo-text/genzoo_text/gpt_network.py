@@ -1,0 +1,175 @@
+"""The network of `gpt`: a transformer in which every place of a text sees the places before it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from genzoo import full_precision
+
+_BASE = 10_000.0
+"""Ratio of the longest wavelength of the rotations to the shortest, about."""
+
+_START = 0.02
+"""Standard deviation of the weights of embeddings at the start."""
+
+
+_TINY = 1e-7
+"""What keeps the norm of nothing from dividing by 0. torch's own choice is large in bfloat16."""
+
+
+def normalized(x: Tensor) -> Tensor:
+    """Return vectors `(..., D)` with a mean square of 1."""
+    return F.rms_norm(x, x.shape[-1:], eps=_TINY)
+
+
+def rotations(first: int, count: int, size: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Return cosines and sines of the angles at places from `first`, `(count, size / 2)` each.
+
+    Arguments:
+        size: numbers of a head, which rotate in pairs.
+        like: device and type of the result.
+    """
+    pairs = torch.arange(size // 2, device=like.device, dtype=torch.float32)
+    places = torch.arange(first, first + count, device=like.device, dtype=torch.float32)
+    angles = places[:, None] * _BASE ** (-2 * pairs / size)
+    return angles.cos().to(like.dtype), angles.sin().to(like.dtype)
+
+
+def rotated(x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
+    """Rotate each place of `x (n, heads, L, size)` by its angles."""
+    cosine, sine = turns
+    one, two = x.chunk(2, dim=3)
+    return torch.cat([one * cosine - two * sine, two * cosine + one * sine], dim=3)
+
+
+class Cache:
+    """Keys and values of the last places of texts, so that each new place costs the same.
+
+    Arguments:
+        keys, values: of all layers, `(layers, n, heads, places, size)`.
+    """
+
+    def __init__(self, keys: Tensor, values: Tensor) -> None:
+        self.keys, self.values = keys, values
+        self.length = 0
+
+    def put(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Store new places `(n, heads, L, size)` of a layer over the oldest, and return all that are known."""
+        room = self.keys.shape[3]
+        places = torch.arange(self.length, self.length + keys.shape[2], device=keys.device) % room
+        self.keys[layer].index_copy_(2, places, keys)
+        self.values[layer].index_copy_(2, places, values)
+        known = min(room, self.length + keys.shape[2])
+        return self.keys[layer, :, :, :known], self.values[layer, :, :, :known]
+
+
+class CausalLayer(nn.Module):
+    """Attention to the places before, then a perceptron at each place. Both add to what comes in, at first nothing.
+
+    Arguments:
+        width: numbers of a place, D.
+        heads: number of heads of attention.
+        dropout: share of what is added that is dropped while training.
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.query, self.key, self.value = (nn.Linear(width, width, bias=False) for _ in range(3))
+        self.mix = nn.Linear(width, width, bias=False)
+        self.widen = nn.Linear(width, 4 * width, bias=False)
+        self.narrow = nn.Linear(4 * width, width, bias=False)
+        self._heads, self._dropout = heads, dropout
+        for last in (self.mix, self.narrow):
+            nn.init.zeros_(last.weight)
+
+    def forward(self, x: Tensor, turns: tuple[Tensor, Tensor], cache: Cache | None = None, number: int = 0) -> Tensor:
+        """Return `x (n, L, D)` with what the layer adds.
+
+        Arguments:
+            turns: rotations of the places.
+            cache: places before, which this one then extends. Defaults to `None`: there are none.
+            number: number of the layer in the cache.
+        """
+        x = x + self._dropped(self._attention(normalized(x), turns, cache, number))
+        return x + self._dropped(self.narrow(_squared(self.widen(normalized(x)).relu())))
+
+    def _attention(self, x: Tensor, turns: tuple[Tensor, Tensor], cache: Cache | None, number: int) -> Tensor:
+        shape = (*x.shape[:2], self._heads, -1)
+        query, key, value = (part(x).view(shape).transpose(1, 2) for part in (self.query, self.key, self.value))
+        query, key = (rotated(normalized(part), turns).to(value.dtype) for part in (query, key))
+        if cache is not None:
+            key, value = cache.put(number, key, value)
+        mixed: Tensor = self.mix(_attended(query, key, value).transpose(1, 2).flatten(2))
+        return mixed
+
+    def _dropped(self, x: Tensor) -> Tensor:
+        return F.dropout(x, self._dropout, self.training) if self._dropout else x
+
+
+def _squared(x: Tensor) -> Tensor:
+    return x * x  # `square` computes in single precision under autocast, and its gradient takes a power
+
+
+def _attended(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Return the means of values `(n, heads, L, size)` that each place sees."""
+    # A single new place sees all that are known; several places at once are the first ones.
+    causal = query.shape[2] > 1
+    if query.device.type != "cpu":
+        return F.scaled_dot_product_attention(query, key, value, is_causal=causal)
+    with full_precision(query):  # in bfloat16, the gradient takes ten times as long on a CPU
+        query, key, value = (part.to(torch.promote_types(part.dtype, torch.float32)) for part in (query, key, value))
+        return F.scaled_dot_product_attention(query, key, value, is_causal=causal)
+
+
+class Transformer(nn.Module):
+    """Logits of the next symbol at each place of texts. Its table of symbols serves both ends.
+
+    Arguments:
+        symbols: number of symbols, with the end.
+        given: size of a condition, 0 for none.
+        layers, heads, width, dropout: see `GPTOptions`.
+
+    References:
+        "Attention Is All You Need" (Vaswani and others, 2017); "RoFormer: Enhanced Transformer with Rotary Position
+        Embedding" (Su and others, 2021); "Query-Key Normalization for Transformers" (Henry and others, 2020).
+    """
+
+    def __init__(self, symbols: int, given: int, *, layers: int, heads: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.symbols = nn.Embedding(symbols, width)
+        self.condition = nn.Linear(given, width, bias=False) if given else None
+        self.layers = nn.ModuleList(CausalLayer(width, heads, dropout) for _ in range(layers))
+        self._size = width // heads
+        nn.init.normal_(self.symbols.weight, std=_START)
+
+    def forward(self, codes: Tensor, condition: Tensor | None = None, cache: Cache | None = None) -> Tensor:
+        """Return what is known at each place of texts, `(n, L, D)`.
+
+        Arguments:
+            codes: a symbol at each place, `(n, L)` int64.
+            condition: what the texts are given, `(n, C)`.
+            cache: the places before, which these extend. Defaults to `None`: there are none.
+        """
+        x = normalized(self.symbols(codes))
+        if self.condition is not None:
+            x = x + self.condition(condition)[:, None]
+        if not x.is_meta and torch.is_autocast_enabled(x.device.type):
+            x = x.to(torch.get_autocast_dtype(x.device.type))  # halves the memory that is moved between layers
+        turns = rotations(0 if cache is None else cache.length, codes.shape[1], self._size, x)
+        for number, layer in enumerate(self.layers):
+            x = layer(x, turns, cache, number)
+        if cache is not None:
+            cache.length += codes.shape[1]
+        return normalized(x)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Return the logits of all symbols after `hidden (..., D)`, `(..., symbols)`."""
+        return F.linear(hidden, self.symbols.weight)
+
+    def new_cache(self, n: int, places: int) -> Cache:
+        """Return an empty cache for `n` texts of `places` places."""
+        weight = self.symbols.weight
+        shape = (len(self.layers), n, weight.shape[1] // self._size, places, self._size)
+        return Cache(weight.new_zeros(shape), weight.new_zeros(shape))
