@@ -49,7 +49,7 @@ from genzoo_flow.options import FlowOptions
 PARTS = ("wine", "truth", "speed")
 GRID = np.array([0.1, 0.01, 0.01, 0.1, 0.001, 1, 1, 1e-4, 0.01, 0.01, 0.1])
 DRAWS = 64
-COMPONENTS = (1, 2, 3, 4, 6, 8, 12)
+COMPONENTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 NO_SPLIT = {"validation": 0.0, "test": 0.0}
 TARGETS = {"red": (0.6, 0.15, 15.0), "white": (0.3, 0.15, 40.0), "truth": (0.02, 60.0), "speed": 2.0}
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -96,44 +96,55 @@ def cell_scores(fitted: genzoo.TrainedModel, rows: Array) -> Array:
     return np.asarray(np.logaddexp.reduce(logs, axis=0) - math.log(DRAWS) + np.log(GRID).sum())
 
 
-def gmm_scores(train: Array, test: Array, after: bool) -> dict[int, float]:
-    """Return the mean score of Gaussian mixtures, by number of components."""
-    names = {f"x{place}": "marginal" for place in range(len(GRID))}
-    found = {}
+def gmm_score(train: Array, test: Array, count: int, after: bool) -> float | None:
+    """Return the mean score of a Gaussian mixture on held-out rows; `None` if it cannot be fitted."""
+    if after:
+        settings: dict[str, Any] = {"transforms": {f"x{place}": "marginal" for place in range(len(GRID))}}
+    else:
+        settings, rng = {}, np.random.default_rng(count)
+        train = train + (rng.random(train.shape) - 0.5) * GRID
+    try:
+        fitted, _ = trained("gmm", train, n_components=count, **settings)
+    except GenzooError:
+        return None
+    return float(cell_scores(fitted, test).mean())
+
+
+def best_mixture(folds: list[tuple[Array, Array]], after: bool) -> tuple[int, float, str]:
+    """Return the number of components with the best mean over folds, that mean, and all means as a text.
+
+    Numbers of components rise until two in a row are worse than the best.
+    """
+    means: dict[int, float] = {}
     for count in COMPONENTS:
-        settings: dict[str, Any] = {"transforms": names} if after else {}
-        rng = np.random.default_rng(count)
-        rows = train if after else train + (rng.random(train.shape) - 0.5) * GRID
-        try:
-            fitted, _ = trained("gmm", rows, n_components=count, **settings)
-        except GenzooError:
-            continue
-        found[count] = float(cell_scores(fitted, test).mean())
-    return found
+        found = [score for train, test in folds if (score := gmm_score(train, test, count, after)) is not None]
+        if len(found) == len(folds):
+            means[count] = statistics.mean(found)
+        best = max(means, key=means.__getitem__, default=count)
+        if sum(other > best for other in COMPONENTS if other <= count) >= 2:
+            break
+    return best, means[best], ", ".join(f"{count}: {mean:.3f}" for count, mean in means.items())
 
 
 def measure_wine(folder: Path, color: str, folds: int, options: dict[str, Any]) -> None:
     rows = wine(folder, color)
     parts = np.array_split(np.arange(len(rows)), 10)[:folds]
+    pairs = [(np.delete(rows, part, axis=0), rows[part]) for part in parts]
     flows, seconds = [], []
-    mixtures: dict[bool, list[dict[int, float]]] = {False: [], True: []}
-    for number, part in enumerate(parts):
-        train, test = np.delete(rows, part, axis=0), rows[part]
+    for number, (train, test) in enumerate(pairs):
         fitted, spent = trained("flow", train, **options)
         flows.append(float(cell_scores(fitted, test).mean()))
         seconds.append(spent)
-        for after, found in mixtures.items():
-            found.append(gmm_scores(train, test, after))
         error = inverse_error(fitted, test)
         print(f"{color:8} fold {number}: flow {flows[-1]:8.3f} in {spent:5.1f} s, inverse {error:.0e}", flush=True)
     flow, bars = statistics.mean(flows), TARGETS[color]
     assert isinstance(bars, tuple)
-    print(f"{color:8} {len(rows)} rows, {len(parts)} folds: flow {flow:.3f} nats, {max(seconds):.1f} s ({bars[2]:g})")
-    for after, all_found in mixtures.items():
-        means = {count: statistics.mean(one[count] for one in all_found if count in one) for count in COMPONENTS}
-        best = max(means, key=means.__getitem__)
-        name = f"gmm{' after marginal' if after else ''}, {best} components"
-        print(f"{color:8} {name}: {means[best]:.3f}, {flow - means[best]:+.3f} (+{bars[after]:g})", flush=True)
+    print(f"{color:8} {len(rows)} rows, {len(pairs)} folds: flow {flow:.3f} nats, {max(seconds):.1f} s ({bars[2]:g})")
+    for place, after in enumerate((False, True)):
+        best, mean, all_means = best_mixture(pairs, after)
+        name = f"gmm{' after marginal' if after else ''}"
+        print(f"{color:8} {name}, {best} components: {mean:.3f}, {flow - mean:+.3f} (+{bars[place]:g})", flush=True)
+        print(f"{color:8} {name}, by components: {all_means}", flush=True)
 
 
 Sampler = Callable[[np.random.Generator, int], Array]
