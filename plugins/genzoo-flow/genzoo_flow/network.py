@@ -34,17 +34,18 @@ class Network(nn.Module):
     def hidden(self, x: Tensor) -> Tensor:
         """Return what the last layer sees of `x (..., inputs)`."""
         for layer in self.inner:
-            y = F.dropout(F.silu(linear(x, layer.weight, layer.bias)), self.dropout or 0.0, self.training)
+            y = F.dropout(F.silu(_linear(layer, x)), self.dropout or 0.0, self.training)
             x = x + y if x.shape == y.shape else y
         return x
 
     def forward(self, x: Tensor) -> Tensor:
-        return linear(self.hidden(x), self.last.weight, self.last.bias)
+        return _linear(self.last, self.hidden(x))
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Return `weight x + bias` in the type of `x`."""
-    return F.linear(x, weight.to(x.dtype), bias.to(x.dtype))
+def _linear(layer: nn.Module, x: Tensor) -> Tensor:
+    """Apply a linear layer in the type of `x`."""
+    assert isinstance(layer, nn.Linear)
+    return F.linear(x, layer.weight.to(x.dtype), layer.bias.to(x.dtype))
 
 
 def widened(z: Tensor, training: bool) -> Tensor:
