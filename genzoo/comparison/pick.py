@@ -88,7 +88,7 @@ def pick_of(report: Report, keeping: Collection[str] = ()) -> Pick:
 def _preference(row: Row) -> tuple[bool, float]:
     """Return what decides between equal mean ranks, the smallest first.
 
-    Finalists have likelihoods of different measures, so that the higher one says nothing. But one that was
+    The likelihoods of these candidates differ in measure, so that the higher one says nothing. But one that was
     cross-validated is evidence that other candidates lack. After it, the smallest number of parameters wins.
     """
     count = row.cost.parameters

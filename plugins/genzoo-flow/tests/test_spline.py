@@ -79,7 +79,7 @@ def test_a_trained_model_inverts_in_single_precision(tmp_path):
     assert largest_error(model.generator.couplings.eval(), model.transform(x).float()) <= 1e-5
 
 
-def test_the_transposes_of_rotations_are_their_inverses_in_double_precision():
+def test_transposes_of_rotations_are_their_inverses_in_double_precision():
     torch.manual_seed(0)
     rotations = Rotations([[1, 2, 0, 3]] * 5, learned=True)
     rotations.raw.data = torch.randn_like(rotations.raw)
