@@ -2,11 +2,13 @@
 
     wine     red and white wine quality, 11 columns without the quality, rows that differ, values rounded to the grid
              they were recorded on: the log-probability of the grid cell in nats, mean over ten paired folds, for
-             `flow`, the best `gmm`, and the best `gmm` after `marginal`; CPU seconds of a training
+             `flow`, the best `gmm`, and the best `gmm` after `marginal`; CPU seconds of a training. The search for the
+             best goes on to more components until two numbers in a row are worse
     truth    10,000 rows from densities that can be computed, with one recipe: nats per dimension that the density of
              10,000 new rows lacks; CPU seconds of a training
     speed    steps of training 512 rows with 6 couplings, taken in turn with zuko's flow of equal size and precision:
-             median milliseconds of CPU time. zuko is optional: `pip install zuko`
+             median milliseconds of CPU time, for networks of the default width 64 and of two others; also the time of
+             the matrix products alone, which both flows need. zuko is optional: `pip install zuko`
 
 Each training also has the largest error of the inverse in float32, in model space.
 
@@ -15,7 +17,7 @@ Bars, which stand in parentheses beside the figures:
     wine     `flow` is better than the best `gmm` by 0.6 nats on red wine and 0.3 on white, and than the best `gmm`
              after `marginal` by 0.15; a training takes at most 15 and 40 seconds
     truth    at most 0.02 nats per dimension below the truth, 60 seconds a training, and 1e-5 for the inverse
-    speed    twice as fast as zuko
+    speed    twice as fast as zuko. At width 512, matrix products take more than half of a step of `flow`
 
 The wine tables are winequality-red.csv and winequality-white.csv of the UCI repository, in the folder that --wine
 names. That part is left out if they are not there.
@@ -49,7 +51,7 @@ from genzoo_flow.options import FlowOptions
 PARTS = ("wine", "truth", "speed")
 GRID = np.array([0.1, 0.01, 0.01, 0.1, 0.001, 1, 1, 1e-4, 0.01, 0.01, 0.1])
 DRAWS = 64
-COMPONENTS = (1, 2, 3, 4, 6, 8, 12)
+COMPONENTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 NO_SPLIT = {"validation": 0.0, "test": 0.0}
 TARGETS = {"red": (0.6, 0.15, 15.0), "white": (0.3, 0.15, 40.0), "truth": (0.02, 60.0), "speed": 2.0}
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -96,44 +98,55 @@ def cell_scores(fitted: genzoo.TrainedModel, rows: Array) -> Array:
     return np.asarray(np.logaddexp.reduce(logs, axis=0) - math.log(DRAWS) + np.log(GRID).sum())
 
 
-def gmm_scores(train: Array, test: Array, after: bool) -> dict[int, float]:
-    """Return the mean score of Gaussian mixtures, by number of components."""
-    names = {f"x{place}": "marginal" for place in range(len(GRID))}
-    found = {}
+def gmm_score(train: Array, test: Array, count: int, after: bool) -> float | None:
+    """Return the mean score of a Gaussian mixture on held-out rows; `None` if it cannot be fitted."""
+    if after:
+        settings: dict[str, Any] = {"transforms": {f"x{place}": "marginal" for place in range(len(GRID))}}
+    else:
+        settings, rng = {}, np.random.default_rng(count)
+        train = train + (rng.random(train.shape) - 0.5) * GRID
+    try:
+        fitted, _ = trained("gmm", train, n_components=count, **settings)
+    except GenzooError:
+        return None
+    return float(cell_scores(fitted, test).mean())
+
+
+def best_mixture(folds: list[tuple[Array, Array]], after: bool) -> tuple[int, float, str]:
+    """Return the number of components with the best mean over folds, that mean, and all means as a text.
+
+    Numbers of components rise until two in a row are worse than the best.
+    """
+    means: dict[int, float] = {}
     for count in COMPONENTS:
-        settings: dict[str, Any] = {"transforms": names} if after else {}
-        rng = np.random.default_rng(count)
-        rows = train if after else train + (rng.random(train.shape) - 0.5) * GRID
-        try:
-            fitted, _ = trained("gmm", rows, n_components=count, **settings)
-        except GenzooError:
-            continue
-        found[count] = float(cell_scores(fitted, test).mean())
-    return found
+        found = [score for train, test in folds if (score := gmm_score(train, test, count, after)) is not None]
+        if len(found) == len(folds):
+            means[count] = statistics.mean(found)
+        best = max(means, key=means.__getitem__, default=count)
+        if sum(other > best for other in COMPONENTS if other <= count) >= 2:
+            break
+    return best, means[best], ", ".join(f"{count}: {mean:.3f}" for count, mean in means.items())
 
 
 def measure_wine(folder: Path, color: str, folds: int, options: dict[str, Any]) -> None:
     rows = wine(folder, color)
     parts = np.array_split(np.arange(len(rows)), 10)[:folds]
+    pairs = [(np.delete(rows, part, axis=0), rows[part]) for part in parts]
     flows, seconds = [], []
-    mixtures: dict[bool, list[dict[int, float]]] = {False: [], True: []}
-    for number, part in enumerate(parts):
-        train, test = np.delete(rows, part, axis=0), rows[part]
+    for number, (train, test) in enumerate(pairs):
         fitted, spent = trained("flow", train, **options)
         flows.append(float(cell_scores(fitted, test).mean()))
         seconds.append(spent)
-        for after, found in mixtures.items():
-            found.append(gmm_scores(train, test, after))
         error = inverse_error(fitted, test)
         print(f"{color:8} fold {number}: flow {flows[-1]:8.3f} in {spent:5.1f} s, inverse {error:.0e}", flush=True)
     flow, bars = statistics.mean(flows), TARGETS[color]
     assert isinstance(bars, tuple)
-    print(f"{color:8} {len(rows)} rows, {len(parts)} folds: flow {flow:.3f} nats, {max(seconds):.1f} s ({bars[2]:g})")
-    for after, all_found in mixtures.items():
-        means = {count: statistics.mean(one[count] for one in all_found if count in one) for count in COMPONENTS}
-        best = max(means, key=means.__getitem__)
-        name = f"gmm{' after marginal' if after else ''}, {best} components"
-        print(f"{color:8} {name}: {means[best]:.3f}, {flow - means[best]:+.3f} (+{bars[after]:g})", flush=True)
+    print(f"{color:8} {len(rows)} rows, {len(pairs)} folds: flow {flow:.3f} nats, {max(seconds):.1f} s ({bars[2]:g})")
+    for place, after in enumerate((False, True)):
+        best, mean, all_means = best_mixture(pairs, after)
+        name = f"gmm{' after marginal' if after else ''}"
+        print(f"{color:8} {name}, {best} components: {mean:.3f}, {flow - mean:+.3f} (+{bars[place]:g})", flush=True)
+        print(f"{color:8} {name}, by components: {all_means}", flush=True)
 
 
 Sampler = Callable[[np.random.Generator, int], Array]
@@ -249,23 +262,50 @@ def measure_speed(rounds: int) -> None:
         ours: torch.nn.Module = Couplings(6, 0, config)
         theirs = zuko.flows.NSF(6, 0, bins=8, transforms=6, passes=2, hidden_features=[width, width])
         data = torch.randn(512, 6)
-        steps = {
-            "flow": _step(ours, lambda flow=ours, x=data: flow.log_prob(x)),
-            "zuko": _step(theirs, lambda flow=theirs, x=data: flow().log_prob(x)),
-        }
-        times: dict[str, list[float]] = {name: [] for name in steps}
-        for _ in range(rounds):
-            for name, step in steps.items():
-                begun = time.process_time()
-                step()
-                times[name].append(1e3 * (time.process_time() - begun))
-        mine, other = (statistics.median(times[name][rounds // 5 :]) for name in ("flow", "zuko"))
+        found = _medians(
+            {
+                "flow": _step(ours, lambda flow=ours, x=data: flow.log_prob(x)),
+                "zuko": _step(theirs, lambda flow=theirs, x=data: flow().log_prob(x)),
+                "products": _products(ours, len(data)),
+            },
+            rounds,
+        )
         sizes = [sum(p.numel() for p in flow.parameters()) for flow in (ours, theirs)]
+        bar = "2" if width == 64 else "no bar"
         print(
-            f"speed: 512 rows, 6 columns, 6 couplings, width {width}: {mine:.1f} ms, zuko {other:.1f} ms, "
-            f"{other / mine:.2f} times as fast (2); weights {sizes[0]}, {sizes[1]}",
+            f"speed: 512 rows, 6 columns, 6 couplings, width {width}: {found['flow']:.1f} ms, "
+            f"zuko {found['zuko']:.1f} ms, {found['zuko'] / found['flow']:.2f} times as fast ({bar}); "
+            f"products of matrices alone {found['products']:.1f} ms, so at most "
+            f"{found['zuko'] / found['products']:.2f} times; weights {sizes[0]}, {sizes[1]}",
             flush=True,
         )
+
+
+def _medians(steps: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
+    """Return the median milliseconds of CPU time of steps taken in turn, without the first ones."""
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(rounds):
+        for name, step in steps.items():
+            begun = time.process_time()
+            step()
+            times[name].append(1e3 * (time.process_time() - begun))
+    return {name: statistics.median(found[rounds // 5 :]) for name, found in times.items()}
+
+
+def _products(module: torch.nn.Module, rows: int) -> Callable[[], None]:
+    """Return a function that computes only the matrix products of a training step, without what is between them."""
+    layers = [layer for layer in module.modules() if isinstance(layer, torch.nn.Linear)]
+    pairs = [(torch.randn(rows, layer.in_features), torch.randn(rows, layer.out_features)) for layer in layers]
+
+    @torch.no_grad()
+    def step() -> None:
+        for layer, (x, y) in zip(layers, pairs, strict=True):
+            torch.mm(x, layer.weight.mT)
+            torch.mm(y.mT, x)
+            if layer.in_features > 3:  # the rows that a network sees need a gradient, too, but it is small
+                torch.mm(y, layer.weight)
+
+    return step
 
 
 def _step(module: torch.nn.Module, log_prob: Callable[[], torch.Tensor]) -> Callable[[], None]:

@@ -35,9 +35,10 @@ from genzoo.cli.output import print_json, print_line, terminal_width
     "models",
     multiple=True,
     metavar="MODEL",
-    help="Candidate, as for compare; may be repeated.  [default: models of tables with a likelihood that are fitted "
-    "without steps]",
+    help="Candidate, as for compare; may be repeated.  [default: models of tables with a likelihood that take at most "
+    "1,000 training steps]",
 )
+@click.option("--thorough", is_flag=True, help="Try models that take more training steps, too.")
 @click.option("--folds", type=int, default=5, show_default=True, metavar="K", help="Folds of cross-validation.")
 @click.option("--jobs", type=int, default=1, show_default=True, metavar="N", help="Number of fits at a time.")
 @target_option
@@ -46,13 +47,21 @@ from genzoo.cli.output import print_json, print_line, terminal_width
 @json_option
 @with_data_options
 def synthesize_command(
-    data: str, count: int, out: Path, models: tuple[str, ...], folds: int, jobs: int, as_json: bool, **given: Any
+    data: str,
+    count: int,
+    out: Path,
+    models: tuple[str, ...],
+    thorough: bool,
+    folds: int,
+    jobs: int,
+    as_json: bool,
+    **given: Any,
 ) -> None:
     """Write synthetic rows of the table DATA, drawn from the model that explains it best.
 
     Models of tables are compared by cross-validation, and by their samples if their likelihoods measure different
     things. The one that is picked is trained on all rows. Models that keep or copy training rows are left out. By
-    default, models that are trained step by step, such as flow, are not tried, as they may take minutes: name them.
+    default, models that take more than 1,000 training steps are not tried, as they may take minutes.
 
     \b
     genzoo synthesize customers.csv -n 10000 --out synthetic.csv
@@ -66,6 +75,7 @@ def synthesize_command(
         (None, data_layer(data, given)),
         common,
         file=file,
+        thorough=thorough,
         folds=folds,
         jobs=jobs,
         threads=1,

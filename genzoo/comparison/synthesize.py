@@ -1,29 +1,24 @@
-"""Make synthetic rows of a table: compare models, pick one, train it on all rows and draw from it.
-
-Cross-validated log-likelihoods pick the best of models whose likelihoods measure the same. Models with another measure,
-or with none, cannot be ranked by it. So the best of each measure, and all models without a likelihood, are compared by
-their samples: the smallest mean rank wins. A model that keeps or copies training rows is never picked if there is
-another.
-"""
+"""Make synthetic rows of a table: compare models, pick one, train it on all rows and draw from it."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
 from genzoo.comparison.api import prepare_comparison, settings_of_call
 from genzoo.comparison.comparison import Comparison
+from genzoo.comparison.pick import Pick, pick_of
 from genzoo.config.counts import check_count
+from genzoo.config.training import GradientTraining
 from genzoo.data.opening.given import AnyData
-from genzoo.errors import ConfigError, DataError, GenzooError
+from genzoo.engine.schedule import Budget
+from genzoo.errors import ConfigError, GenzooError
 from genzoo.inference.export import check_suffix, save_events
-from genzoo.metrics.memorization import PARTLY
 from genzoo.persistence.run import Run
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry, Registry
@@ -37,29 +32,8 @@ from genzoo.wording import argument
 
 FOLDS = 5
 
-_OF_SAMPLES = ("column-shapes", "pair-trends", "classifier-two-sample", "tstr")
-"""Metrics that decide between models whose likelihoods cannot be compared."""
-
-
-_REASONS = 3
-"""Number of different reasons that are printed if every candidate failed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pick:
-    """The candidate that a comparison picks for synthetic rows.
-
-    Arguments:
-        id: its id.
-        reason: why, as a sentence.
-        ranks: mean rank by samples of each candidate that was compared by them. Empty if likelihoods decided.
-        left_out: why other candidates could not be picked, by id.
-    """
-
-    id: str
-    reason: str
-    ranks: Mapping[str, float] = field(default_factory=dict)
-    left_out: Mapping[str, str] = field(default_factory=dict)
+_MOST_STEPS = 1000
+"""Largest number of steps of a training that is tried by default. `flow` spends about 12 CPU seconds on them."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -112,6 +86,7 @@ def synthesize(
     models: Sequence[str] | None = None,
     folds: int = FOLDS,
     target: str | None = None,
+    thorough: bool = False,
     seed: int = 0,
     jobs: int = 1,
     threads: int = 1,
@@ -127,10 +102,12 @@ def synthesize(
         n: number of rows to write.
         out: file of the rows. The comparison, its report and the model are kept in a folder of the same name without
             the suffix; the same call continues there.
-        models: candidates, as for `compare`. Defaults to the models of tables that have a likelihood, are fitted
-            without training steps, keep no training rows and need no extra package.
+        models: candidates, as for `compare`. Defaults to the models of tables that have a likelihood, take at most
+            1,000 training steps for these rows, keep no training rows and need no extra package.
         folds: number of folds of cross-validation. Defaults to 5.
         target: name of a column to predict: `tstr` then counts, too. Defaults to none.
+        thorough: whether to try models that take more training steps, too, unless `models` are given. Defaults to
+            false.
         seed: seed of the comparison and of the rows. Defaults to 0.
         jobs, threads, weights, device, progress, settings: as for `compare`.
 
@@ -143,7 +120,7 @@ def synthesize(
     with show_progress(progress):
         file = check_file(out, n)
         comparison, not_tried = prepare_synthesis(
-            models, given, common, file=file, folds=folds, target=target, jobs=jobs, threads=threads
+            models, given, common, file=file, thorough=thorough, folds=folds, target=target, jobs=jobs, threads=threads
         )
         return write_synthesis(comparison, not_tried, file, n, seed)
 
@@ -170,12 +147,14 @@ def prepare_synthesis(
     common: Mapping[str, Any],
     *,
     file: Path,
+    thorough: bool = False,
     **terms: Any,
 ) -> tuple[Comparison, dict[str, str]]:
     """Prepare the comparison of the candidates, and return it with the reasons why other models are not tried.
 
     Arguments:
         file: the file of rows; the comparison is kept in a folder of the same name without the suffix.
+        thorough: whether to try models with many training steps, too. Defaults to false.
         given, common, terms: as for `prepare_comparison`.
 
     Raises:
@@ -187,16 +166,36 @@ def prepare_synthesis(
     comparison = prepare_comparison(
         wanted, given, common, by="cv", seeds=1, out=file.with_suffix(""), tables_only=True, **terms
     )
+    if not (models or thorough):
+        comparison, long = _quick(comparison)
+        not_tried = dict(sorted({**not_tried, **long}.items()))
     return comparison, not_tried
 
 
+def _quick(comparison: Comparison) -> tuple[Comparison, dict[str, str]]:
+    """Leave out candidates that take many training steps for these rows; return why, by id."""
+    rows = len(comparison.division.rows)
+    long = {}
+    for one in comparison.candidates:
+        training = one.config.training
+        if isinstance(training, GradientTraining):
+            steps = Budget.of(training, max(1, rows // training.batch_size)).steps
+            if steps is None or steps > _MOST_STEPS:
+                long[one.id] = (
+                    f"training it takes {'any number of' if steps is None else f'{steps:,}'} steps for these rows, and "
+                    f"more than {_MOST_STEPS:,} may take minutes; {argument('thorough', True)} tries it"
+                )
+    kept = tuple(one for one in comparison.candidates if one.id not in long)
+    return dataclasses.replace(comparison, candidates=kept), long
+
+
 def usual_candidates(zoo: Registry) -> tuple[list[str], dict[str, str]]:
-    """Return the models of tables that are tried by default, and why each of the others is not, by name."""
+    """Return the models of tables that are tried by default if they train fast, and why no other is, by name."""
     tried, others = [], {}
     for name, entry in zip(zoo.models.names(), zoo.models, strict=True):
         if not any(MODALITIES[modality].columns for modality in entry.spec.modalities):
             continue
-        reason = _reason_against(zoo, entry)
+        reason = _reason_against(entry)
         if reason is None:
             tried.append(name)
         else:
@@ -204,7 +203,7 @@ def usual_candidates(zoo: Registry) -> tuple[list[str], dict[str, str]]:
     return tried, others
 
 
-def _reason_against(zoo: Registry, entry: Entry[ModelSpec]) -> str | None:
+def _reason_against(entry: Entry[ModelSpec]) -> str | None:
     spec = entry.spec
     if spec.extra:
         return "it needs further packages"
@@ -212,8 +211,6 @@ def _reason_against(zoo: Registry, entry: Entry[ModelSpec]) -> str | None:
         return "it keeps training rows"
     if not {"likelihood", "likelihood-bound"} & spec.capabilities:
         return "it has no likelihood"
-    if zoo.objective_of(entry, spec.objectives[0]).spec.kind not in ("direct", "em"):
-        return "it is trained step by step, which may take minutes for each fold"
     return None
 
 
@@ -262,81 +259,3 @@ def _marked(row: Row, picked: str) -> Row:
     if row.id == picked:
         return dataclasses.replace(row, verdict="best")
     return dataclasses.replace(row, verdict="best by cv") if row.verdict.startswith("best") else row
-
-
-def pick_of(report: Report, keeping: Collection[str] = ()) -> Pick:
-    """Pick the candidate to draw synthetic rows from.
-
-    Arguments:
-        keeping: ids of the candidates that keep training rows by their own account. Defaults to none.
-
-    Raises:
-        DataError: no candidate could be fitted, or none has any score.
-    """
-    fitted = [row for row in report.rows if row.status == "ok"]
-    if not fitted:
-        first = {row.reasons["status"]: row.id for row in reversed(report.rows)}
-        why = [f"{name}: {reason}" for reason, name in first.items()][: -_REASONS - 1 : -1]
-        raise DataError(" ".join(["Every candidate failed.", *why]))
-    copies = {row.id: reason for row in fitted if (reason := _copies(row)) is not None}
-    copies |= {row.id: "it keeps training rows" for row in fitted if row.id in keeping}
-    usable = [row for row in fitted if row.id not in copies] or fitted
-    finalists = _best_of_each_measure(usable)
-    if len(finalists) == 1:
-        only = finalists[0]
-        if only.cv.mean is None:
-            return Pick(only.id, f"{only.id} is picked: it is the only candidate that can be picked.", left_out=copies)
-        return Pick(
-            only.id,
-            f"{only.id} is picked: it has the highest cross-validated log-likelihood, {only.cv.mean:.4g} nats per row.",
-            left_out=copies,
-        )
-    ranks = _mean_ranks(finalists)
-    if not ranks:
-        raise DataError("No candidate has a score of samples, so none can be picked. Name one, and train it.")
-    best = min(ranks, key=lambda name: ranks[name])
-    others = ", ".join(f"{name} {rank:.3g}" for name, rank in ranks.items() if name != best)
-    reason = (
-        f"{best} is picked by its samples, because not all candidates can be ranked by likelihood: its mean rank is "
-        f"{ranks[best]:.3g} ({others})."
-    )
-    return Pick(best, reason, ranks, copies)
-
-
-def _copies(row: Row) -> str | None:
-    """Return why a candidate copies training rows; `None` if it does not, or if nothing is known."""
-    score = row.metrics.get("memorization")
-    if score is None or score.error is None:
-        return None
-    low = 2 * (score.value - 1.96 * score.error) - 1
-    equal = score.parts.get("copies", 0.0) - score.parts.get("real_copies", 0.0)
-    if max(low, equal) < PARTLY:
-        return None
-    return f"it copies training rows: memorization is {score.value:.2f}, and {equal:.0%} of its samples equal one"
-
-
-def _best_of_each_measure(rows: Sequence[Row]) -> list[Row]:
-    """Return the row with the best cross-validated likelihood of each measure, and all rows that have none."""
-    best: dict[str | None, Row] = {}
-    others = []
-    for row in rows:
-        value, measure = row.ranked_by("cv"), row.log_likelihood.measure
-        if value is None:
-            others.append(row)
-        elif measure not in best or value > (best[measure].cv.mean or 0.0):
-            best[measure] = row
-    return [*best.values(), *others]
-
-
-def _mean_ranks(rows: Sequence[Row]) -> dict[str, float]:
-    """Return the mean rank of each candidate over the metrics that all of them have, by id."""
-    ranks = []
-    for name in _OF_SAMPLES:
-        scores = [row.metrics.get(name) for row in rows]
-        known = [score for score in scores if score is not None]
-        if len(known) == len(rows):
-            sign = -1 if known[0].direction == "higher" else 1
-            ranks.append(rankdata([sign * score.value for score in known]))
-    if not ranks:
-        return {}
-    return dict(zip((row.id for row in rows), np.mean(ranks, axis=0).tolist(), strict=True))

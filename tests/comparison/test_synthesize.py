@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 import genzoo
-from genzoo.comparison.synthesize import pick_of, usual_candidates
+from genzoo.comparison.pick import pick_of
+from genzoo.comparison.synthesize import prepare_synthesis, usual_candidates
 from genzoo.errors import ConfigError, DataError
 from genzoo.metrics.metric import Score
 from genzoo.plugins.manager import get_registry
-from genzoo.reports.result import CrossValidation, LogLikelihood, Report, Row
+from genzoo.reports.result import Cost, CrossValidation, LogLikelihood, Report, Row
 from genzoo.reports.terminal import fitting_columns
 
 
@@ -48,6 +49,22 @@ def test_finalists_of_different_measures_are_compared_by_samples():
     assert pick.ranks == pytest.approx({"b": 5 / 3, "c": 4 / 3, "d": 3.0})  # a is worse than b by the same measure
     assert pick.id == "c"
     assert "mean rank is 1.33 (b 1.67, d 3)" in pick.reason
+
+
+def test_ties_go_to_a_likelihood_then_to_fewer_parameters():
+    both = {"column_shapes": 0.9}
+    pick = pick_of(report(row("a", None, **both), row("b", -4.0, **both)))
+    assert pick.ranks == {"a": 1.5, "b": 1.5}
+    assert pick.id == "b"
+    assert pick.reason.endswith("a ties with it, and it alone has a cross-validated likelihood.")
+    large, small = row("large", -5.0, **both), row("small", -4.0, "mass", **both)
+    large, small = (dataclasses.replace(one, cost=Cost(parameters=n)) for one, n in ((large, 90), (small, 8)))
+    for order in ((large, small), (small, large)):
+        pick = pick_of(report(*order))
+        assert pick.id == "small"
+        assert pick.reason.endswith("large ties with it, and it has fewer parameters.")
+    same = dataclasses.replace(small, id="same", log_likelihood=row("x", 1.0, "other").log_likelihood)
+    assert "small ties with it, and it comes first" in pick_of(report(same, small)).reason
 
 
 def test_a_metric_that_a_finalist_lacks_does_not_count():
@@ -162,14 +179,35 @@ def test_the_number_of_rows_and_the_file_are_checked_first(cli, table, tmp_path)
         genzoo.synthesize(table, 5, tmp_path / "folder.csv", progress=False)
 
 
-def test_usual_candidates_have_a_likelihood_and_are_fitted_without_steps():
+def test_usual_candidates_have_a_likelihood_and_keep_no_rows():
     tried, others = usual_candidates(get_registry())
-    assert {"copula", "arf", "gmm", "naive-bayes"} <= set(tried)
+    assert {"copula", "arf", "gmm", "naive-bayes", "flow"} <= set(tried)
     assert others["kde"] == others["smote"] == "it keeps training rows"
     assert others["autoencoder"] == "it has no likelihood"
-    assert "step by step" in others["vae"]
-    assert "step by step" in others["flow"]
     assert "dcgan" not in {*tried, *others}  # it takes images only
+
+
+def prepared(rows, tmp_path, models=None, **settings):
+    events = np.random.default_rng(0).normal(size=(rows, 2))
+    common = {"seed": 0, "device": "cpu"}
+    spec = genzoo.DataSpec((2,), "table", (genzoo.Feature("a"), genzoo.Feature("b")), storage="float64")
+    data = genzoo.Dataset("rows", spec, events)
+    terms = {"folds": 2, "jobs": 1, "threads": 1, "target": None, **settings}
+    found, why = prepare_synthesis(models, (data, {}), common, file=tmp_path / "new.csv", **terms)
+    return {one.id for one in found.candidates}, why
+
+
+def test_models_of_many_steps_are_tried_if_asked_for(tmp_path):
+    tried, why = prepared(2000, tmp_path / "a")  # 100 epochs of 7 steps
+    assert {"flow", "gmm", "naive-bayes", "arf"} <= tried
+    assert "8,000 steps for these rows" in why["vae"]
+    tried, why = prepared(3000, tmp_path / "b")
+    assert "flow" not in tried
+    assert "1,100 steps for these rows, and more than 1,000 may take minutes; thorough=True tries it" in why["flow"]
+    for chosen in ({"thorough": True}, {"models": ["flow", "vae"]}):
+        tried, why = prepared(3000, tmp_path / "c", **chosen)
+        assert {"flow", "vae"} <= tried
+        assert not {"flow", "vae"} & set(why)
 
 
 def test_a_model_that_says_it_keeps_rows_is_left_out_unless_it_is_alone():

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from genzoo.errors import DataError
 from genzoo.metrics.halves.half_samples import HalfSpread, between_halves
 from genzoo.metrics.metric import Direction, Metric, MetricInput, Need, Score
 from genzoo.metrics.tables.marginals import table_pair
-from genzoo.runtime.seeding import derive
+from genzoo.metrics.tables.multipliers import DRAWS, multipliers, shrunk, simulated_spread
 from genzoo.spec.events import DataSpec
 from genzoo.spec.modality import Modality
 from genzoo.typing import Array
-
-_DRAWS = 96
-"""Number of simulated differences."""
 
 
 class CorrelationDifference(Metric):
@@ -101,43 +96,35 @@ def correlations(events: Array, weights: Array | None = None) -> Array:
 def _spread(x: Array, y: Array, pairs: Array, weights: Array, seed: int) -> HalfSpread:
     """Return the spread of the mean absolute difference of correlations, by a multiplier bootstrap.
 
-    The difference of each pair of columns is normal, with a variance that follows from the events' influence on it. Its
-    true value is estimated by shrinkage: in the mean, the square of the measured one is too large by the variance. No
-    symmetric interval around an absolute value is right everywhere. This one is up to an eighth too wide for equal
-    correlations, and up to a tenth too narrow for differences of about two standard errors.
-
     Arguments:
         x, y: real events and samples, `(N, C)` and `(M, C)`.
         pairs: which pairs of columns count, `(C, C)`.
         weights: weights of the real events, `(N,)`.
-
-    References:
-        "Gaussian Approximations and Multiplier Bootstrap for Maxima of Sums of High-Dimensional Random Vectors"
-        (Chernozhukov et al., 2013).
     """
     pairs = np.triu(pairs)
     gaps = (correlations(x, weights) - correlations(y))[pairs]
-    noise = _noise(x, weights, pairs, derive(seed, "multipliers", 0))
-    noise -= _noise(y, np.ones(len(y)), pairs, derive(seed, "multipliers", 1))
-    # All pairs shrink alike: to shrink small ones more would lose the sign that errors of large ones share.
-    real = max(1 - float((noise**2).mean(axis=0).sum()) / max(float((gaps**2).sum()), 1e-300), 0.0)
-    values = np.abs(gaps * math.sqrt(real) + noise).mean(axis=1)
-    shared = (values - values.mean()) / math.sqrt(_DRAWS - 1)
-    return HalfSpread(math.sqrt(float(shared @ shared)), tuple(shared.tolist()))
+    errors = correlation_errors(x, weights, pairs, seed, 0) - correlation_errors(y, np.ones(len(y)), pairs, seed, 1)
+    true = shrunk(gaps, float((errors**2).mean(axis=0).sum()))
+    return simulated_spread(np.abs(true + errors).mean(axis=1))
 
 
-def _noise(events: Array, weights: Array, pairs: Array, seed: int) -> Array:
-    """Return random errors of the correlations of `pairs`, `(_DRAWS, P)`, with their covariances."""
+def correlation_errors(events: Array, weights: Array, pairs: Array, seed: int, part: int) -> Array:
+    """Return random errors of the correlations of `pairs (C, C)` of columns, `(DRAWS, P)`, with their covariances.
+
+    Arguments:
+        events: `(N, C)`.
+        weights: their weights, `(N,)`.
+        part: 0 for real events, 1 for samples.
+    """
     w = weights / weights.sum()
     z = events - w @ events
     length = np.sqrt(w @ z**2)
     z = np.where(length > 1e-12 * np.abs(events).max(axis=0), z / np.where(length > 0, length, 1.0), 0.0)
     measured = (z * w[:, None]).T @ z
-    rng = np.random.default_rng(seed)
-    found = np.empty((_DRAWS, int(pairs.sum())))
-    for draw in found:
+    found = np.empty((DRAWS, int(pairs.sum())))
+    for draw, drawn in zip(found, multipliers(len(w), seed, part), strict=True):
         # The influence of an event on a correlation r is ab - r (a² + b²) / 2, for standardized values a and b.
-        products = (z * (w * rng.normal(size=len(w)))[:, None]).T @ z
+        products = (z * (w * drawn)[:, None]).T @ z
         own = np.diag(products)
         draw[:] = (products - measured * (own[:, None] + own) / 2)[pairs]
     return found

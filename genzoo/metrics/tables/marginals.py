@@ -7,14 +7,13 @@ References:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import wasserstein_distance
 
 from genzoo.errors import DataError
-from genzoo.metrics.halves.half_samples import HalfSpread, between_halves, half_sample_spread
+from genzoo.metrics.halves.half_samples import between_halves
 from genzoo.metrics.metric import Direction, Metric, MetricInput, Need, Score, check_events
+from genzoo.metrics.tables.multipliers import Gaps, spread_of_mean
 from genzoo.spec.events import Feature, Kind
 from genzoo.spec.modality import Modality
 from genzoo.typing import Array
@@ -37,17 +36,8 @@ def table_pair(given: MetricInput) -> tuple[Array, Array]:
     return real, samples
 
 
-@dataclass(frozen=True, slots=True)
-class Distance:
-    """A distance, or a similarity, between the values of one column.
-
-    Arguments:
-        value: takes real values `(N,)`, their weights or `None`, and samples `(M,)`; returns the distance.
-        between: takes real values and others; returns the distance as a function of weights of both, `(N,)` and `(M,)`.
-    """
-
-    value: Callable[[Array, Array | None, Array], float]
-    between: Callable[[Array, Array], Callable[[Array, Array], float]]
+Distance = Callable[[Array, Array], Gaps]
+"""A distance between the values of one column: takes real values `(N,)` and others `(M,)`."""
 
 
 class Marginal(Metric):
@@ -62,7 +52,7 @@ class Marginal(Metric):
         of: returns the distance of a column for its real values and their weights, or `None` if the column has none.
         unit: unit of the distance.
         excuse: reason that a column has no distance, for messages.
-        direction: `higher` if it is a similarity. Defaults to `lower`: a distance.
+        direction: `higher` for the similarity, 1 minus the distance. Defaults to `lower`: the distance.
     """
 
     needs: frozenset[Need] = frozenset({"samples"})
@@ -91,29 +81,33 @@ class Marginal(Metric):
         if not columns:
             raise DataError(f"The table has no {' or '.join(self._kinds)} column.")
         real, samples = table_pair(given)
-        weights = given.real_weights
-        distances = {i: self._of(real[:, i], weights, given.data.features[i]) for i in columns}
+        weights, drawn = given.weights_of_real, np.ones(len(samples))
+        distances = {i: self._of(real[:, i], given.real_weights, given.data.features[i]) for i in columns}
         known = {i: distance for i, distance in distances.items() if distance is not None}
         names = {i: given.data.features[i].name for i in columns}
         left_out = [names[i] for i in columns if i not in known]
         if not known:
             raise DataError(f"There is nothing to measure: {', '.join(left_out)} {self._excuse}.")
-        parts = {names[i]: distance.value(real[:, i], weights, samples[:, i]) for i, distance in known.items()}
+        apart = {i: distance(real[:, i], samples[:, i]) for i, distance in known.items()}
+        among = [distance(real[:, i], real[:, i]) for i, distance in known.items()]
+        parts = {names[i]: self._value(distance(weights, drawn)) for i, distance in apart.items()}
         notes = (f"left out: {', '.join(left_out)} {self._excuse}.",) if left_out else ()
-        value = float(np.mean(list(parts.values())))
-        protocol = {"unit": self._unit, "columns": len(known)}
-        spread, floor = _spread(known, real, samples, given)
+        spread = spread_of_mean(list(apart.values()), weights, drawn, given.seed)
+        floor = between_halves(lambda u, v: float(np.mean([one(u, v) for one in among])), weights, given.seed)
         return Score(
             self.name,
-            value,
+            float(np.mean(list(parts.values()))),
             self.direction,
             spread.error,
-            protocol,
+            {"unit": self._unit, "columns": len(known)},
             notes=notes,
             parts=worst_first(parts, self.direction),
-            real_halves=floor,
+            real_halves=self._value(floor),
             shared=spread.shared,
         )
+
+    def _value(self, distance: float) -> float:
+        return 1 - distance if self.direction == "higher" else distance
 
 
 def worst_first(parts: Mapping[str, float], direction: Direction) -> dict[str, float]:
@@ -121,80 +115,49 @@ def worst_first(parts: Mapping[str, float], direction: Direction) -> dict[str, f
     return dict(sorted(parts.items(), key=lambda part: part[1], reverse=direction == "lower"))
 
 
-def _spread(known: dict[int, Distance], real: Array, samples: Array, given: MetricInput) -> tuple[HalfSpread, float]:
-    """Return the spread of the mean distance of some columns, and the mean distance between halves of real events."""
-    apart = [distance.between(real[:, i], samples[:, i]) for i, distance in known.items()]
-    among = [distance.between(real[:, i], real[:, i]) for i, distance in known.items()]
-    weights = given.weights_of_real
-    spread = half_sample_spread(
-        lambda u, v: float(np.mean([column(u, v) for column in apart])), weights, len(samples), given.seed
-    )
-    floor = between_halves(lambda u, v: float(np.mean([column(u, v) for column in among])), weights, given.seed)
-    return spread, floor
-
-
 def _wasserstein(real: Array, weights: Array | None, _: Feature) -> Distance | None:
     if not np.ptp(real) > 0:
         return None
     scale = float(real.std() if weights is None else np.sqrt(np.cov(real, aweights=weights, ddof=0)))
 
-    def value(x: Array, w: Array | None, y: Array) -> float:
-        return float(wasserstein_distance(x, y, w)) / scale
+    def between(x: Array, y: Array) -> Gaps:
+        values, gaps = _distribution_gaps(x, y)
+        steps = np.diff(values, append=values[-1]) / scale
+        return Gaps(gaps, lambda found: float(np.abs(found) @ steps))  # the area between the distribution functions
 
-    def between(x: Array, y: Array) -> Callable[[Array, Array], float]:
-        order = np.concatenate([x, y]).argsort()
-        steps = np.diff(np.concatenate([x, y])[order])
+    return between
 
-        def of(u: Array, v: Array) -> float:
-            # The area between the distribution functions; sorting once serves all weights.
-            gaps = np.cumsum(np.concatenate([u / u.sum(), -v / v.sum()])[order])[:-1]
-            return float(np.abs(gaps) @ steps) / scale
 
-        return of
+def _kolmogorov(*_: object) -> Distance:
+    """Return the Kolmogorov-Smirnov distance: the largest difference of the distribution functions."""
+    return lambda x, y: Gaps(_distribution_gaps(x, y)[1], lambda found: float(np.abs(found).max()))
 
-    return Distance(value, between)
+
+def _distribution_gaps(x: Array, y: Array) -> tuple[Array, Callable[[Array], Array]]:
+    """Return the values that occur, `(G,)`, and a function: the sums of shares up to each value, `(G,)`.
+
+    Sorting once serves all weights.
+    """
+    both = np.concatenate([x, y])
+    order = both.argsort()
+    last = np.flatnonzero(np.diff(both[order], append=np.inf) > 0)  # of equal values
+    return both[order][last], lambda shares: np.cumsum(shares[order])[last]
 
 
 def _total_variation(_: Array, __: Array | None, feature: Feature) -> Distance:
     assert feature.levels is not None
     count = len(feature.levels)
 
-    def shares(values: Array, weights: Array | None = None) -> Array:
-        total = len(values) if weights is None else weights.sum()
-        return np.bincount(values.astype(np.int64), weights, count) / total
+    def between(x: Array, y: Array) -> Gaps:
+        codes = np.concatenate([x, y]).astype(np.int64)
+        return Gaps(lambda shares: np.bincount(codes, shares, count), lambda found: float(np.abs(found).sum() / 2))
 
-    def between(x: Array, y: Array) -> Callable[[Array, Array], float]:
-        return lambda u, v: float(np.abs(shares(x, u) - shares(y, v)).sum() / 2)
-
-    return Distance(lambda x, w, y: float(np.abs(shares(x, w) - shares(y)).sum() / 2), between)
+    return between
 
 
-def _kolmogorov(*_: object) -> Distance:
-    """Return the Kolmogorov-Smirnov distance: the largest difference of the distribution functions."""
-
-    def between(x: Array, y: Array) -> Callable[[Array, Array], float]:
-        both = np.concatenate([x, y])
-        order = both.argsort()
-        last = np.flatnonzero(np.diff(both[order], append=np.inf) > 0)  # of equal values
-
-        def of(u: Array, v: Array) -> float:
-            gaps = np.cumsum(np.concatenate([u / u.sum(), -v / v.sum()])[order])[last]
-            return float(np.abs(gaps).max())
-
-        return of
-
-    return Distance(lambda x, w, y: between(x, y)(np.ones(len(x)) if w is None else w, np.ones(len(y))), between)
-
-
-def _similar_shape(real: Array, weights: Array | None, feature: Feature) -> Distance:
-    """Return 1 minus the distance that suits a column: `KSComplement` or `TVComplement` of SDMetrics."""
-    own = (_kolmogorov if feature.levels is None else _total_variation)(real, weights, feature)
-
-    def between(x: Array, y: Array) -> Callable[[Array, Array], float]:
-        apart = own.between(x, y)
-        return lambda u, v: 1 - apart(u, v)
-
-    return Distance(lambda x, w, y: 1 - own.value(x, w, y), between)
+def _shape(real: Array, weights: Array | None, feature: Feature) -> Distance | None:
+    """Return the distance that suits a column: 1 minus `KSComplement` or `TVComplement` of SDMetrics."""
+    return (_kolmogorov if feature.levels is None else _total_variation)(real, weights, feature)
 
 
 wasserstein = Marginal(
@@ -210,7 +173,7 @@ total_variation = Marginal(
 column_shapes = Marginal(
     "column-shapes",
     ("continuous", "count", "binary", "categorical"),
-    _similar_shape,
+    _shape,
     "1 - Kolmogorov-Smirnov or total variation distance",
     "have no values",
     "higher",

@@ -15,17 +15,18 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
 from genzoo.errors import DataError
-from genzoo.metrics.halves.half_samples import FLOORS, SPLITS, HalfSpread, between_halves, half_sample_spread
+from genzoo.metrics.halves.half_samples import FLOORS, HalfSpread, between_halves
 from genzoo.metrics.metric import Direction, Metric, MetricInput, Need, Score
-from genzoo.metrics.tables.correlations import correlations
+from genzoo.metrics.tables.correlations import correlation_errors, correlations
 from genzoo.metrics.tables.marginals import table_pair, worst_first
+from genzoo.metrics.tables.multipliers import DRAWS, Gaps, share_errors, shrunk, signed_shares, simulated_spread
 from genzoo.spec.events import DataSpec
 from genzoo.spec.modality import Modality
 from genzoo.typing import Array
@@ -149,18 +150,29 @@ class _Pairs:
 
     def between(self, x: _Side, y: _Side) -> Callable[[Array, Array], Array]:
         """Return a function of the weights of `x (N)` and `y (M)`: the similarity of each pair, `(P,)`."""
-        rows = len(x.numbers) + len(y.numbers)
-        each = functools.partial(self._groups, np.concatenate([x.codes, y.codes], axis=1).astype(np.int32))
-        groups = list(each()) if rows * len(self.columns) <= _KEPT else None
+        tables = self.tables(x, y)
 
         def similarities(u: Array, v: Array) -> Array:
-            gaps = np.abs(correlations(x.numbers, u) - correlations(y.numbers, v)) if self.correlated else _NONE
-            signed = np.concatenate([u / u.sum(), -v / v.sum()])
-            tables = [group.gaps(signed) for group in (each() if groups is None else groups)]
-            found: Array = 1 - np.concatenate([gaps[np.triu_indices(len(gaps), 1)], *tables]) / 2
+            gaps = np.abs(self.correlations(x, u) - self.correlations(y, v))
+            signed = signed_shares(u, v)
+            found: Array = 1 - np.concatenate([gaps, *(group.size(group.gaps(signed)) for group in tables())]) / 2
             return found
 
         return similarities
+
+    def correlations(self, side: _Side, weights: Array) -> Array:
+        """Return the correlations of the pairs of numbers, `(correlated,)`, for weights of the events `(N,)`."""
+        found = correlations(side.numbers, weights) if self.correlated else _NONE
+        return found[np.triu_indices(len(found), 1)]
+
+    def tables(self, x: _Side, y: _Side) -> Callable[[], Iterable[_Group]]:
+        """Return a function that returns the tables of all other pairs; few ones stay in memory."""
+        rows = len(x.numbers) + len(y.numbers)
+        each = functools.partial(self._groups, np.concatenate([x.codes, y.codes], axis=1).astype(np.int32))
+        if rows * len(self.columns) > _KEPT:
+            return each
+        groups = list(each())
+        return lambda: groups
 
     def _groups(self, codes: Array) -> Iterator[_Group]:
         """Yield the tables of each column with the columns after it, for the codes of all events `(C, N + M)`."""
@@ -189,15 +201,26 @@ class _Group:
     cells: Array
     ends: Array
 
-    def gaps(self, signed: Array) -> Array:
-        """Return the sum of the absolute differences between each table of `x` and of `y`, `(Q,)`.
+    @property
+    def starts(self) -> Array:
+        """The number of cells before each table, `(Q,)`."""
+        return np.concatenate([[0], self.ends[:-1]])
 
-        Arguments:
-            signed: shares of the events of `x`, then shares of the events of `y` times -1, `(N + M,)`.
-        """
-        shares = np.bincount(self.cells.ravel(), np.tile(signed, len(self.cells)), self.ends[-1])
-        found: Array = np.add.reduceat(np.abs(shares), np.concatenate([[0], self.ends[:-1]]))
+    def gaps(self, signed: Array) -> Array:
+        """Return the sums of signed shares `(N + M,)` in the cells of all tables, `(ends[-1],)`."""
+        return np.bincount(self.cells.ravel(), np.tile(signed, len(self.cells)), self.ends[-1])
+
+    def size(self, gaps: Array) -> Array:
+        """Return the sum of the absolute differences between the tables of `x` and of `y`, `(Q,)`."""
+        found: Array = np.add.reduceat(np.abs(gaps), self.starts)
         return found
+
+    def shrunk(self, u: Array, v: Array) -> Array:
+        """Return estimates of the true gaps, all of a table shrunk alike, for weights `u (N,)` and `v (M,)`."""
+        whole = Gaps(self.gaps, lambda gaps: float(np.abs(gaps).sum()))
+        gaps, variance = self.gaps(signed_shares(u, v)), whole.variance(u, v)
+        parts = zip(np.split(gaps, self.ends[:-1]), np.split(variance, self.ends[:-1]), strict=True)
+        return np.concatenate([shrunk(own, float(error.sum())) for own, error in parts])
 
 
 def _by_column(pairs: _Pairs, names: list[str]) -> list[tuple[str, Array]]:
@@ -212,18 +235,40 @@ def _left_out(data: DataSpec, pairs: _Pairs) -> tuple[str, ...]:
 
 
 def _spread(pairs: _Pairs, x: _Side, y: _Side, weights: Array, seed: int) -> HalfSpread:
-    """Return the spread of the mean similarity; of wide tables, from fewer rows.
+    """Return the spread of the mean similarity, by a multiplier bootstrap; of wide tables, from fewer rows.
 
-    The variance is proportional to one over the number of rows, which scales it back.
+    The variance of gaps is proportional to one over the number of rows, which scales it back.
     """
     counts = len(weights), len(y.numbers)
-    most = max(_COUNTED // (2 * SPLITS * max(len(pairs.columns) - pairs.correlated, 1)), _LEAST)
+    most = max(_COUNTED // (DRAWS * max(len(pairs.columns) - pairs.correlated, 1)), _LEAST)
     share = min(1.0, most / min(counts))
     rows, drawn = (np.linspace(0, count - 1, round(share * count)).astype(np.int64) for count in counts)
-    between = pairs.between(x.thinned(rows), y.thinned(drawn))
-    found = half_sample_spread(lambda u, v: float(between(u, v).mean()), weights[rows], len(drawn), seed)
-    scale = math.sqrt(share)
-    return HalfSpread(found.error * scale, tuple(scale * part for part in found.shared))
+    x, y, u, v = x.thinned(rows), y.thinned(drawn), weights[rows], np.ones(len(drawn))
+    total = _correlation_sizes(pairs, x, y, u, v, seed, math.sqrt(share))
+    tables = pairs.tables(x, y)
+    kept = [group.shrunk(u, v) for group in tables()]
+    for draw, errors in enumerate(share_errors(u, v, seed)):
+        for group, gaps in zip(tables(), kept, strict=True):
+            total[draw] += group.size(gaps + math.sqrt(share) * group.gaps(errors)).sum()
+    return simulated_spread(total / 2 / len(pairs.columns))
+
+
+def _correlation_sizes(pairs: _Pairs, x: _Side, y: _Side, u: Array, v: Array, seed: int, scale: float) -> Array:
+    """Return simulated sums of absolute differences of correlations, `(DRAWS,)`; 0 if there are none.
+
+    Arguments:
+        u, v: weights of both sides, `(N,)` and `(M,)`.
+        scale: factor on the errors.
+    """
+    if not pairs.correlated:
+        return np.zeros(DRAWS)
+    above = np.triu(np.ones((len(pairs.numbers),) * 2, dtype=bool), 1)
+    sides = enumerate(((x, u), (y, v)))
+    mine, theirs = (correlation_errors(side.numbers, own, above, seed, part) for part, (side, own) in sides)
+    errors = mine - theirs
+    true = shrunk(pairs.correlations(x, u) - pairs.correlations(y, v), float((errors**2).mean(axis=0).sum()))
+    sizes: Array = np.abs(true + scale * errors).sum(axis=1)
+    return sizes
 
 
 pair_trends = PairTrends()

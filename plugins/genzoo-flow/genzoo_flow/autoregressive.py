@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from genzoo_flow.coupling import LOG_NORMALIZER
-from genzoo_flow.network import Network
+from genzoo_flow.network import Network, widened
 from genzoo_flow.options import FlowOptions
 from genzoo_flow.spline import Splines, forward, inverse, spline_size, splines_of
 
@@ -29,6 +29,8 @@ _WIDEST = 4.0
 
 class Conditionals(nn.Module):
     """Each column given any others: a normal distribution, moved through a spline and scaled.
+
+    Except in training, all is computed in float64, so that samples return to their noise.
 
     Arguments:
         size: number of columns, D.
@@ -44,14 +46,15 @@ class Conditionals(nn.Module):
 
     def log_prob(self, z: Tensor, condition: Tensor | None = None, missing: Tensor | None = None) -> Tensor:
         """Return the log-density of the known values of `z (N, D)`, each given the known ones before it, `(N,)`."""
-        known = torch.ones_like(z, dtype=torch.bool) if missing is None else ~missing
+        known, given = torch.ones_like(z, dtype=torch.bool) if missing is None else ~missing, z
+        z = widened(z, self.training)
         total, some = z.new_zeros(len(z)), max(1, _NUMBERS // max(1, 2 * z.numel()))
         for start in range(0, self._size, some):
             places = torch.arange(start, min(start + some, self._size), device=z.device)
             before = torch.arange(self._size, device=z.device) < places[:, None]  # (P, D)
             raw = self._raw(z[:, None], before & known[:, None], condition, places)
             total = total + (_log_prob(z[:, places], raw, self._bins) * known[:, places]).sum(1)
-        return total
+        return total.to(given.dtype)
 
     def estimate(self, z: Tensor, condition: Tensor | None = None, missing: Tensor | None = None) -> Tensor:
         """Return the log-density of the known values of `z (N, D)` in random orders, from a random part of it, `(N,)`.
@@ -77,6 +80,7 @@ class Conditionals(nn.Module):
         Returns:
             The events, `(N, D)`, and the log-densities of their drawn values, `(N,)`.
         """
+        own, z, noise = z.dtype, widened(z, self.training), widened(noise, self.training)
         total = z.new_zeros(len(z))
         for place in range(self._size):
             column = torch.tensor([place], device=z.device)
@@ -89,7 +93,7 @@ class Conditionals(nn.Module):
             here = torch.arange(self._size, device=z.device) == place
             z = torch.where(here & new[:, None], drawn, z)
             known = known | here
-        return z, total
+        return z.to(own), total.to(own)
 
     def sample(self, noise: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return the events of standard normal `noise (N, D)`."""
@@ -111,7 +115,7 @@ class Conditionals(nn.Module):
         hidden = self.network.hidden(self._inputs(z, seen, given))  # (N, P, H)
         weight = self.network.last.weight.view(self._size, self._numbers, -1)[places]  # (P, numbers, H)
         bias = self.network.last.bias.view(self._size, self._numbers)[places]
-        return torch.einsum("nph,pkh->npk", hidden, weight) + bias
+        return torch.einsum("nph,pkh->npk", hidden, weight.to(hidden.dtype)) + bias.to(hidden.dtype)
 
 
 def _parts(raw: Tensor, bins: int) -> tuple[Tensor, Tensor, Splines]:

@@ -15,7 +15,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from genzoo_flow.network import Network
+from genzoo_flow.network import Network, widened
 from genzoo_flow.options import FlowOptions
 from genzoo_flow.spline import Splines, forward, inverse, spline_size, splines_of
 
@@ -41,14 +41,19 @@ class Rotations(nn.Module):
         self.register_buffer("permutations", torch.stack([torch.eye(size)[order].mT for order in orders]))
         self.raw = nn.Parameter(torch.zeros(len(orders), size, size)) if learned else None
 
-    def forward(self) -> Tensor:
-        """Return orthogonal matrices, `(L, D, D)`: events are multiplied by one from the right."""
+    def forward(self, dtype: torch.dtype) -> Tensor:
+        """Return orthogonal matrices, `(L, D, D)`: events of type `dtype` are multiplied by one from the right.
+
+        The type matters: in float32 the transpose is the inverse to seven digits only, and later splines stretch the
+        rest up to a thousandfold.
+        """
         if self.raw is None:
-            return self.permutations
-        skew = self.raw - self.raw.mT
+            return self.permutations.to(dtype)
+        raw = self.raw.to(dtype)
+        skew = raw - raw.mT
         one = torch.eye(skew.shape[-1], device=skew.device, dtype=skew.dtype)
         turned: Tensor = torch.linalg.solve_ex(one - skew, one + skew).result
-        return self.permutations @ turned
+        return self.permutations.to(dtype) @ turned
 
 
 class Constant(nn.Module):
@@ -59,7 +64,7 @@ class Constant(nn.Module):
         self.raw = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.raw.expand(len(x), -1)
+        return self.raw.to(x.dtype).expand(len(x), -1)
 
 
 class Coupling(nn.Module):
@@ -80,9 +85,8 @@ class Coupling(nn.Module):
         self.network = Network(inputs, outputs, config.widths, config.dropout) if inputs else Constant(outputs)
 
     def _splines(self, kept: Tensor, condition: Tensor | None) -> Splines:
-        own = next(self.network.parameters()).dtype
         seen = kept if condition is None else torch.cat([kept, condition.to(kept.dtype)], -1)
-        raw = self.network(seen.to(own)).to(kept.dtype)
+        raw = self.network(seen)
         return splines_of(raw.unflatten(-1, (-1, spline_size(self._bins))), self._bins)
 
     def forward(self, z: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -100,8 +104,7 @@ class Coupling(nn.Module):
 class Couplings(nn.Module):
     """A standard normal distribution, moved through couplings.
 
-    Except in training, events pass the splines in float64, and the networks see them rounded to the type of their
-    weights. Forward and back, a network then sees the same numbers, so that the inverse returns the events.
+    Except in training, all is computed in float64, so that the inverse returns the events.
 
     Arguments:
         size: number of columns, D.
@@ -117,24 +120,20 @@ class Couplings(nn.Module):
 
     def forward(self, z: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Map events `z (N, D)` to noise; return it with the log-determinants, `(N,)`."""
-        wide = self._wide(z)
+        wide = widened(z, self.training)
         total = wide.new_zeros(len(z))
-        for coupling, rotation in zip(self.couplings, self.rotations().to(wide.dtype), strict=True):
+        for coupling, rotation in zip(self.couplings, self.rotations(wide.dtype), strict=True):
             wide, logs = coupling(wide @ rotation, condition)
             total = total + logs
         return wide.to(z.dtype), total.to(z.dtype)
 
     def inverse(self, noise: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return the events that `forward` maps to `noise (N, D)`."""
-        wide = self._wide(noise)
-        for coupling, rotation in zip(reversed(self.couplings), self.rotations().to(wide.dtype).flip(0), strict=True):
+        wide = widened(noise, self.training)
+        for coupling, rotation in zip(reversed(self.couplings), self.rotations(wide.dtype).flip(0), strict=True):
             assert isinstance(coupling, Coupling)
             wide = coupling.inverse(wide, condition) @ rotation.mT
         return wide.to(noise.dtype)
-
-    def _wide(self, z: Tensor) -> Tensor:
-        """Return numbers in the type that splines compute in; Apple's GPUs have no float64."""
-        return z if self.training or z.device.type == "mps" else z.double()
 
     def log_prob(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return the log-density of `z (N, D)`, `(N,)`."""

@@ -1,11 +1,14 @@
 """Splines and couplings against zuko, finite differences and their own inverses."""
 
+import copy
+
 import pytest
 import torch
 from sklearn.datasets import load_iris
 
 import genzoo
-from genzoo_flow.coupling import Couplings
+from genzoo_flow.autoregressive import Conditionals
+from genzoo_flow.coupling import Couplings, Rotations
 from genzoo_flow.options import FlowOptions
 from genzoo_flow.spline import _LEAST, _ONE, BOUND, Splines, forward, inverse, spline_size, splines_of
 
@@ -74,6 +77,31 @@ def test_a_trained_model_inverts_in_single_precision(tmp_path):
     model = genzoo.train("flow", "iris", out=tmp_path / "run", device="cpu", precision="fp32").load()
     x = torch.from_numpy(load_iris().data)
     assert largest_error(model.generator.couplings.eval(), model.transform(x).float()) <= 1e-5
+
+
+def test_transposes_of_rotations_are_their_inverses_in_double_precision():
+    torch.manual_seed(0)
+    rotations = Rotations([[1, 2, 0, 3]] * 5, learned=True)
+    rotations.raw.data = torch.randn_like(rotations.raw)
+    turned = rotations(torch.float64)
+    assert torch.allclose(turned @ turned.mT, torch.eye(4, dtype=torch.float64).expand(5, 4, 4), atol=1e-14)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("kind", [Couplings, Conditionals])
+def test_only_the_rounding_of_rows_and_noise_is_in_single_precision(kind, seed):
+    """Weights in float32 act as the same weights in float64, so a row returns as well as its rounded noise allows."""
+    torch.manual_seed(seed)
+    flow = kind(3, 1, FlowOptions(dropout=0.0, widths=(16, 16))).eval()
+    for parameter in flow.parameters():
+        parameter.data += 0.2 * torch.randn_like(parameter)
+    wide = copy.deepcopy(flow).double()
+    x, condition = torch.randn(200, 3), torch.randn(200, 1)
+    with torch.no_grad():
+        for narrow_of, wide_of in ((flow.sample, wide.sample), (flow.log_prob, wide.log_prob)):
+            found = narrow_of(x, condition)
+            assert found.dtype == torch.float32
+            assert torch.allclose(found, wide_of(x.double(), condition.double()).float(), rtol=1e-6, atol=1e-6)
 
 
 def test_log_determinants_of_couplings_are_those_of_their_jacobians():
