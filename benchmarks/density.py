@@ -271,10 +271,9 @@ def measure_speed(rounds: int) -> None:
             rounds,
         )
         sizes = [sum(p.numel() for p in flow.parameters()) for flow in (ours, theirs)]
-        bar = "2" if width == 64 else "no bar"
         print(
             f"speed: 512 rows, 6 columns, 6 couplings, width {width}: {found['flow']:.1f} ms, "
-            f"zuko {found['zuko']:.1f} ms, {found['zuko'] / found['flow']:.2f} times as fast ({bar}); "
+            f"zuko {found['zuko']:.1f} ms, {found['zuko'] / found['flow']:.2f} times as fast (2); "
             f"products of matrices alone {found['products']:.1f} ms, so at most "
             f"{found['zuko'] / found['products']:.2f} times; weights {sizes[0]}, {sizes[1]}",
             flush=True,

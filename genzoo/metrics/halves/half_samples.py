@@ -81,6 +81,19 @@ WeightedStatistic = Callable[[Array, Array], float]
 """A comparison of fixed events `x (N, ...)` and `y (M, ...)`: takes their weights, `(N,)` and `(M,)`."""
 
 
+def half_sample_spread(statistic: WeightedStatistic, weights: Array, count: int, seed: int) -> HalfSpread:
+    """Return the spread of a comparison of real events and samples.
+
+    Arguments:
+        weights: weights of the real events, `(N,)`.
+        count: number of samples.
+    """
+    pairs = zip(random_halves(len(weights), seed, 0), random_halves(count, seed, 1), strict=True)
+    both = [(statistic(weights * u, 1.0 * v), statistic(weights * ~u, 1.0 * ~v)) for u, v in pairs]
+    first, second = np.array(both, np.float64).T
+    return HalfSpread.of(first, second)
+
+
 def between_halves(statistic: WeightedStatistic, weights: Array, seed: int, splits: int = FLOORS) -> float:
     """Return the mean of a comparison of one half of the real events with the other half.
 
