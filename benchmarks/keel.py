@@ -33,10 +33,23 @@ from sklearn.datasets import load_iris
 
 import genzoo
 
-MODELS = (
-    "arf autoencoder copula factor-analysis flow gaussian gmm kde mfa naive-bayes ppca smote t-mixture vae"
-).split()
-METRICS = "classifier-two-sample column-shapes pair-trends wasserstein total-variation coverage".split()
+MODELS = [
+    "arf",
+    "autoencoder",
+    "copula",
+    "factor-analysis",
+    "flow",
+    "gaussian",
+    "gmm",
+    "kde",
+    "mfa",
+    "naive-bayes",
+    "ppca",
+    "smote",
+    "t-mixture",
+    "vae",
+]
+METRICS = ["classifier-two-sample", "column-shapes", "pair-trends", "wasserstein", "total-variation", "coverage"]
 FIGURES = ("log-likelihood", *METRICS)
 
 NOT_FOR_IT = (2, 4)

@@ -20,6 +20,7 @@ from scipy.stats import rankdata
 from genzoo.comparison.api import prepare_comparison, settings_of_call
 from genzoo.comparison.comparison import Comparison
 from genzoo.config.counts import check_count
+from genzoo.data.dataset import Dataset
 from genzoo.data.opening.given import AnyData
 from genzoo.errors import ConfigError, DataError, GenzooError
 from genzoo.inference.export import check_suffix, save_events
@@ -39,6 +40,10 @@ FOLDS = 5
 
 _OF_SAMPLES = ("column-shapes", "pair-trends", "classifier-two-sample", "tstr")
 """Metrics that decide between models whose likelihoods cannot be compared."""
+
+
+_FEW_TEXTS, _RARE_TEXTS = 5, 0.05
+"""Least number of texts that stand in one row only, and least share of the rows with one, to say so."""
 
 
 _REASONS = 3
@@ -230,9 +235,8 @@ def write_synthesis(comparison: Comparison, not_tried: Mapping[str, str], file: 
     keeping = {one.id for one in comparison.candidates if models.get(one.config.model).spec.keeps_rows}
     pick = pick_of(found, keeping)
     marked = tuple(_marked(row, pick.id) for row in found.rows)
-    report = dataclasses.replace(
-        found, best=pick.id, rows=marked, notes=(pick.reason, *_about(pick, not_tried), *found.notes)
-    )
+    notes = (pick.reason, *about_rare_texts(comparison.dataset), *_about(pick, not_tried), *found.notes)
+    report = dataclasses.replace(found, best=pick.id, rows=marked, notes=notes)
     try:
         report = comparison.keep_best(report)
     finally:
@@ -245,6 +249,23 @@ def write_synthesis(comparison: Comparison, not_tried: Mapping[str, str], file: 
             raise GenzooError(f"{pick.id} drew values that are not finite. Leave it out, and pick among the others.")
         save_events(file, events, fitted.data, conditions=conditions)
     return Synthesis(file, n, seed, pick, dict(not_tried), report, run)
+
+
+def about_rare_texts(dataset: Dataset) -> list[str]:
+    """Return a sentence for each column in which many rows have a text of their own, which synthetic rows repeat."""
+    sentences = []
+    for place, feature in enumerate(dataset.spec.features):
+        if feature.levels is None:
+            continue
+        codes = np.asarray(dataset.events[:, place], np.float64)
+        codes = codes[np.isfinite(codes)].astype(np.int64)
+        alone = int((np.bincount(codes) == 1).sum())
+        if alone >= max(_FEW_TEXTS, _RARE_TEXTS * len(codes)):
+            sentences.append(
+                f"Synthetic rows repeat the texts of {feature.name!r}, and {alone} of them stand in one row only. They "
+                f"may show whom a row is about. To leave the column out, use {argument('drop', [feature.name])}."
+            )
+    return sentences
 
 
 def _about(pick: Pick, not_tried: Mapping[str, str]) -> list[str]:
