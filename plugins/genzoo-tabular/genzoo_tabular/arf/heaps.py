@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from genzoo_tabular.copula.cells import cells
 from genzoo_tabular.copula.quantiles import heavy_values
+
+_SHARE = 0.1
+"""Least share of the rows that have the value. A tree can give a smaller heap leaves of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,8 @@ class Heaps:
     def of(x: Tensor, weights: Tensor, count: bool) -> Heaps:
         """Find the values in a column `x (N,)` that so many rows share that no smooth density has them."""
         ends, below = cells(x.numpy(), weights.numpy(), 1e-3)
-        place = torch.as_tensor(heavy_values(below))
+        heavy = heavy_values(below)
+        place = torch.as_tensor(heavy[np.diff(below)[heavy] >= _SHARE])
         values, bounds = torch.unique(x)[place], torch.as_tensor(ends)
         if count:
             return Heaps(values, values - 0.5, values + 0.5)
