@@ -75,7 +75,7 @@ def with_heaps(forest, leaf, column, value, smooth, a, b):
 
 
 def paid(n=400, seed=0):
-    """A number of which 60 % are 0, with a count of which half are 2, which depends on it, and two others."""
+    """Four columns: the number is 0 in 60 % of the rows, and the count, which depends on it, is often 2."""
     data = mixed(n, seed)
     rng = np.random.default_rng(seed)
     data[:, 0] = np.where(rng.random(n) < 0.6, 0.0, np.exp(data[:, 0]).round(2) + 0.01)

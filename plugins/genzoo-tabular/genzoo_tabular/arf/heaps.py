@@ -52,7 +52,7 @@ class Heaps:
 
 
 def log_with_heaps(logs: Tensor, x: Tensor, ends: Tensor, heaps: Tensor, share: Tensor) -> Tensor:
-    """Return the log-densities at `x (P,)` of columns in leaves with heaps, from the log-densities without any, `(P,)`.
+    """Return the log-densities at `x (P,)` of a column with heaps, from the log-densities of its other values, `(P,)`.
 
     Arguments:
         ends: ends of the leaves, `(P, 2)`.
