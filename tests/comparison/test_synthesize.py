@@ -8,7 +8,9 @@ import pytest
 
 import genzoo
 from genzoo.comparison.pick import pick_of
-from genzoo.comparison.synthesize import prepare_synthesis, usual_candidates
+from genzoo.comparison.synthesize import about_rare_texts, prepare_synthesis, usual_candidates
+from genzoo.config.data import DataSettings
+from genzoo.data.loading import open_dataset
 from genzoo.errors import ConfigError, DataError
 from genzoo.metrics.metric import Score
 from genzoo.plugins.manager import get_registry
@@ -135,6 +137,22 @@ def test_rows_report_and_model_are_written(table, tmp_path):
         table, 50, tmp_path / "new.csv", models=["copula", "naive-bayes"], folds=2, target="sport", progress=False
     )
     assert again.out.read_text().splitlines() == lines  # the comparison is continued, and rows follow the seed
+
+
+def test_texts_that_stand_in_one_row_only_are_reported(cli, table):
+    lines = table.read_text().splitlines()
+    ids = [f"{line},p{i:03}@x.org" for i, line in enumerate(lines[1:])]
+    table.write_text("\n".join([f"{lines[0]},email", *ids]) + "\n")
+    for words in ((), ("--drop", "email")):
+        dataset = open_dataset(DataSettings(source=str(table), drop=words[1:]), get_registry())
+        assert len(about_rare_texts(dataset)) == (not words)  # many rows share a sport
+    words = ("synthesize", "people.csv", "-n", 20, "--model", "naive-bayes", "--folds", 2, "--out", "rows.csv")
+    code, out, err = cli(*words)
+    assert code == 0
+    repeated = "Synthetic rows repeat the texts of 'email', and 120 of them stand in one row only."
+    assert repeated in " ".join(out.split())
+    assert repeated in err
+    assert "column 'email' looks like an id" in err
 
 
 def test_the_command_prints_the_same(cli, table):

@@ -51,7 +51,8 @@ def brute_force(forest, row, seen):
             cut = stats.truncnorm((a - center) / deviation, (b - center) / deviation, center, deviation)
             value = row[column]
             count = forest.features[column].kind == "count"
-            part *= cut.cdf(value + 0.5) - cut.cdf(value - 0.5) if count else cut.pdf(value)
+            smooth = cut.cdf(value + 0.5) - cut.cdf(value - 0.5) if count else cut.pdf(value)
+            part *= with_heaps(forest, leaf, column, value, smooth, a, b)
         for place, column in enumerate(forest.named):
             if column in seen:
                 rank = int(forest.ranks[forest.slices[place]][int(row[column])])
@@ -59,6 +60,27 @@ def brute_force(forest, row, seen):
                 part *= inside * float(forest.shares[leaf, forest.slices[place].start + rank])
         total += part
     return total
+
+
+def with_heaps(forest, leaf, column, value, smooth, a, b):
+    """Density in a leaf from `a` to `b` if some values have a share of their own."""
+    shares = forest.heap_shares.reshape(len(forest.log_weights), -1)[leaf] if len(forest.heaps) else ()
+    rest, heaped = 1.0, 0.0
+    for own, (_, low, high), share in zip(forest.heap_columns, forest.heaps, shares, strict=True):
+        if own == column:
+            rest -= float(share)
+            low, high = max(float(low), a), min(float(high), b)
+            heaped += float(share) / (high - low) if low < value <= high else 0.0
+    return heaped + rest * smooth
+
+
+def paid(n=400, seed=0):
+    """Four columns: the number is 0 in 60 % of the rows, and the count, which depends on it, is often 2."""
+    data = mixed(n, seed)
+    rng = np.random.default_rng(seed)
+    data[:, 0] = np.where(rng.random(n) < 0.6, 0.0, np.exp(data[:, 0]).round(2) + 0.01)
+    data[:, 3] = np.where(rng.random(n) < np.where(data[:, 0] > 0, 0.9, 0.3), 2, rng.integers(0, 20, n))
+    return data
 
 
 def intervals(forest):
@@ -102,6 +124,49 @@ def test_the_density_integrates_to_one_between_thresholds():
     density = lambda x: float(forest.log_prob(torch.tensor([[x]], dtype=torch.float64)).exp())  # noqa: E731
     total = sum(integrate.fixed_quad(np.vectorize(density), a, b, n=40)[0] for a, b in itertools.pairwise(ends))
     assert total == pytest.approx(1.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("seen", [(0, 1, 2, 3), (0,), (3,), (0, 3)])
+def test_values_that_many_rows_share_have_a_probability(seen):
+    forest, _ = grown(paid(), trees=2)
+    assert forest.heap_columns.tolist() == [0, 3]
+    assert forest.heaps[:, 0].tolist() == [0.0, 2.0]
+    x = torch.as_tensor(paid(6, seed=1))
+    missing = torch.ones_like(x, dtype=torch.bool)
+    missing[:, list(seen)] = False
+    want = [brute_force(forest, row, seen) for row in x.tolist()]
+    got = forest.log_prob(x.masked_fill(missing, 0.0), missing).exp()
+    np.testing.assert_allclose(got.numpy(), want, rtol=1e-6)
+
+
+def test_samples_repeat_shared_values_as_often_as_rows_do():
+    data = paid(2000)
+    forest, _ = grown(data)
+    drawn = forest.sample(20_000).numpy()
+    for column, value in ((0, 0.0), (3, 2.0)):
+        assert (drawn[:, column] == value).mean() == pytest.approx((data[:, column] == value).mean(), abs=0.02)
+    some = data[:, 0] > 0
+    assert (drawn[drawn[:, 0] > 0, 3] == 2).mean() == pytest.approx((data[some, 3] == 2).mean(), abs=0.05)
+    gone = torch.tensor([[True, False, False, False]]).expand(200, 4)
+    x = torch.as_tensor(data[:200]).masked_fill(gone, 0.0)
+    draws = torch.stack([forest.impute(x, gone, draw=True)[:, 0] for _ in range(100)])
+    means = forest.impute(x, gone)[:, 0]
+    torch.testing.assert_close(means.mean(), draws.mean(), rtol=0.05, atol=0)
+
+
+def test_masses_of_a_count_with_a_shared_value_add_up_to_one():
+    forest, _ = grown(paid()[:, 3:], FEATURES[3:])
+    total = forest.log_prob(torch.arange(400.0, dtype=torch.float64)[:, None]).exp().sum()
+    assert float(total) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_the_density_with_a_shared_value_integrates_to_one():
+    forest, _ = grown(paid()[:, :1], FEATURES[:1])
+    cuts = forest.thresholds[forest.nodes[:, 0] >= 0].double()
+    ends = np.unique(np.concatenate([[-12.0], cuts.numpy(), forest.heaps[:, 1:].flatten().numpy(), [40.0]]))
+    density = lambda x: float(forest.log_prob(torch.tensor([[x]], dtype=torch.float64)).exp())  # noqa: E731
+    total = sum(integrate.fixed_quad(np.vectorize(density), a, b, n=20)[0] for a, b in itertools.pairwise(ends))
+    assert total == pytest.approx(1.0, abs=3e-3)
 
 
 def test_leaves_hold_enough_rows_and_their_shares():

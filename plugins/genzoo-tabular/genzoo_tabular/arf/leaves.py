@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from genzoo_tabular.arf import normals
+from genzoo_tabular.arf.heaps import Heaps
 from genzoo_tabular.arf.model import LeafMixture
 from genzoo_tabular.arf.trees import FlatTrees
 
@@ -44,14 +45,8 @@ def fill_leaves(
     forest.log_weights = (share.log() - np.log(len(trees.roots))).to(forest.log_weights)
     forest.leaves = forest.leaves.new_zeros(size, len(forest.numbers), 4)
     forest.shares = forest.shares.new_zeros(size, forest.shares.shape[1])
-    for place, column in enumerate(forest.numbers):
-        seen = ~missing[:, column]
-        known = _Column(x[seen, column], weights[seen], forest.features[column].kind == "count")
-        weight = (weights * seen)[row]
-        sums = [_sums(leaf, weight * part[row], size) for part in known.powers(x[:, column])]
-        low, high = trees.low[:, column], trees.high[:, column]
-        low = low.clamp_min(-0.5) if known.count else low
-        forest.leaves[:, place] = torch.stack([low, high, *known.fitted(sums, low, high, prior)], 1).to(forest.leaves)
+    found = [_fill_numbers(forest, trees, place, x, missing, weights, prior) for place in range(len(forest.numbers))]
+    forest.set_heaps([heaps for heaps, _ in found], [shares for _, shares in found])
     for place, column in enumerate(forest.named):
         weight = (weights * ~missing[:, column])[row]
         levels = len(forest.features[column].levels or ())
@@ -65,12 +60,36 @@ def fill_leaves(
         )
 
 
+def _fill_numbers(
+    forest: LeafMixture, trees: FlatTrees, place: int, x: Tensor, missing: Tensor, weights: Tensor, prior: float
+) -> tuple[Heaps, Tensor]:
+    """Set the normals of a column of numbers, and return its heaps with their probabilities in leaves, `(L, A)`."""
+    column = forest.numbers[place]
+    size, seen, count = len(trees.low), ~missing[:, column], forest.features[column].kind == "count"
+    row, leaf = forest.reach(x, None)
+    heaps = Heaps.of(x[seen, column], weights[seen], count)
+    which = heaps.which(x[:, column])
+    most = len(heaps.values)
+    loose = seen & (which == most)
+    known = _Column(x[loose, column], weights[loose], count)
+    weight = (weights * loose)[row]
+    sums = [_sums(leaf, weight * part[row], size) for part in known.powers(x[:, column])]
+    low, high = trees.low[:, column], trees.high[:, column]
+    low = low.clamp_min(-0.5) if count else low
+    forest.leaves[:, place] = torch.stack([low, high, *known.fitted(sums, low, high, prior)], 1).to(forest.leaves)
+    own = _sums(leaf * (most + 1) + which[row], (weights * seen)[row], size * (most + 1)).view(size, most + 1)
+    heaped = _sums(which[seen], weights[seen], most + 1)[:most] * heaps.within(low, high)
+    usual = torch.cat([heaped, known.mass(low, high)[:, None] + _FRESH], 1)
+    usual = usual / usual.sum(1, keepdim=True)
+    return heaps, ((own + prior * usual) / (own.sum(1, keepdim=True) + prior))[:, :most]
+
+
 def _sums(place: Tensor, values: Tensor, size: int) -> Tensor:
     return values.new_zeros(size).index_add(0, place, values)
 
 
 class _Column:
-    """The observed values of a column of numbers in all training rows.
+    """The observed values of a column of numbers in all training rows, but for heaps.
 
     Arguments:
         x, weights: values and their weights, `(n,)`.
@@ -93,6 +112,11 @@ class _Column:
         """Return 1, the values, their squares, and the squared widths of the cells around them."""
         cells = self.cells[torch.searchsorted(self.values, x.contiguous()).clamp_max(len(self.values) - 1)]
         return [torch.ones_like(x), x, x**2, cells**2]
+
+    def mass(self, low: Tensor, high: Tensor) -> Tensor:
+        """Return the weight of the values between `low` and `high (L,)`, `(L,)`."""
+        start, end = (torch.searchsorted(self.values, bound.contiguous()) for bound in (low, high))
+        return self.below[0, end] - self.below[0, start]
 
     def fitted(self, sums: list[Tensor], low: Tensor, high: Tensor, prior: float) -> tuple[Tensor, Tensor]:
         """Return centers and deviations of cut normals between `low` and `high (L,)`.

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from genzoo import Feature, Generator, Imputation, Likelihood
 from genzoo_tabular.arf import normals
+from genzoo_tabular.arf.heaps import Heaps, draw_heaps, log_with_heaps
 from genzoo_tabular.arf.reached import Reached
 
 DEEPEST = 60
@@ -28,8 +29,9 @@ class LeafMixture(Generator, Likelihood, Imputation):
     """Trees that divide the space of rows into leaves. Columns are independent inside of a leaf.
 
     A tree is drawn at random, then a leaf by its share of training rows, then each column: numbers from a normal that
-    is cut to the interval of the leaf, counts by rounding such a number, levels by their shares. So the density at a
-    complete row is the mean over trees of the density of the one leaf that the row is in.
+    is cut to the interval of the leaf, counts by rounding such a number, levels by their shares. Values that many rows
+    share, such as 0 among payments, have shares of their own. So the density at a complete row is the mean over trees
+    of the density of the one leaf that the row is in.
 
     References:
         "Adversarial Random Forests for Density Estimation and Generative Modeling" (Watson et al., 2023).
@@ -40,7 +42,18 @@ class LeafMixture(Generator, Likelihood, Imputation):
     """
 
     needs_float64 = True
-    grows = ("roots", "nodes", "thresholds", "log_weights", "leaves", "shares")
+    grows = (
+        "roots",
+        "nodes",
+        "thresholds",
+        "log_weights",
+        "leaves",
+        "shares",
+        "heap_columns",
+        "heaps",
+        "heap_shares",
+    )
+    newer_tensors = ("heap_columns", "heaps", "heap_shares")
 
     def __init__(self, features: Sequence[Feature], trees: int) -> None:
         super().__init__()
@@ -67,6 +80,13 @@ class LeafMixture(Generator, Likelihood, Imputation):
         self.register_buffer("leaves", torch.tensor([-EDGE, EDGE, 0.0, 1.0]).repeat(1, len(self.numbers), 1))
         even = [torch.full((size,), 1 / size) for size in sizes]
         self.register_buffer("shares", torch.cat([torch.zeros(0), *even])[None])
+        # Values that many rows share: column, value with the ends of its cell, and probabilities leaf by leaf.
+        self.heap_columns: Tensor
+        self.heaps: Tensor
+        self.heap_shares: Tensor
+        self.register_buffer("heap_columns", torch.zeros(0, dtype=torch.int64))
+        self.register_buffer("heaps", torch.zeros(0, 3))
+        self.register_buffer("heap_shares", torch.zeros(0))
         orders = [torch.arange(size) for size in sizes]
         self.register_buffer("ranks", torch.cat([torch.zeros(0, dtype=torch.int64), *orders]))
 
@@ -159,6 +179,9 @@ class LeafMixture(Generator, Likelihood, Imputation):
         for place, column in enumerate(self.numbers):
             log = normals.log_mass if self.features[column].kind == "count" else normals.log_density
             part = log(x[row, column], *self.leaves[leaf, place].double().unbind(1))
+            heaps, share = self._heaps_of(column)
+            if len(heaps):
+                part = log_with_heaps(part, x[row, column], self.leaves[leaf, place, :2].double(), heaps, share[leaf])
             total += part if missing is None else part.masked_fill(missing[row, column], 0.0)
         for place, column in enumerate(self.named):
             share = self.shares[leaf, self.slices[place].start + x[row, column].long()].double()
@@ -171,7 +194,9 @@ class LeafMixture(Generator, Likelihood, Imputation):
         u = torch.rand_like(x)
         for place, column in enumerate(self.numbers):
             value = normals.draw(u[:, column], *self.leaves[leaf, place].double().unbind(1))
-            x[:, column] = value.round().clamp_min(0) if self.features[column].kind == "count" else value
+            value = value.round().clamp_min(0) if self.features[column].kind == "count" else value
+            heaps, share = self._heaps_of(column)
+            x[:, column] = draw_heaps(value, heaps, share[leaf]) if len(heaps) else value
         for place, column in enumerate(self.named):
             below = self.shares[leaf][:, self.slices[place]].double().cumsum(1)
             rank = (u[:, column, None] * below[:, -1:] >= below).sum(1).clamp_max(below.shape[1] - 1)
@@ -195,7 +220,24 @@ class LeafMixture(Generator, Likelihood, Imputation):
     def _means(self, place: int, column: int) -> Tensor:
         """Return the mean of a number in each leaf, `(L,)`."""
         leaves = self.leaves[:, place].double()
+        heaps, share = self._heaps_of(column)
         if self.features[column].kind != "count":
-            return normals.moments(*leaves.unbind(1))[0]
-        u = (torch.arange(_STRATA, dtype=torch.float64, device=leaves.device) + 0.5) / _STRATA
-        return normals.draw(u[:, None], *leaves.unbind(1)).round().clamp_min(0).mean(0)
+            loose = normals.moments(*leaves.unbind(1))[0]
+        else:
+            u = (torch.arange(_STRATA, dtype=torch.float64, device=leaves.device) + 0.5) / _STRATA
+            loose = normals.draw(u[:, None], *leaves.unbind(1)).round().clamp_min(0).mean(0)
+        return (1 - share.sum(1)) * loose + share @ heaps[:, 0]
+
+    def set_heaps(self, heaps: Sequence[Heaps], shares: Sequence[Tensor]) -> None:
+        """Set the values that many rows share in each column of numbers, and their probabilities, `(L, A)` each."""
+        columns = [torch.full_like(part.values, column) for part, column in zip(heaps, self.numbers, strict=True)]
+        rows = [torch.stack([part.values, part.low, part.high], 1) for part in heaps]
+        self.heap_columns = torch.cat([*columns, torch.zeros(0)]).to(self.heap_columns)
+        self.heaps = torch.cat([*rows, torch.zeros(0, 3)]).to(self.heaps)
+        self.heap_shares = torch.cat([*shares, torch.zeros(len(self.log_weights), 0)], 1).flatten().to(self.heap_shares)
+
+    def _heaps_of(self, column: int) -> tuple[Tensor, Tensor]:
+        """Return value and cell of the heaps of a column, `(A, 3)`, and their probabilities in leaves, `(L, A)`."""
+        own = (self.heap_columns == column).nonzero().flatten()
+        share = self.heap_shares.view(len(self.log_weights), len(self.heaps))
+        return self.heaps[own].double(), share[:, own].double()

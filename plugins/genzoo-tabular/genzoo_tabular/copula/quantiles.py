@@ -103,7 +103,7 @@ def _smoothed(x: Array, weights: Array, smallest: float, width: float) -> Curve:
     ends, below = cells(x, weights, smallest)
     rows = weights.sum() ** 2 / (weights**2).sum()
     last = float(_normal_quantile(1 - max(min(0.5, 1 / rows, below[1], 1 - below[-2]), _LEAST_SHARE) / 2))
-    heavy = _heavy(below)
+    heavy = heavy_values(below)
     places = np.stack([heavy, heavy + 1], 1)
     edges, heaps = ends[places], np.clip(_normal_quantile(below[places]), -last, last)
     scores = np.concatenate([_between(heaps, last, KNOTS - heaps.size), heaps.ravel()])
@@ -122,7 +122,7 @@ def _smoothed(x: Array, weights: Array, smallest: float, width: float) -> Curve:
     return Curve(_outside(knots, scores[order], edges, heaps), scores[order], shared[order], starts[order])
 
 
-def _heavy(below: Array) -> Array:
+def heavy_values(below: Array) -> Array:
     """Return the numbers of the values that so many rows share that they are kept apart from their neighbors.
 
     An example is 0 among payments.
