@@ -51,6 +51,8 @@ def draw(
             f"{argument('mean', True)} shows what the model decodes, without sampling options. Leave out "
             f"{setting_name(next(iter(options)))!r}, or the mean."
         )
+    if mean and beginning is not None:
+        raise ConfigError(f"{argument('mean', True)} decodes latent vectors, and a drawn text is none. Leave it out.")
     given = check_given(given, condition, units.data)
     columns = joint.known_columns(units, given)
     others = {name: value for name, value in given.items() if name not in columns}

@@ -129,9 +129,9 @@ def _checked(units: DataUnits, prompt: object) -> Array:
         codes = encoded([prompt], "The prompt", units.data).codes
     except DataError as error:
         raise ConfigError(str(error)) from error
-    longest = min(units.data.event_shape[0], spec_in_model(units).event_shape[0])
+    longest = units.data.event_shape[0]
     symbols = in_model(units, codes)
-    if max(len(codes), symbols.shape[1]) >= longest:
+    if len(codes) >= longest or symbols.shape[1] >= spec_in_model(units).event_shape[0]:
         raise ConfigError(
             f"The prompt has {counted(len(codes), units.data.features[0].name)}, and the longest text of the model has "
             f"{longest}, so nothing is left to draw. Shorten the prompt."
