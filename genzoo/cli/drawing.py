@@ -52,7 +52,7 @@ class TextStream:
 
 @contextlib.contextmanager
 def streamed() -> Iterator[TextStream]:
-    """Print a text while it is drawn, in place of progress. The line ends in any case, also after an interrupt."""
+    """Print a text while it is drawn, and no progress. The line ends in any case, also after an interrupt."""
     stream = TextStream()
     try:
         with observed(None):

@@ -30,4 +30,6 @@ class TextSampling(Settings):
     top_p: Annotated[
         float, Field(gt=0, le=1, description="draw among the most probable symbols that have this probability together")
     ] = 1.0
-    top_k: Annotated[int, Field(ge=0, description="draw among this many most probable symbols; 0 for all")] = 0
+    top_k: Annotated[
+        int, Field(ge=0, le=2**31, description="draw among this many most probable symbols; 0 for all")
+    ] = 0

@@ -18,7 +18,9 @@ def draw_symbols(logits: Tensor, *, temperature: float = 1.0, top_p: float = 1.0
             Defaults to 1: all.
         top_k: number of most probable symbols that are kept. Defaults to 0: all.
     """
-    logits = logits.double() / temperature
+    logits = logits.double()
+    # The largest becomes 0, so that dividing by a tiny temperature gives no infinite difference of infinities.
+    logits = (logits - logits.amax(1, keepdim=True)) / temperature
     if 0 < top_k < logits.shape[1]:
         least = logits.topk(top_k, dim=1).values[:, -1:]
         logits = logits.masked_fill(logits < least, -torch.inf)

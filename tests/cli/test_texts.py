@@ -4,6 +4,8 @@ import io
 import json
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from refusals import assert_refused
 
@@ -119,3 +121,61 @@ def test_an_interrupt_while_a_text_is_shown_ends_its_line(sample, tmp_path, monk
     assert out.endswith("\n")
     assert "Traceback" not in err
     assert list(tmp_path.glob("*.txt")) == []
+
+
+@pytest.fixture
+def score(run, cli, tmp_path):
+    (tmp_path / "log.txt").write_text("anna\nka\x1b[31mr\nzzzzz\nbelle\nannabelle\njüna\n", encoding="utf-8")
+    return lambda *words: cli("score", run.path, "--model-file", FILE, "--data", "log.txt", *words)
+
+
+def test_least_likely_lines_are_ranked_by_byte_with_what_makes_them_so(score, run):
+    code, out, err = score("--out", "scores.csv", "--rows", 2)
+    assert code == 0, err
+    assert "least likely texts, by nats per byte:" in out
+    (first,) = [line for line in out.splitlines() if line.endswith("zzzzz")]
+    logs = run.log_prob(["zzzzz"])[0]
+    assert first.split()[:3] == ["2", f"{logs:.4f}", f"{-logs / 6:.4f}"]  # five bytes and the end
+    assert "'z' at byte" in first
+    assert "\x1b" not in out
+    table = pd.read_csv("scores.csv")
+    assert list(table.columns) == ["row", "log_likelihood", "nats_per_byte", "because"]
+    assert table.row.tolist() == list(range(6))
+
+
+def test_lines_are_written_with_the_least_likely_first(score, run):
+    lines = Path("log.txt").read_text("utf-8").split("\n")[:-1]
+    for order, sizes in (
+        ("score", 1),
+        ("per-byte", [len(line.encode()) + (len(line.encode()) < 11) for line in lines]),
+    ):
+        code, out, err = score("--sort", order)
+        assert code == 0, err
+        table = pd.read_csv(io.StringIO(out))
+        wanted = np.argsort(-(-run.log_prob(lines) / sizes), kind="stable")
+        assert table.row.tolist() == wanted.tolist()
+        assert np.allclose(table.log_likelihood, run.log_prob(lines)[wanted], atol=1e-4)
+
+
+def test_json_has_the_log_probability_of_each_character_if_asked(score, run):
+    code, out, err = score("--json", "--each", "--rows", 7, "--out", "scores.csv")
+    assert code == 0, err
+    content = json.loads(out)
+    assert content["ranked_by"] == "nats_per_byte"
+    (one,) = [one for one in content["least_likely"] if one["text"] == "jüna"]
+    assert [text for text, _ in one["each"]] == ["j", "ü", "n", "a", ""]
+    (logs,) = run.log_prob_each(["jüna"])
+    assert [log for _, log in one["each"]] == pytest.approx([logs[0], logs[1] + logs[2], *logs[3:]], abs=1e-4)
+    assert "each" not in json.loads(score("--json")[1])["least_likely"][0]
+    assert_refused(score("--each"), 2, "Add --json")
+
+
+def test_rows_of_tables_are_sorted_by_score_and_have_no_bytes(tmp_path, cli):
+    out = tmp_path / "normal"
+    assert main(["train", "gaussian", "--data", "iris", "--out", str(out)]) == 0
+    code, printed, err = cli("score", out, "--data", "iris", "--sort", "score")
+    assert code == 0, err
+    table = pd.read_csv(io.StringIO(printed))
+    assert table.log_likelihood.is_monotonic_increasing
+    assert sorted(table.row) == list(range(150))
+    assert_refused(cli("score", out, "--data", "iris", "--sort", "per-byte"), 2, "Only log-likelihoods of texts")
