@@ -35,7 +35,7 @@ def _answered(case: Case, given: Given) -> Tensor:
 
 
 def symbols_sum_to_texts(subject: Subject) -> None:
-    """`log_prob_each` returns a log-probability for each symbol; those of a text sum to `log_prob`."""
+    """`log_prob_each` returns a log-probability for each symbol, and their sum over a text is `log_prob`."""
     for case in subject.having(Autoregressive):
         given = case.given(37)
         each = _answered(case, given)
