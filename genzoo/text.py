@@ -79,6 +79,16 @@ def printable(text: str) -> str:
     return "".join(" " if letter.isspace() else letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
+def harmless(text: str) -> str:
+    """Return text of several lines as it can be shown on a terminal: as `printable`, with its line feeds.
+
+    Examples:
+        >>> harmless("one\x1b[2J\ntwo\tthree")
+        'one\ufffd[2J\ntwo three'
+    """
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
 def shortened(text: str, longest: int) -> str:
     """Leave out the middle of a long text: names often begin alike.
 

@@ -54,7 +54,7 @@ _COMMANDS = {
 
 
 _FILES = {
-    **dict.fromkeys(("score", "cluster", "embed", "reconstruct", "impute"), "inference"),
+    **dict.fromkeys(("cluster", "embed", "reconstruct", "impute"), "inference"),
     "describe": "report",
     **dict.fromkeys(("install", "uninstall"), "plugins.install"),
     "plugins": "plugins.command",

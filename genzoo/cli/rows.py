@@ -16,7 +16,7 @@ from genzoo.cli.output import print_json, print_line, show_notes
 from genzoo.config.data import DataSettings
 from genzoo.config.settings import validate
 from genzoo.data.align import filled_table, known_to_model
-from genzoo.data.dataset import Dataset
+from genzoo.data.dataset import Dataset, Rows
 from genzoo.data.loading import open_matching, open_source
 from genzoo.data.opening.given import check_matching
 from genzoo.errors import ConfigError, pass_out_of_memory
@@ -168,6 +168,19 @@ def show_columns(
         print_line(f"rows: {out}")
 
 
+def sorted_columns(columns: Mapping[str, RowColumn], order: Rows) -> dict[str, RowColumn]:
+    """Return columns in another order of their rows, with the number of each row as the first column.
+
+    Arguments:
+        order: numbers of the rows.
+    """
+    taken = {
+        name: column.take(pa.array(order)) if isinstance(column, pa.ChunkedArray) else column[order]
+        for name, column in columns.items()
+    }
+    return {"row": order, **taken}
+
+
 def _listed(column: RowColumn) -> list[Any]:
     """Return the values of a column for JSON: numbers, truth values, texts and `None`."""
     if not isinstance(column, pa.ChunkedArray):
@@ -182,7 +195,7 @@ def _write_columns(out: Path | None, columns: Mapping[str, RowColumn], *, escape
     NaN becomes an empty cell, and stays NaN in `.npy`, which has no columns of text.
     """
     count = len(next(iter(columns.values())))
-    whole = {"row": np.arange(count), **columns}
+    whole = {"row": np.arange(count), **columns}  # sorted columns have their own numbers
     if out is not None and out.suffix.lower() == ".npy":
         numbers = [np.asarray(column, np.float64) for column in whole.values() if column.dtype != object]
         matrix = np.stack(numbers, axis=1)

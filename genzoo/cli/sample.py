@@ -21,12 +21,10 @@ from genzoo.cli.options import (
 from genzoo.cli.output import print_json, print_line, show_unfinished
 from genzoo.errors import ConfigError
 from genzoo.storage.paths import check_not_source
-from genzoo.text import counted
 
 if TYPE_CHECKING:
     from genzoo.inference.trained_model import TrainedModel
     from genzoo.persistence.run import Run
-    from genzoo.typing import Array
 
 _LONGEST_ROW = 16
 
@@ -38,7 +36,8 @@ _LONGEST_ROW = 16
     "count",
     type=int,
     metavar="N",
-    help="Number of samples.  [default: 64; 10 with --interpolate; 7 per latent dimension with --traverse]",
+    help="Number of samples.  [default: 64; 1 with --stream; 10 with --interpolate; 7 per latent dimension with "
+    "--traverse]",
 )
 @click.option(
     "--out",
@@ -79,6 +78,16 @@ _LONGEST_ROW = 16
     help="Condition or column to sample given, such as species=setosa; may be repeated.  [default: conditions are "
     "drawn as often as training rows have them]",
 )
+@click.option(
+    "--prompt",
+    metavar="TEXT",
+    help="What each text begins with, for models that draw one symbol after another.",
+)
+@click.option(
+    "--stream",
+    is_flag=True,
+    help="Print a single text while it is drawn.  [default: with -n 1, if the output is a terminal]",
+)
 @click.option("--data", metavar="DATA", help="Data that --interpolate takes rows from.  [default: the run's own]")
 @formulas_option
 @device_option
@@ -94,6 +103,8 @@ def sample_command(
     mean: bool,
     options: tuple[str, ...],
     givens: tuple[str, ...],
+    prompt: str | None,
+    stream: bool,
     escape_formulas: bool,
     device: str,
     as_json: bool,
@@ -106,11 +117,15 @@ def sample_command(
     genzoo sample RUN -n 64 -o steps=20                    of a model with the sampling option steps
     genzoo sample RUN -n 64 --mean --out means.png         without the noise that a VAE adds to what it decodes
     genzoo sample RUN --given species=setosa               samples of one condition
+    genzoo sample RUN -n 5 --prompt "KING"                 texts that begin so
     genzoo sample RUN --traverse --out traversal.png       show what each latent dimension does
     genzoo sample RUN --interpolate 3 17 --out path.png    walk from row 3 to row 17
     """
+    walk = "--traverse" if traverse else None if ends is None else "--interpolate"
     _check(traverse, ends, given)
-    sampling = _sampling(options, walk="--traverse" if traverse else None if ends is None else "--interpolate")
+    _check_text(prompt, stream, walk, count, as_json=as_json)
+    sampling = _sampling(options, walk=walk)
+    from genzoo.cli.drawing import Wish, save_samples
     from genzoo.verbs.given import open_asked
 
     show_unfinished(run)
@@ -127,8 +142,9 @@ def sample_command(
             opened, fitted, ends, 10 if count is None else count, out, seed, escape_formulas, given
         )
     else:
-        asked = 64 if count is None else count
-        content, line = _sample(fitted, asked, out, seed, escape_formulas, mean, sampling, known)
+        asked = (1 if stream else 64) if count is None else count
+        wish = Wish(asked, seed, mean, sampling, known, prompt)
+        content, line = save_samples(fitted, wish, out, escape_formulas, stream=None if as_json else stream)
     if as_json:
         print_json({**content, "event": fitted.data.describe()})
     else:
@@ -141,6 +157,16 @@ def _check(traverse: bool, ends: tuple[int, int] | None, given: dict[str, Any]) 
     if ends is None and given["data"] is not None:
         raise ConfigError("--data names the rows for --interpolate A B, which was not given.")
     check_data_given(given)
+
+
+def _check_text(prompt: str | None, stream: bool, walk: str | None, count: int | None, *, as_json: bool) -> None:
+    if walk is not None and (prompt is not None or stream):
+        flag = "--stream" if prompt is None else "--prompt"
+        raise ConfigError(f"{walk} decodes latent vectors, and {flag} is for drawn texts. Leave {flag} out.")
+    if stream and as_json:
+        raise ConfigError("--stream prints the text itself on stdout, and --json a description. Give one of them.")
+    if stream and count not in (None, 1):
+        raise ConfigError(f"--stream shows a single text, not {count}. Leave -n out.")
 
 
 def _sampling(given: Sequence[str], walk: str | None) -> dict[str, Any]:
@@ -174,72 +200,18 @@ def _parse_given(texts: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def _default(fitted: TrainedModel, name: str) -> Path:
-    return Path(f"{fitted.model.rpartition('/')[2]}-{name}{fitted.data.form.suffix}")
-
-
-def _sample(
-    fitted: TrainedModel,
-    count: int,
-    out: Path | None,
-    seed: int,
-    escape_formulas: bool,
-    mean: bool,
-    sampling: dict[str, Any],
-    known: dict[str, str],
-) -> tuple[dict[str, Any], str]:
-    from genzoo.inference.export import check_suffix, save_events
-    from genzoo.inference.joint import how_drawn
-
-    if mean and "decoder" not in fitted.capabilities:
-        raise ConfigError(f"Model {fitted.model!r} has no latent space to decode, so its samples have no means.")
-    out = out or _default(fitted, f"{count}-seed{seed}{'-mean' if mean else ''}")
-    check_suffix(out, count, fitted.data)
-    events, conditions = fitted.sample_given(count, seed=seed, mean=mean, given=known, options=sampling)
-    _finite(fitted, events)
-    save_events(out, events, fitted.data, conditions=conditions, escape_formulas=escape_formulas)
-    used = fitted.sampling.replaced(sampling).stored
-    content = {"out": str(out), "count": count, "seed": seed, "mean": mean, "sampling": used}
-    if known:
-        content |= {"given": known, "draws": how_drawn(fitted.units, known)}
-    kind = "mean" if mean else "sample"
-    noisy = not mean and fitted.data.form.pictured and fitted.adds_noise
-    hint = "; they include the noise of each pixel, and --mean leaves it out" if noisy else ""
-    under = f" given {', '.join(f'{name}={value}' for name, value in known.items())}" if known else ""
-    hint += f"; {how}" if (how := how_drawn(fitted.units, known)) else ""
-    return content, f"{counted(count, kind)}{under} ({fitted.data.describe()}): {out}{hint}"
-
-
-def _finite(fitted: TrainedModel, events: Array) -> Array:
-    """Return the events if all their values are finite.
-
-    Raises:
-        ArtifactError: one is not.
-    """
-    import numpy as np
-
-    from genzoo.errors import ArtifactError
-
-    bad = int((~np.isfinite(events)).reshape(len(events), -1).any(1).sum())
-    if bad:
-        raise ArtifactError(
-            f"{bad} of {len(events)} samples from {fitted.origin} hold values that are not finite. Its weights cannot "
-            f"be used."
-        )
-    return events
-
-
 def _traverse(
     fitted: TrainedModel, steps: int, out: Path | None, seed: int, escape_formulas: bool
 ) -> tuple[dict[str, Any], str]:
+    from genzoo.cli.drawing import check_finite, default_path
     from genzoo.inference.export import check_traversal_suffix, save_traversal
     from genzoo.inference.latent import check_decoder, traverse
 
     check_decoder(fitted)
-    out = out or _default(fitted, "traversal")
+    out = out or default_path(fitted, "traversal")
     check_traversal_suffix(out, steps, fitted.data)
     traversal = traverse(fitted, steps=steps, seed=seed)
-    _finite(fitted, traversal.events)
+    check_finite(fitted, traversal.events)
     save_traversal(out, traversal, fitted.data, escape_formulas=escape_formulas)
     content = {
         "out": str(out),
@@ -261,6 +233,7 @@ def _interpolate(
     escape_formulas: bool,
     given: dict[str, Any],
 ) -> tuple[dict[str, Any], str]:
+    from genzoo.cli.drawing import check_finite, default_path
     from genzoo.cli.rows import open_data, settings_of
     from genzoo.inference.export import check_suffix, save_events
     from genzoo.inference.latent import check_decoder, interpolate
@@ -268,7 +241,7 @@ def _interpolate(
     from genzoo.verbs.latent import latent_ends
 
     check_decoder(fitted)
-    out = out or _default(fitted, f"path-{ends[0]}-{ends[1]}")
+    out = out or default_path(fitted, f"path-{ends[0]}-{ends[1]}")
     check_suffix(out, steps, fitted.data)
     named = given["data"] is not None
     latent, between = latent_ends(
@@ -279,7 +252,7 @@ def _interpolate(
         seed=seed,
     )
     path = interpolate(fitted, latent, steps=steps, seed=seed)
-    _finite(fitted, path.events)
+    check_finite(fitted, path.events)
     save_events(out, path.events, fitted.data, columns=min(steps, _LONGEST_ROW), escape_formulas=escape_formulas)
     way = "spherical" if path.spherical else "straight"
     content = {"out": str(out), "count": steps, "seed": seed, "ends": list(ends), "between": between, "path": way}

@@ -358,6 +358,8 @@ def _report(run: Run, as_json: bool, *, converged: bool, model: object = None) -
     Arguments:
         model: the file of the model, if it is a class of the user's.
     """
+    from genzoo.reports.curves import about_best
+
     record = run.record
     pictures = run.pictures()
     result = {
@@ -368,6 +370,7 @@ def _report(run: Run, as_json: bool, *, converged: bool, model: object = None) -
         "model": str(run.model),
         "samples": str(pictures[-1]) if pictures else None,
         "weights": record.get("weights"),
+        "best": record.get("best"),
         "restarts": record.get("restarts"),
         "starts": record.get("starts"),
         "density_rests_on": record.get("density_rests_on"),
@@ -380,6 +383,8 @@ def _report(run: Run, as_json: bool, *, converged: bool, model: object = None) -
     click.echo(f"{did} in {record.get('seconds', 0):.0f} s.")
     for line in _restarts(record):
         click.echo(line)
+    if (best := about_best(record)) is not None:
+        print_line(best)
     if record.get("density_rests_on"):
         print_line(f"look at: {record['density_rests_on']}")
     print_line(f"samples:  {result['samples']}")

@@ -65,6 +65,8 @@ class ConditionalView(TrainedModel):
         given: Any = None,
         condition: Any = None,
         options: Any = None,
+        prompt: Any = None,
+        watch: Any = None,
     ) -> tuple[Array, Array | None]:
         """Draw events given `condition (n, K)`, or draw conditions from the joint model, too, by default."""
         count = len(self.data.features)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from genzoo.data.conditions import LABEL, joint_events, joint_spec
 from genzoo.data.parts import arrays_of
-from genzoo.data.texts.symbols import as_lines
+from genzoo.data.texts.symbols import as_bytes, as_lines
 from genzoo.errors import ConfigError
 from genzoo.inference.image_grid import picture_of, png, to_bytes
 from genzoo.inference.latent import Traversal
@@ -77,7 +77,8 @@ def _write(
     elif suffix == ".png":
         write_bytes(path, png(picture_of(events, data, columns=columns)))
     elif suffix == ".txt":
-        write_bytes(path, as_lines(events, data))
+        # A single text needs no line of its own, so it stays exactly as it is.
+        write_bytes(path, as_bytes(events, data)[0] + b"\n" if len(events) == 1 else as_lines(events, data))
     elif not suffix:
         _save_folder(path, events, data, conditions)
     else:

@@ -12,6 +12,7 @@ from genzoo.data.columns.dates import parse_time
 from genzoo.data.dataset import Conditioned
 from genzoo.data.frames.kinds import is_frame
 from genzoo.data.parts import rows_of
+from genzoo.data.texts.symbols import as_texts
 from genzoo.errors import ConfigError, DataError, did_you_mean
 from genzoo.spec.events import DataSpec, Feature
 from genzoo.typing import Array
@@ -112,7 +113,10 @@ def with_condition(x: Any, condition: Any, data: DataSpec) -> Any:
         raise ConfigError("The model is not conditional and takes no condition. Leave it out.")
     if is_frame(x):
         raise ConfigError("The columns of a table hold its conditions, which are found by name. Leave condition out.")
-    events = rows_of(x, data) if isinstance(x, Mapping) else np.asarray(x)
+    if data.form.ended:
+        events = as_texts(x, data, "The list").as_array()
+    else:
+        events = rows_of(x, data) if isinstance(x, Mapping) else np.asarray(x)
     return Conditioned(events, conditions_of(condition, data, len(events)))
 
 

@@ -172,8 +172,17 @@ def mean_change_of_units(units: DataUnits, blocks: Iterable[Array], weights: Arr
         weights: weights of all events, `(N,)`; `None` if all count once.
     """
     device = (units.to_device(np.asarray(block)) for block in blocks)
-    changes = [to_host(_log_det(units, x) + _log_cells(units, x)) for x in device]
+    changes = [to_host(change_of_units(units, x)) for x in device]
     return float(np.average(np.concatenate(changes).astype(np.float64), weights=weights))
+
+
+def change_of_units(units: DataUnits, x: Tensor) -> Tensor:
+    """Return what a log-likelihood in data units adds to one in the generator's space, nats for each event, `(n,)`.
+
+    Arguments:
+        x: events in data units, `(n, *event)`.
+    """
+    return _log_det(units, x) + _log_cells(units, x)
 
 
 def _log_det(units: DataUnits, x: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from genzoo.data.transforms.ended import is_block
 from genzoo.errors import ConfigError, PluginError
 from genzoo.inference.blame import blame_file
 from genzoo.inference.data_units import CHUNK, DataUnits, Events, ModelInput, padded, to_host
+from genzoo.inference.texts.prompts import Beginning
 from genzoo.models.base import Decoder
 from genzoo.models.events import EventTensors, map_events, shapes_for, shapes_of
 from genzoo.runtime.seeding import random_scope
@@ -38,7 +39,15 @@ def draw_conditions(units: DataUnits, n: int, seed: int) -> Array | None:
     return np.concatenate(groups)[:n]
 
 
-def sample(units: DataUnits, n: int, seed: int, *, mean: bool = False, conditions: Array | None = None) -> Array:
+def sample(
+    units: DataUnits,
+    n: int,
+    seed: int,
+    *,
+    mean: bool = False,
+    conditions: Array | None = None,
+    beginning: Beginning | None = None,
+) -> Array:
     """See `TrainedModel.sample`.
 
     Events are drawn in groups, each in a random scope of its own. A group is always drawn whole and cut, because draws
@@ -46,6 +55,7 @@ def sample(units: DataUnits, n: int, seed: int, *, mean: bool = False, condition
 
     Arguments:
         conditions: what to draw the events given, `(n, K)` in data units. Defaults to drawn ones.
+        beginning: what texts begin with, and who watches the first one. Defaults to `None`: nothing, and nobody.
     """
     group, options = units.sampling.group, units.sampling.options
     decoder = units.require(Decoder) if mean else None
@@ -59,6 +69,8 @@ def sample(units: DataUnits, n: int, seed: int, *, mean: bool = False, condition
         with random_scope(seed, "sample", number):
             if decoder is not None:
                 y = ModelInput(decoder.prior_sample(group), None, condition).ask(decoder.decode)
+            elif beginning is not None:
+                y = (beginning if start == 0 else beginning.unwatched).continued(units, group, n - start, condition)
             elif condition is None:
                 y = units.generator.sample(group, **options)
             else:

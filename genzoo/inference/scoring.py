@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -15,6 +15,7 @@ from genzoo.data.columns.unseen import unseen_levels
 from genzoo.data.dataset import Conditioned, Dataset, ModelEvents, Rows
 from genzoo.data.frames.results import frame_of
 from genzoo.errors import ConfigError
+from genzoo.inference.data_units import DataUnits
 from genzoo.inference.description.contributions import no_contributions, unlikely_rows, usual_count
 from genzoo.inference.description.figures import Contribution
 from genzoo.inference.row_likelihoods import (
@@ -26,6 +27,7 @@ from genzoo.inference.row_likelihoods import (
     score_of,
     uncovered,
 )
+from genzoo.inference.texts.lines import UnlikelyText, per_byte, rate_name, unlikely_texts
 from genzoo.inference.threshold import Calibration, Threshold, conformal_threshold
 from genzoo.inference.usable import impossible
 from genzoo.models.base import Outliers
@@ -36,7 +38,15 @@ from genzoo.text import counted
 from genzoo.typing import Array
 from genzoo.wording import argument
 
-SCORE_COLUMNS = ("log_likelihood", "anomaly_score", "flagged", "because", "unseen")
+SCORE_COLUMNS = (
+    "log_likelihood",
+    "anomaly_score",
+    "nats_per_byte",
+    "nats_per_symbol",
+    "flagged",
+    "because",
+    "unseen",
+)
 """Columns that the scores of rows may have."""
 
 CLUSTER_COLUMNS = ("cluster", "probability")
@@ -67,6 +77,8 @@ class Scored(Scorable, Protocol):
     def calibration(self) -> Calibration: ...
     @property
     def bound_draws(self) -> int: ...
+    @property
+    def units(self) -> DataUnits: ...
     def log_posterior(self, x: ModelEvents) -> Array: ...
     def sample(self, n: int, *, seed: int = 0, output: Literal["array"], condition: Any = None) -> Array: ...
 
@@ -81,20 +93,34 @@ class ExplainedRow:
         columns: the columns whose values are more surprising than usual given the rest of the row, the most surprising
             first; none if no column stands out, or the model cannot say.
         unseen: levels that no training row has, such as `color = red`. Defaults to `None`.
+        text: what makes a text unlikely. Defaults to `None`: it is another row.
     """
 
     row: int
     score: float
-    columns: tuple[Contribution, ...]
+    columns: tuple[Contribution, ...] = ()
     unseen: str | None = None
+    text: UnlikelyText | None = None
 
     @property
     def because(self) -> str | None:
-        """The names of the columns, or else the levels that no training row has; `None` if there are neither."""
+        """The names of the columns, or else the levels that no training row has; `None` if there are neither.
+
+        For a text, its most surprising characters.
+        """
+        if self.text is not None:
+            return self.text.because
         return "; ".join(one.column for one in self.columns) or self.unseen
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
+    def as_dict(self, *, each: bool = False) -> dict[str, Any]:
+        """Return plain values for JSON.
+
+        Arguments:
+            each: whether to list the characters of a text with their log-probabilities. Defaults to false.
+        """
+        if self.text is not None:
+            because: Any = self.because
+            return {"row": self.row, "score": self.score, "because": because, **self.text.as_dict(each=each)}
         because = [
             {"column": one.column, "value": one.value, "expected": one.expected, "surprise": one.surprise}
             for one in self.columns
@@ -116,8 +142,11 @@ class ScoreResult:
         uncovered: rows outside the box of the model's outlier component.
         weights: weights of the rows, `(N,)`. Defaults to `None`: equal weights.
         unseen: columns and levels that no training row has, by row. Defaults to none.
-        unlikely: the least likely rows, the least likely first. Defaults to none.
+        unlikely: the least likely rows, the least likely first; texts by `per_byte`. Defaults to none.
         unexplained: why no columns are named for them; `None` if they are.
+        per_byte: minus log-likelihoods of texts divided by their bytes, `(N,)`, where the end counts as a byte.
+            Defaults to `None`: the rows are no texts, or have no likelihood.
+        rate: what this is called. Defaults to `nats_per_byte`.
     """
 
     name: ScoreName
@@ -129,6 +158,8 @@ class ScoreResult:
     unseen: Mapping[int, str] = field(default_factory=dict)
     unlikely: tuple[ExplainedRow, ...] = ()
     unexplained: str | None = None
+    per_byte: Array | None = None
+    rate: str = "nats_per_byte"
 
     @property
     def flagged(self) -> Array | None:
@@ -160,6 +191,8 @@ class ScoreResult:
         Texts are arrays of objects, with `None` for nothing.
         """
         found: dict[str, Array] = {self.name: self.values}
+        if self.per_byte is not None:
+            found[self.rate] = self.per_byte
         if self.flagged is not None:
             found["flagged"] = self.flagged
         if self.unexplained is None and (self.unlikely or not len(self.values)):
@@ -182,8 +215,24 @@ class ScoreResult:
             "uncovered": self.uncovered.tolist(),
             "unobserved": self.unobserved.tolist(),
             "count_unseen": len(self.unseen),
+            **({} if self.per_byte is None else {"ranked_by": self.rate}),
             "least_likely": [one.as_dict() for one in self.unlikely],
         }
+
+    def order(self, by: Literal["score", "per-byte"]) -> Rows:
+        """Return the numbers of the rows, the least likely first.
+
+        Arguments:
+            by: log-likelihoods or anomaly scores of rows, or log-likelihoods of texts divided by their bytes.
+
+        Raises:
+            ConfigError: the rows have no such figure.
+        """
+        if by == "per-byte" and self.per_byte is None:
+            raise ConfigError("Only log-likelihoods of texts are also given per byte. Sort other rows by their score.")
+        above = self.per_byte if by == "per-byte" else -self.values if self.name == "log_likelihood" else self.values
+        assert above is not None
+        return np.argsort(-np.nan_to_num(above, nan=-np.inf, posinf=np.inf), kind="stable")
 
     def to_frame(self, library: Library | None = None) -> Any:
         """Return the columns as a table with a row for each row.
@@ -240,7 +289,7 @@ def score(fitted: Scored, dataset: Dataset, quantile: float | None = None, expla
     unseen = unseen_levels(fitted.data, dataset, rows)
     flagged = 0 if threshold is None else int(threshold.flags(values).sum())
     most = max(explained, min(flagged, _MOST_FLAGGED)) if explained and _is_cheap(fitted) else explained
-    return ScoreResult(
+    result = ScoreResult(
         name,
         values,
         meaning_of(fitted, fitted.bound_draws),
@@ -248,8 +297,28 @@ def score(fitted: Scored, dataset: Dataset, quantile: float | None = None, expla
         uncovered(fitted, dataset, rows),
         dataset.weights,
         unseen,
-        _explained(fitted, dataset, values, unseen, most),
+        () if fitted.data.form.ended else _explained(fitted, dataset, values, unseen, most),
         no_contributions(fitted),
+    )
+    return _of_texts(fitted, dataset, result, explained) if fitted.data.form.ended else result
+
+
+def _of_texts(fitted: Scored, dataset: Dataset, result: ScoreResult, most: int) -> ScoreResult:
+    """Return scores of texts with their rates, and the `most` unlikely texts, by their rates if they have any."""
+    rates = None if result.name == "anomaly_score" else per_byte(result.values, dataset)
+    ranks = result.values if rates is None else rates
+    highest = np.argsort(-ranks, kind="stable")[:most].tolist()
+    texts = unlikely_texts(fitted.units, dataset, highest, rates)
+    unlikely = [
+        ExplainedRow(row, float(result.values[row]), text=text) for row, text in zip(highest, texts, strict=True)
+    ]
+    known = "autoregressive" in fitted.capabilities
+    return replace(
+        result,
+        unlikely=tuple(unlikely),
+        unexplained=None if known else "the model does not know the probability of each symbol",
+        per_byte=rates,
+        rate=rate_name(fitted.data),
     )
 
 
@@ -260,7 +329,8 @@ def _of_no_rows(fitted: Scored, dataset: Dataset, threshold: Threshold | None, e
     meaning = meaning_of(fitted, fitted.bound_draws)
     unexplained = no_contributions(fitted) if explained else "explanations of 0 rows were asked for"
     rows = np.empty(0, np.int64)
-    return ScoreResult(name, none, meaning, threshold, rows, dataset.weights, unexplained=unexplained)
+    result = ScoreResult(name, none, meaning, threshold, rows, dataset.weights, unexplained=unexplained)
+    return _of_texts(fitted, dataset, result, explained) if fitted.data.form.ended else result
 
 
 def _is_cheap(fitted: Scored) -> bool:

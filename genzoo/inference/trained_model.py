@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, overload
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,8 +18,7 @@ from genzoo.data.conditions import joint_events, joint_spec
 from genzoo.data.dataset import Dataset
 from genzoo.data.frames.kinds import is_frame
 from genzoo.data.transforms import Transform
-from genzoo.errors import ConfigError
-from genzoo.inference import encoding, floors, joint, likelihood, sampling, scoring
+from genzoo.inference import drawing, encoding, floors, likelihood, sampling, scoring
 from genzoo.inference.answers import (
     Output,
     answer,
@@ -36,16 +34,17 @@ from genzoo.inference.answers import (
     present_events,
 )
 from genzoo.inference.data_units import CheckedEvents, DataUnits, Events
-from genzoo.inference.description.describe import UNLIKELY, describe, samples_for
+from genzoo.inference.description.describe import UNLIKELY, checked_weights, describe, samples_for
 from genzoo.inference.description.figures import Description
-from genzoo.inference.given import check_given, conditions_of, values_of, with_condition
+from genzoo.inference.given import check_given, conditions_of, with_condition
+from genzoo.inference.texts.each import log_prob_each
+from genzoo.inference.texts.prompts import Beginning, Watch
 from genzoo.inference.threshold import Calibration
 from genzoo.models.base import Floor, Generator, capabilities_of
 from genzoo.plugins.api1 import with_former_names
 from genzoo.runtime.device import widest
 from genzoo.spec.events import DataSpec
 from genzoo.typing import Array
-from genzoo.wording import argument, setting_name
 
 
 @with_former_names
@@ -116,14 +115,8 @@ class TrainedModel:
         Raises:
             ConfigError: the model is not trained given such a column, or it has no such level.
         """
-        given = check_given(given, None, self.data)
-        if not given:
-            return self
-        features = self.data.condition
-        columns = self.data.features if self.data.form.columns else ()
-        what = "column or condition" if columns else "condition"
-        found = values_of(given, features, f"{what} of model {self.model!r}", columns)
-        return dataclasses.replace(self, fixed={**self.fixed, **found})
+        found = drawing.fixed_conditions(self.units, check_given(given, None, self.data))
+        return dataclasses.replace(self, fixed={**self.fixed, **found}) if found else self
 
     @overload
     def sample(
@@ -136,6 +129,7 @@ class TrainedModel:
         given: Mapping[str, object] | None = None,
         condition: Any = None,
         options: Mapping[str, Any] | None = None,
+        prompt: str | None = None,
     ) -> Array: ...
 
     @overload
@@ -149,6 +143,7 @@ class TrainedModel:
         given: Mapping[str, object] | None = None,
         condition: Any = None,
         options: Mapping[str, Any] | None = None,
+        prompt: str | None = None,
     ) -> Any: ...
 
     @options_together
@@ -162,6 +157,7 @@ class TrainedModel:
         given: Mapping[str, object] | None = None,
         condition: Any = None,
         options: Mapping[str, Any] | None = None,
+        prompt: str | None = None,
     ) -> Any:
         """Draw events.
 
@@ -180,6 +176,7 @@ class TrainedModel:
                 rows have them. Defaults to none.
             condition: what to draw each event given: a table with a column for each condition, or an array `(n, K)`.
                 Defaults to `None`: as `given` says.
+            prompt: what each text begins with, exactly; the rest is drawn given it. Defaults to `None`: whole texts.
 
         Returns:
             Events on the data's grid and of its type, `(n, *event)`. An array holds the codes of categories; a list
@@ -189,12 +186,12 @@ class TrainedModel:
         Raises:
             ConfigError: `n` is not a number of events, or the library of `output` is not installed; or `mean` of a
                 model without a decoder; or the model has no such condition, or needs one; or a sampling option is
-                unknown, or its value out of range.
+                unknown, or its value out of range; or a prompt of a model that is not `autoregressive`, an empty one,
+                one with unknown characters, or one that is as long as the longest text.
         """
         form = choose_output(output, self.data)
-        events, conditions = self.sample_given(
-            n, seed=seed, mean=mean, given=given, condition=condition, options=options
-        )
+        how: dict[str, Any] = {"given": given, "condition": condition, "options": options, "prompt": prompt}
+        events, conditions = self.sample_given(n, seed=seed, mean=mean, **how)
         if conditions is None or form in ("array", "dict"):
             return present_events(events, self.data, form)
         return present_events(joint_events(events, conditions), joint_spec(self.data), form)
@@ -208,31 +205,24 @@ class TrainedModel:
         given: Mapping[str, object] | None = None,
         condition: Any = None,
         options: Mapping[str, Any] | None = None,
+        prompt: str | None = None,
+        watch: Watch | None = None,
     ) -> tuple[Array, Array | None]:
-        """Draw events as `sample` does. Return arrays of them and of their conditions, if the model is conditional."""
-        if mean and options:
-            raise ConfigError(
-                f"{argument('mean', True)} shows what the model decodes, without sampling options. Leave out "
-                f"{setting_name(next(iter(options)))!r}, or the mean."
-            )
-        given = check_given(given, condition, self.data)
-        columns = joint.known_columns(self.units, given)
-        model = self.under({name: value for name, value in given.items() if name not in columns})
-        model = model.with_sampling(options, section="")
-        if condition is None:
-            conditions = sampling.draw_conditions(model.units, n, seed)
-        elif model.condition is None:
-            raise ConfigError(f"Model {self.model!r} is not conditional and takes no condition. Leave it out.")
-        else:
-            conditions = conditions_of(condition, self.data, n)
-        if columns:
-            if condition is None:
-                joint.check_conditions_known(model.units, columns[0])
-            if mean:
-                raise ConfigError("Samples given columns of the model are draws, and have no means. Leave mean out.")
-            known = values_of({name: given[name] for name in columns}, self.data.features, "column")
-            return joint.draw_given(model.units, n, seed, known, conditions), conditions
-        return sampling.sample(model.units, n, seed, mean=mean, conditions=conditions), conditions
+        """Draw events as `sample` does. Return arrays of them and of their conditions, if the model is conditional.
+
+        Arguments:
+            watch: takes the bytes of the first text so far, after each of its symbols. Defaults to none.
+        """
+        return drawing.draw(
+            self.units,
+            n,
+            seed,
+            mean=mean,
+            given=given,
+            condition=condition,
+            options=options,
+            beginning=Beginning.of(self.units, prompt, watch),
+        )
 
     def with_sampling(self, options: Mapping[str, Any] | None, *, section: str = "sampling") -> TrainedModel:
         """Return the model with other values of its sampling options. Both share the generator.
@@ -417,6 +407,22 @@ class TrainedModel:
             as_series("log_prob"),
         )
 
+    def log_prob_each(self, texts: Any, *, condition: Any = None) -> list[Array]:
+        """Return the log-probability of each symbol of texts given those before it, in nats, `(L,)` float64 each.
+
+        They sum to `log_prob`. The last one is the end's, which a text as long as the longest does not have. Symbols
+        are bytes, or what the model reads instead: characters or tokens.
+
+        Arguments:
+            texts: a list of `str`, or codes `(N, T)`.
+            condition: what each text is conditional on, as for `sample`.
+
+        Raises:
+            ConfigError: the model is not `autoregressive`.
+            DataError: the texts do not fit the model.
+        """
+        return log_prob_each(self.units, with_condition(texts, condition, self.data))
+
     @overload
     def log_prob_bound(self, x: Array | Tensor, *, condition: Any = None, draws: int = 1, seed: int = 0) -> Array: ...
 
@@ -584,15 +590,7 @@ class TrainedModel:
         units = self.units
         checked = None if x is None else units.check(x)
         checked = checked if checked is not None and len(checked) else None
-        if weights is not None:
-            try:
-                weights = np.asarray(weights, np.float64)
-            except (TypeError, ValueError) as error:
-                raise ConfigError(f"weights must be numbers: {error}.") from error
-            if checked is None or weights.shape != (len(checked),):
-                raise ConfigError(f"weights of shape {weights.shape} are not one weight for each event.")
-            if not (np.isfinite(weights) & (weights >= 0)).all() or not weights.any():
-                raise ConfigError("weights must be finite and at least 0, and not all 0.")
+        weights = checked_weights(weights, 0 if checked is None else len(checked))
         check_count("rows", rows, 0)
         conditions = units.usual_conditions(samples_for(self))
         samples = sampling.sample(units, samples_for(self), seed, conditions=conditions)

@@ -1,6 +1,8 @@
-"""Draw the next symbol of a text from the logits of all."""
+"""Draw texts one symbol after another."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -28,3 +30,38 @@ def draw_symbols(logits: Tensor, *, temperature: float = 1.0, top_p: float = 1.0
         beyond = shares.cumsum(1) - shares >= top_p  # what the more probable ones reach alone
         logits = logits.masked_fill(torch.zeros_like(beyond).scatter(1, places, beyond), -torch.inf)
     return torch.multinomial(logits.softmax(1), 1)[:, 0]
+
+
+def collected(
+    drawn: Iterator[Tensor],
+    prompt: Tensor,
+    *,
+    end: int,
+    longest: int,
+    wanted: int | None = None,
+    watch: Callable[[Tensor], None] | None = None,
+) -> Tensor:
+    """Collect drawn symbols until the texts have ended, or are as long as the longest.
+
+    Arguments:
+        drawn: the next symbol of each text, `(n,)` int64, one place after the other, as `Autoregressive.generate`.
+        prompt: what the texts begin with, `(n, P)` int64.
+        end: code of the end.
+        longest: number of symbols of the longest text.
+        wanted: number of texts that must have ended, the first ones. Defaults to all.
+        watch: takes the codes of the first text, `(1, L)`, after each symbol of it. Defaults to none.
+
+    Returns:
+        The texts with their prompts, `(n, L)`. What follows an end has no meaning.
+    """
+    codes = [prompt]
+    ended = torch.zeros(len(prompt) if wanted is None else wanted, dtype=torch.bool, device=prompt.device)
+    for length in range(prompt.shape[1] + 1, longest + 1):
+        symbols = next(drawn)
+        codes.append(symbols[:, None])
+        if watch is not None and not ended[0]:
+            watch(torch.cat([block[:1] for block in codes], 1))
+        ended |= symbols[: len(ended)] == end
+        if ended.all() or length == longest:
+            break
+    return torch.cat(codes, 1)

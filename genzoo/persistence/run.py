@@ -335,14 +335,19 @@ class Run:
         given: Mapping[str, object] | None = None,
         condition: Any = None,
         options: Mapping[str, Any] | None = None,
+        prompt: str | None = None,
     ) -> Any:
         """Call `TrainedModel.sample` of the trained model."""
-        how: dict[str, Any] = {"given": given, "condition": condition, "options": options}
+        how: dict[str, Any] = {"given": given, "condition": condition, "options": options, "prompt": prompt}
         return self.load().sample(n, seed=seed, output=output, mean=mean, **how)
 
     def log_prob(self, x: Events, *, condition: Any = None) -> Any:
         """Call `TrainedModel.log_prob` of the trained model."""
         return self.load().log_prob(x, condition=condition)
+
+    def log_prob_each(self, texts: Any, *, condition: Any = None) -> list[Array]:
+        """Call `TrainedModel.log_prob_each` of the trained model."""
+        return self.load().log_prob_each(texts, condition=condition)
 
     def encode(self, x: Events, *, condition: Any = None, seed: int = 0) -> Any:
         """Call `TrainedModel.encode` of the trained model."""

@@ -232,11 +232,12 @@ def _samples(report: Report, shown: PageSamples | None) -> Iterator[Block]:
 
 
 def _of_candidates(shown: PageSamples, owners: Sequence[str], draw: ModalityReport) -> Iterator[Block]:
-    """Yield the samples of every candidate beside real data, or the distributions of their first values."""
-    if draw.distributions is None:
+    """Yield the samples of every candidate beside real data, or distributions of their values; of texts, both."""
+    if draw.distributions is None or shown.data.form.ended:
         kinds = dict.fromkeys(shown.means, "Samples (means, without the noise of pixels)")
         samples = {f"{kinds.get(name, 'Samples')} of {name}": shown.samples[name] for name in owners}
         yield from draw.show({f"Real {shown.data.form.events}": shown.real, **samples}, shown.data)
+    if draw.distributions is None:
         return
     most = max(1, min(_MOST_COLUMNS, _MOST_PICTURES // max(len(owners), 1)))
     for name in owners:

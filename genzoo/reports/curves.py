@@ -11,8 +11,9 @@ import numpy as np
 from genzoo.persistence.format1 import current_line, former_metrics
 from genzoo.persistence.run import Run
 from genzoo.reports.charts import curves
-from genzoo.reports.page import Picture, Pictures, Section
+from genzoo.reports.page import Picture, Pictures, Section, Text
 from genzoo.storage.metrics_log import read_log
+from genzoo.training.model_selection import OBJECTIVE
 
 _PLACES = frozenset({"step", "epoch", "seconds"})
 
@@ -64,10 +65,28 @@ class CurvePoints:
 Series = dict[str, CurvePoints]
 
 
+def about_best(record: Mapping[str, Any]) -> str | None:
+    """Say which step a trained model is from, and why; `None` if it is simply the last one.
+
+    Arguments:
+        record: content of `run.json`.
+    """
+    best, steps = record.get("best"), record.get("steps")
+    if not isinstance(best, Mapping) or not {"by", "value", "step"} <= best.keys():
+        return None
+    epoch = f" (epoch {best['epoch']:.3g})" if isinstance(best.get("epoch"), int | float) else ""
+    value = f"{best['value']:.6g}" if isinstance(best["value"], int | float) else "unknown"
+    of = f" of {steps}" if isinstance(steps, int) else ""
+    what = "lowest validation loss" if best["by"] == OBJECTIVE else f"best {best['by']} on validation rows"
+    return f"The {what}, {value}, was at step {best['step']}{of}{epoch}. The model is from that step."
+
+
 def curve_section(run: Run) -> Section | None:
     """Return a section with a chart of the losses and of everything else that was logged, or `None`."""
     pictures = [_picture(title, series) for title, series in _logged(run).items()]
-    return Section("Training", (Pictures(tuple(pictures)),)) if pictures else None
+    best = about_best(run.record)
+    about = () if best is None else (Text(best),)
+    return Section("Training", (*about, Pictures(tuple(pictures)))) if pictures else None
 
 
 def _logged(run: Run) -> dict[str, Series]:

@@ -60,6 +60,37 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class ShadedPart:
+    """A part of a text with its shade.
+
+    Arguments:
+        text: what is shown.
+        shade: 0 for none, up to 4 for the strongest.
+        about: explains the part to readers who point at it, or see no shades; may be empty.
+    """
+
+    text: str
+    shade: int
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shaded:
+    """Texts below each other, whose parts may have shades.
+
+    Arguments:
+        caption: what the texts are, or what their shades show.
+        legend: what each shade stands for, from none to the strongest; empty if there are no shades.
+        lines: the name of each text, and its parts.
+    """
+
+    form: ClassVar = "shaded"
+    caption: str
+    legend: tuple[str, ...]
+    lines: tuple[tuple[str, tuple[ShadedPart, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """A picture.
 
@@ -88,7 +119,7 @@ class Pictures:
     pictures: tuple[Picture, ...]
 
 
-Block = Text | Heading | Notes | Facts | Table | Pictures
+Block = Text | Heading | Notes | Facts | Table | Shaded | Pictures
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,7 @@ def _page(run: Run, fitted: TrainedModel, terms: EvaluationTerms, dataset: Datas
         *(beside if first else []),
         Section("Scores", blocks),
         *([] if first else beside),
+        _surprise(fitted, held),
         curve_section(run),
         *inside_sections(fitted, more, seed),
         Section("How it was trained", tuple(_facts(run, config, held, seed, fitted.sampling.stored))),
@@ -121,6 +122,15 @@ def _page(run: Run, fitted: TrainedModel, terms: EvaluationTerms, dataset: Datas
     lead = f"{entry.spec.summary}.{reference} Data: {fitted.data.describe()}. {_status(run)}{kept}"
     shown = tuple(section for section in sections if section is not None)
     return Page(title, lead, shown, origin(run), _finding(scores, held))
+
+
+def _surprise(fitted: TrainedModel, held: EvaluationEvents) -> Section | None:
+    """Return a section about what surprises the model in real events, if it can say so."""
+    show = report_of(fitted.data.form).surprise
+    if show is None or held.dataset is None:
+        return None
+    blocks = show(fitted, held.dataset, held.shown, held.where)
+    return Section("Surprise", tuple(blocks)) if blocks else None
 
 
 def _finding(scores: Evaluation | None, held: EvaluationEvents) -> str:
@@ -244,11 +254,13 @@ def _samples(
     sets = {} if real is None else {f"Real data ({held.where})": real}
     yield Section("Samples", (*note, *report.show({**sets, "Samples of the model": samples}, data)))
     if report.distributions is not None and real is not None:
-        about = Text(
+        about = (
             f"Distribution of each {form.value} in {len(real)} {held.where} and {len(samples)} samples, with mean ± "
             f"standard deviation, or the most frequent level and its share."
         )
-        yield Section(form.values.capitalize(), (about, *report.distributions(real, samples, data)))
+        if report.about_distributions is not None:
+            about = report.about_distributions(len(real), len(samples), held.where)
+        yield Section(form.values.capitalize(), (Text(about), *report.distributions(real, samples, data)))
 
 
 def _facts(

@@ -315,8 +315,7 @@ def _check_ended(data: DataSpec) -> None:
     if data.event_shape[0] > MOST_SYMBOLS:
         raise ValueError(f"A {data.form.event} has at most {MOST_SYMBOLS} symbols.")
     if data.bounds is not None or data.quantum is not None or data.missing:
-        what = data.form.plural.capitalize()
-        raise ValueError(f"{what} have neither bounds nor a grid or missing values.")
+        raise ValueError(f"{data.form.plural.capitalize()} have neither bounds nor a grid or missing values.")
     if data.storage in ("float32", "float64") or len(data.features[0].levels) > _MOST_CODES[data.storage]:
         raise ValueError(f"{data.storage} cannot store {len(data.features[0].levels)} symbols and the end.")
 

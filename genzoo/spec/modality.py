@@ -286,7 +286,7 @@ MODALITIES: dict[str, ModalitySpec] = {
         suffixes=(".txt", *ARRAY_SUFFIXES),
         extractor="ngrams",
         rates=("bits-per-byte",),
-        shown=Shown(10, 40, 20_000),
+        shown=Shown(32, 256, 50_000),
         report="genzoo.reports.modalities.texts:TEXTS",
     ),
 }

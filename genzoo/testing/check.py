@@ -25,6 +25,7 @@ from genzoo.testing.checks.likelihood import PROMISES as DENSITY
 from genzoo.testing.checks.masses import PROMISES as MASSES
 from genzoo.testing.checks.metric import PROMISES as METRIC
 from genzoo.testing.checks.metric import MetricSubject
+from genzoo.testing.checks.modalities.autoregressive import PROMISES as AUTOREGRESSIVE
 from genzoo.testing.checks.modalities.parts import PROMISES as PARTS
 from genzoo.testing.checks.modalities.texts import PROMISES as TEXTS
 from genzoo.testing.checks.randomness import PROMISES as RANDOMNESS
@@ -54,6 +55,7 @@ _ALL = (
     *MASSES,
     *PARTS,
     *TEXTS,
+    *AUTOREGRESSIVE,
     *LATENT,
     *ANOMALY,
     *COMPONENT,

@@ -127,7 +127,8 @@ class ModelSaver(Callback):
         step = stopping.state.best_step
         state, tensors = load_checkpoint(self._run.checkpoints / checkpoint_name(step))
         load_tensors(self._setup.engine.trained, strip_prefix(state.kept(tensors), "generator."))
-        self._run.update(best={"by": stopping.rule.by, "value": stopping.best, "step": step})
+        epoch = step / self._setup.loader.steps_per_epoch
+        self._run.update(best={"by": stopping.rule.by, "value": stopping.best, "step": step, "epoch": epoch})
         return step
 
 

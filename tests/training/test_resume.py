@@ -435,7 +435,7 @@ def test_the_last_checkpoints_and_the_best_are_kept(tmp_path, monkeypatch):
     monkeypatch.setattr("genzoo.training.early_stopping.Validation.objective", lambda _: next(values))
     settings = {"steps": 40, "checkpoint_every": 1, "keep_checkpoints": 3, "eval_steps": 5, "patience": 90}
     run = genzoo.train("toy", out=tmp_path / "run", training=settings)
-    assert run.record["best"] == {"by": "objective", "value": 1.0, "step": 10}
+    assert run.record["best"].items() >= {"by": "objective", "value": 1.0, "step": 10}.items()
     assert [path.name for path in checkpoints(run.checkpoints)] == [f"step-{n:06d}" for n in (10, 38, 39, 40)]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from genzoo.errors import ConfigError
 from genzoo.inference.data_units import CheckedEvents
 from genzoo.inference.description.components import (
     component_figures,
@@ -54,6 +55,25 @@ _LEAST_STRENGTH = 0.05
 def samples_for(model: Describable) -> int:
     """Return how many samples a description needs."""
     return _most(model.data.size) if model.data.form.columns else _IMAGES
+
+
+def checked_weights(weights: Array | None, count: int) -> Array | None:
+    """Return weights of `count` events, `(count,)`, after checking that they are usable.
+
+    Raises:
+        ConfigError: they are not one number of at least 0 for each event, or all 0.
+    """
+    if weights is None:
+        return None
+    try:
+        found = np.asarray(weights, np.float64)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"weights must be numbers: {error}.") from error
+    if not count or found.shape != (count,):
+        raise ConfigError(f"weights of shape {found.shape} are not one weight for each event.")
+    if not (np.isfinite(found) & (found >= 0)).all() or not found.any():
+        raise ConfigError("weights must be finite and at least 0, and not all 0.")
+    return found
 
 
 def _most(size: int) -> int:

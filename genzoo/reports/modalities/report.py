@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from genzoo.data.dataset import Dataset, Rows
 from genzoo.inference.description.figures import Description
 from genzoo.inference.latent import Traversal
 from genzoo.inference.trained_model import TrainedModel
@@ -35,6 +36,10 @@ class ModalityReport:
             `None`.
         pairs_picture: draws pairs of values of real events and of samples, or returns `None`:
             `pairs_picture(real, samples, data, what)`. Defaults to `None`.
+        about_distributions: says what they are: `about_distributions(count, samples, where)`, of so many real events,
+            called `where`, and so many samples. Defaults to `None`: they are of columns.
+        surprise: shows which parts of real events surprise a model: `surprise(model, dataset, rows, where)`. Defaults
+            to `None`.
         description: draws the description of a model as a PNG: `description(found)`. Defaults to `None`.
         leads: whether samples come first on a page, before scores. Defaults to false.
     """
@@ -46,6 +51,8 @@ class ModalityReport:
     distributions: Callable[..., list[Block]] | None = None
     components_picture: Callable[[TrainedModel, Array, int, str], Picture | None] | None = None
     pairs_picture: Callable[[Array, Array, DataSpec, str], Picture | None] | None = None
+    about_distributions: Callable[[int, int, str], str] | None = None
+    surprise: Callable[[TrainedModel, Dataset, Rows, str], list[Block]] | None = None
     description: Callable[[Description], bytes] | None = None
     leads: bool = False
 

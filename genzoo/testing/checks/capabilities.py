@@ -16,6 +16,7 @@ from torch import Tensor
 
 from genzoo.models.base import (
     AnomalyScore,
+    Autoregressive,
     Components,
     Decoder,
     Encoder,
@@ -60,6 +61,7 @@ QUESTIONS = (
     Question(
         "log_prob_bound", LikelihoodBound, lambda generator, given: given.ask(generator.log_prob_bound), chance=True
     ),
+    Question("log_prob_each", Autoregressive, lambda generator, given: given.ask(generator.log_prob_each)),
     Question("encode", Encoder, lambda generator, given: given.ask(generator.encode)),
     Question("decode", Decoder, lambda generator, given: given.ask(generator.decode), latent=True),
     Question("reconstruct", Reconstruction, lambda generator, given: given.ask(generator.reconstruct)),

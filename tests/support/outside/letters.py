@@ -1,5 +1,6 @@
 """A language model of letters: each symbol of a text is drawn given the symbols before it."""
 
+from itertools import islice
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -7,7 +8,7 @@ from pydantic import Field
 from torch import nn
 from torch.nn.functional import pad
 
-from genzoo import Generator, Likelihood, TokenOptions
+from genzoo import Autoregressive, Generator, Likelihood, TextSampling, TokenOptions, draw_symbols
 
 Width = Annotated[int, Field(ge=1, le=4096, description="channels of the layers")]
 Depth = Annotated[int, Field(ge=1, le=12, description="layers; each doubles the number of symbols that are seen")]
@@ -24,7 +25,7 @@ class LettersOptions(TokenOptions):
     depth: Depth = 3
 
 
-class Letters(Generator, Likelihood):
+class Letters(Generator, Likelihood, Autoregressive):
     """Causal dilated convolutions (van den Oord and others, 2016) over the symbols of texts."""
 
     Options = LettersOptions
@@ -32,6 +33,7 @@ class Letters(Generator, Likelihood):
     input = "raw"
     modalities, kinds = ("text",), ("categorical",)
     training: ClassVar = {"epochs": 10, "batch_size": 64, "optimizer": {"lr": 0.003}, "schedule": {"name": "cosine"}}
+    Sampling = TextSampling
 
     def __init__(self, data, width=32, depth=3):
         super().__init__()
@@ -40,23 +42,30 @@ class Letters(Generator, Likelihood):
         self.layers = nn.ModuleList(nn.Conv1d(width, width, 2, dilation=2**level) for level in range(depth))
         self.head = nn.Linear(width, self.end + 1)
 
-    def log_shares(self, codes):
-        """Return the log-probabilities of every symbol and of the end, at each place of texts, (N, L, symbols + 1)."""
+    def logits(self, codes):
+        """Return the logits of every symbol and of the end, at each place of texts, (N, L, symbols + 1)."""
         h = self.symbols(pad(codes[:, :-1], (1, 0), value=self.end)).mT  # (N, width, L)
         for layer in self.layers:
             h = h + layer(pad(h, (layer.dilation[0], 0))).relu()
-        return self.head(h.mT).log_softmax(2)
+        return self.head(h.mT)
+
+    def log_prob_each(self, x):
+        codes = x.long()  # (N, L)
+        logs = self.logits(codes).log_softmax(2).gather(2, codes[..., None])[..., 0]
+        ends = (codes == self.end).long()
+        return logs.masked_fill(ends.cumsum(1) > ends, 0)  # whatever follows the first end does not count
 
     def log_prob(self, x):
-        codes = x.long()  # (N, L)
-        logs = self.log_shares(codes).gather(2, codes[..., None])[..., 0]
-        ends = (codes == self.end).long()
-        return logs.masked_fill(ends.cumsum(1) > ends, 0).sum(1)  # whatever follows the first end does not count
+        return self.log_prob_each(x).sum(1)
 
-    def sample(self, n, *, condition=None):
-        weight = self.head.weight
-        codes = torch.full((n, self.longest), self.end, device=weight.device)
-        for place in range(self.longest):
-            shares = self.log_shares(codes[:, : place + 1])[:, -1].exp()
-            codes[:, place] = torch.multinomial(shares, 1)[:, 0]  # what follows an end is ignored
-        return codes.to(weight.dtype)
+    def generate(self, prompt, *, condition=None, **options):
+        codes = prompt
+        while True:
+            drawn = draw_symbols(self.logits(pad(codes, (0, 1)))[:, -1], **options)  # the last place is not looked at
+            codes = torch.cat([codes, drawn[:, None]], 1)
+            yield drawn
+
+    def sample(self, n, *, condition=None, **options):
+        nothing = torch.empty(n, 0, dtype=torch.long, device=self.head.weight.device)
+        drawn = islice(self.generate(nothing, **options), self.longest)
+        return torch.stack(list(drawn), 1).to(self.head.weight.dtype)  # what follows an end is ignored

@@ -7,7 +7,7 @@ import genzoo
 
 def __getattr__(name):
     module, _, cls = name.partition("_")
-    if module not in ("normal", "outliers", "factor", "kernels", "given", "words"):
+    if module not in ("normal", "outliers", "factor", "kernels", "given", "words", "chains"):
         raise AttributeError(name)
     made = getattr(importlib.import_module(f"wrong_models.{module}"), cls)
     return lambda config, data: genzoo.Parts(made(config, data))

@@ -41,6 +41,10 @@ class Rounds(Heat):
     rounds: int = Field(2, ge=1, le=4, description="rounds of sampling")
 
 
+class CoolText(genzoo.TextSampling):
+    temperature: float = Field(0.3, gt=0, le=100, allow_inf_nan=False, description="below 1 by default")
+
+
 class Cold(genzoo.Settings):
     temperature: float = Field(0.7, gt=0, le=10, description="factor of the standard deviations")
 

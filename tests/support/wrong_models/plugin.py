@@ -82,7 +82,28 @@ WORDS = dataclasses.replace(
     data="numerals",
     input="raw",
 )
-RIGHT = (NORMAL, IMPLICIT, ANOMALY, OUTLIERS, FACTOR, HEATED, DIRECT, KERNELS, WEIGHTED, GIVEN, GIVEN_DENSITY, WORDS)
+CHAINS = dataclasses.replace(
+    WORDS,
+    name="right-chains",
+    builder="wrong_models.builders:chains_Right",
+    capabilities={"likelihood", "autoregressive"},
+    sampling="genzoo.config.tokens:TextSampling",
+)
+RIGHT = (
+    NORMAL,
+    IMPLICIT,
+    ANOMALY,
+    OUTLIERS,
+    FACTOR,
+    HEATED,
+    DIRECT,
+    KERNELS,
+    WEIGHTED,
+    GIVEN,
+    GIVEN_DENSITY,
+    WORDS,
+    CHAINS,
+)
 
 WRONG = {
     "recipe-holds": (NORMAL, {"presets": {"quick": {"training": {"batch_sizes": 3}}}}),
@@ -162,6 +183,16 @@ WRONG = {
     "rounding-does-not-pay": (KERNELS, {"objectives": ("pointing-objective",)}),
     "width-changes-nothing": (WORDS, "Widthwise"),
     "texts-have-their-masses": (WORDS, "Endless"),
+    "texts-have-their-masses/temperature": (
+        CHAINS,
+        {"builder": "wrong_models.builders:chains_Cooled", "sampling": "wrong_models.options:CoolText"},
+    ),
+    "symbols-sum-to-texts": (CHAINS, "Scaled"),
+    "symbols-stop-at-the-end": (CHAINS, "Trailing"),
+    "symbols-look-back": (CHAINS, "Averaged"),
+    "prompts-stay": (CHAINS, "Overwriting"),
+    "samples-are-generated": (CHAINS, "Hasty"),
+    "texts-follow-their-prompts": (CHAINS, "Forgetful"),
     "decode-shape": (IMPLICIT, "LongPrior"),
     "encode-shape": (NORMAL, "LongCode"),
     "reconstruct-shape": (NORMAL, "Standing"),

@@ -1,0 +1,157 @@
+"""Draw the samples of a command line, write them, and show texts on a terminal: also while they are drawn."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from genzoo.data.texts.symbols import decoded
+from genzoo.errors import ArtifactError, ConfigError
+from genzoo.inference.export import check_suffix, save_events
+from genzoo.inference.joint import how_drawn
+from genzoo.inference.trained_model import TrainedModel
+from genzoo.runtime.progress import observed
+from genzoo.spec.events import DataSpec
+from genzoo.text import counted, harmless
+from genzoo.typing import Array
+
+_MOST_TEXTS = 10
+"""Largest number of texts that are shown whole."""
+
+
+class TextStream:
+    """Prints a text on stdout while it grows: complete characters only, and none that acts on a terminal."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._done: int | None = None
+
+    def __call__(self, text: bytes) -> None:
+        """Print what is new in the text so far."""
+        self._print(self._decoder.decode(text[self._done or 0 :]))
+        self._done = len(text)
+
+    def end(self) -> None:
+        """Print what is left of an incomplete character, and end the line if there is one."""
+        if self._done is not None:
+            self._print(self._decoder.decode(b"", final=True) + "\n")
+
+    def _print(self, text: str) -> None:
+        if text:
+            click.echo(harmless(text), nl=False)
+            sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def streamed() -> Iterator[TextStream]:
+    """Print a text while it is drawn, and no progress. The line ends in any case, also after an interrupt."""
+    stream = TextStream()
+    try:
+        with observed(None):
+            yield stream
+    finally:
+        stream.end()
+
+
+def show_texts(events: Array, data: DataSpec) -> None:
+    """Print the first texts, as they can be shown on a terminal."""
+    for text in decoded(events[:_MOST_TEXTS], data):
+        click.echo(harmless(text))
+    if len(events) > _MOST_TEXTS:
+        click.echo(f"and {len(events) - _MOST_TEXTS} more")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What to draw, as a command line says it: `TrainedModel.sample` explains the fields."""
+
+    count: int
+    seed: int
+    mean: bool
+    options: dict[str, Any]
+    given: dict[str, str]
+    prompt: str | None
+
+    def drawn(self, fitted: TrainedModel, watch: TextStream | None) -> tuple[Array, Array | None]:
+        """Draw the samples, and return them with their conditions."""
+        how: dict[str, Any] = {"mean": self.mean, "given": self.given, "options": self.options}
+        return fitted.sample_given(self.count, seed=self.seed, prompt=self.prompt, watch=watch, **how)
+
+    def about(self, fitted: TrainedModel) -> str:
+        """Return what the samples are, in words."""
+        given = ", ".join(f"{name}={value}" for name, value in self.given.items())
+        begin = "" if self.prompt is None else f" that begin{'s'[: self.count == 1]} with {self.prompt!r}"
+        what = counted(self.count, "mean" if self.mean else "sample")
+        return f"{what}{begin}{f' given {given}' if given else ''} ({fitted.data.describe()})"
+
+    def content(self, fitted: TrainedModel) -> dict[str, Any]:
+        """Return the same for JSON."""
+        used = fitted.sampling.replaced(self.options).stored
+        content = {"count": self.count, "seed": self.seed, "mean": self.mean, "sampling": used}
+        return content if self.prompt is None else {**content, "prompt": self.prompt}
+
+
+def save_samples(
+    fitted: TrainedModel, wish: Wish, out: Path | None, escape_formulas: bool, *, stream: bool | None
+) -> tuple[dict[str, Any], str]:
+    """Draw and write samples. Return what was done, for JSON and as a line.
+
+    Arguments:
+        stream: whether to print a text while it is drawn; false if only on a terminal, and `None` if never.
+    """
+    known = wish.given
+    if wish.mean and "decoder" not in fitted.capabilities:
+        raise ConfigError(f"Model {fitted.model!r} has no latent space to decode, so its samples have no means.")
+    out = out or default_path(fitted, f"{wish.count}-seed{wish.seed}{'-mean' if wish.mean else ''}")
+    check_suffix(out, wish.count, fitted.data)
+    events, conditions = _drawn(fitted, wish, stream)
+    check_finite(fitted, events)
+    save_events(out, events, fitted.data, conditions=conditions, escape_formulas=escape_formulas)
+    content = {"out": str(out), **wish.content(fitted)}
+    if known:
+        content |= {"given": known, "draws": how_drawn(fitted.units, known)}
+    noisy = not wish.mean and fitted.data.form.pictured and fitted.adds_noise
+    hint = "; they include the noise of each pixel, and --mean leaves it out" if noisy else ""
+    hint += f"; {how}" if (how := how_drawn(fitted.units, known)) else ""
+    return content, f"{wish.about(fitted)}: {out}{hint}"
+
+
+def _drawn(fitted: TrainedModel, wish: Wish, stream: bool | None) -> tuple[Array, Array | None]:
+    """Draw samples, and print texts on a terminal: a single one while it is drawn."""
+    terminal = stream is not None and fitted.data.form.ended and sys.stdout.isatty()
+    if not (stream or terminal):
+        return wish.drawn(fitted, None)
+    if stream or (wish.count == 1 and "autoregressive" in fitted.capabilities):
+        with streamed() as watch:
+            return wish.drawn(fitted, watch)
+    events, conditions = wish.drawn(fitted, None)
+    show_texts(events, fitted.data)
+    return events, conditions
+
+
+def check_finite(fitted: TrainedModel, events: Array) -> Array:
+    """Return the events if all their values are finite.
+
+    Raises:
+        ArtifactError: one is not.
+    """
+    bad = int((~np.isfinite(events)).reshape(len(events), -1).any(1).sum())
+    if bad:
+        raise ArtifactError(
+            f"{bad} of {len(events)} samples from {fitted.origin} hold values that are not finite. Its weights cannot "
+            f"be used."
+        )
+    return events
+
+
+def default_path(fitted: TrainedModel, name: str) -> Path:
+    """Return the file that samples are written to if the command line names none."""
+    return Path(f"{fitted.model.rpartition('/')[2]}-{name}{fitted.data.form.suffix}")

@@ -1,0 +1,80 @@
+"""Draw what a user asks for: given conditions or columns, with sampling options, from a prompt."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from genzoo.errors import ConfigError
+from genzoo.inference import joint, sampling
+from genzoo.inference.data_units import DataUnits
+from genzoo.inference.given import check_given, conditions_of, values_of
+from genzoo.inference.texts.prompts import Beginning
+from genzoo.typing import Array
+from genzoo.wording import argument, setting_name
+
+
+def fixed_conditions(units: DataUnits, given: Mapping[str, object]) -> dict[int, float]:
+    """Return conditions that a user gives by name, by number of their column.
+
+    Raises:
+        ConfigError: the model is not trained given such a column, or it has no such level.
+    """
+    columns = units.data.features if units.data.form.columns else ()
+    what = "column or condition" if columns else "condition"
+    return values_of(given, units.data.condition, f"{what} of model {units.model!r}", columns)
+
+
+def draw(
+    units: DataUnits,
+    n: int,
+    seed: int,
+    *,
+    mean: bool,
+    given: Mapping[str, object] | None,
+    condition: Any,
+    options: Mapping[str, Any] | None,
+    beginning: Beginning | None,
+) -> tuple[Array, Array | None]:
+    """Draw events `(n, *event)`, and their conditions `(n, K)` if the model is conditional.
+
+    Arguments:
+        mean, given, condition, options: as for `TrainedModel.sample`.
+        beginning: what texts begin with. Defaults to `None`: nothing.
+
+    Raises:
+        ConfigError: as `TrainedModel.sample`.
+    """
+    if mean and options:
+        raise ConfigError(
+            f"{argument('mean', True)} shows what the model decodes, without sampling options. Leave out "
+            f"{setting_name(next(iter(options)))!r}, or the mean."
+        )
+    if mean and beginning is not None:
+        raise ConfigError(f"{argument('mean', True)} decodes latent vectors, and a drawn text is none. Leave it out.")
+    given = check_given(given, condition, units.data)
+    columns = joint.known_columns(units, given)
+    others = {name: value for name, value in given.items() if name not in columns}
+    units = dataclasses.replace(
+        units,
+        fixed={**units.fixed, **fixed_conditions(units, others)},
+        sampling=units.sampling.replaced(options, section=""),
+    )
+    conditions = _conditions(units, n, seed, condition)
+    if not columns:
+        return sampling.sample(units, n, seed, mean=mean, conditions=conditions, beginning=beginning), conditions
+    if condition is None:
+        joint.check_conditions_known(units, columns[0])
+    if mean:
+        raise ConfigError("Samples given columns of the model are draws, and have no means. Leave mean out.")
+    known = values_of({name: given[name] for name in columns}, units.data.features, "column")
+    return joint.draw_given(units, n, seed, known, conditions), conditions
+
+
+def _conditions(units: DataUnits, n: int, seed: int, condition: Any) -> Array | None:
+    if condition is None:
+        return sampling.draw_conditions(units, n, seed)
+    if units.condition is None:
+        raise ConfigError(f"Model {units.model!r} is not conditional and takes no condition. Leave it out.")
+    return conditions_of(condition, units.data, n)

@@ -1,0 +1,1 @@
+"""What only texts have: prompts, and the probability of each symbol."""
