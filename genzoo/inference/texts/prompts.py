@@ -27,7 +27,7 @@ Watch = Callable[[bytes], None]
 
 def spec_in_model(units: DataUnits) -> DataSpec:
     """Describe one text in model space: its symbols, and the longest text in these."""
-    return units.data
+    return units.inner
 
 
 def in_model(units: DataUnits, codes: Array) -> Tensor:
