@@ -34,7 +34,7 @@ from genzoo.spec.events import DataSpec, Feature
 from genzoo.storage.tables import NUMBERS
 from genzoo.text import guarded
 from genzoo.typing import Array
-from genzoo.wording import argument
+from genzoo.wording import Word, argument
 
 _OF_TRAINING = ("kinds", "bounds", "whole", "round", "transforms")
 """Settings of columns that a trained model knows."""
@@ -69,7 +69,8 @@ def match_table(
     if given := settings.given(*_OF_TRAINING):
         raise ConfigError(f"{given} is for training; a trained model knows its columns. Leave it out.")
     if not spec.form.columns:
-        raise DataError(f"The model was trained on {spec.describe()}, and {source.shown} is a table.")
+        hint = f" Name its column of texts with {argument('text', Word('COLUMN'))}." if spec.form.ended else ""
+        raise DataError(f"The model was trained on {spec.describe()}, and {source.shown} is a table.{hint}")
     if spec.condition:
         joint = match_table(name, source, settings, joint_spec(spec), keep_unknown=keep_unknown)
         return separate(joint, spec)
