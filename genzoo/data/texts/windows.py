@@ -45,10 +45,10 @@ class Windows(Texts):
         return cls(codes, offsets_of(lengths), size, end, pieces, rests)
 
     @classmethod
-    def of_texts(cls, texts: Texts) -> Windows:
-        """Return windows of one long text that are given one by one."""
-        pieces = np.array([0, len(texts)], np.int64)
-        return cls(texts.codes, texts.offsets, texts.shape[1], texts.end, pieces)
+    def of_texts(cls, texts: Texts, pieces: Array | None = None) -> Windows:
+        """Return windows that are given one by one, with `pieces` as above; by default of one long text."""
+        own = np.array([0, len(texts)], np.int64) if pieces is None else pieces
+        return cls(texts.codes, texts.offsets, texts.shape[1], texts.end, own)
 
     @property
     def left_out(self) -> int:
