@@ -199,7 +199,7 @@ class Dataset:
             yield self.given(rows[start : start + BLOCK])
 
     def digest(self) -> str:
-        """Return the SHA-256 digest of the spec, events and weights, and of conditions, groups, times and windows if any."""
+        """Return the SHA-256 digest of the spec, events and weights, and of conditions, groups and times if any."""
         digest = hashlib.sha256(f"{self.spec}{self.events.dtype.str}{self.events.shape}".encode())
         for block in _content(self.events):
             digest.update(np.ascontiguousarray(block).data)

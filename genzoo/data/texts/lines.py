@@ -11,6 +11,7 @@ import numpy as np
 from genzoo.config.data import DataSettings
 from genzoo.data.dataset import Dataset
 from genzoo.data.texts.content import about_returns, read_content, read_whole, windows_of
+from genzoo.data.texts.facts import about_empty_lines
 from genzoo.data.texts.flat import Texts
 from genzoo.data.texts.symbols import BYTES, as_codes, byte_spec, encoded, too_long
 from genzoo.errors import DataError
@@ -63,6 +64,7 @@ def read_texts(path: Path, settings: DataSettings) -> Dataset:
     lengths = lengths[lengths > 0]
     texts = Texts(raw[kept], np.concatenate([[0], np.cumsum(lengths)]), int(lengths.max()), len(BYTES))
     notes: tuple[str, ...] = (f"{counted(empty, 'empty line')} of {path.name} left out",) if empty else ()
+    notes += about_empty_lines(empty, empty + len(lengths))
     if (texts.codes == _RETURN).any():
         notes += (f"carriage returns of {path.name} that no line feed follows are symbols, and end no text",)
     return Dataset(name, byte_spec(texts.shape[1]), texts.as_array(), notes=notes)
