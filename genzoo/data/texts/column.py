@@ -52,10 +52,12 @@ def text_dataset(name: str, source: TableSource, settings: DataSettings, split: 
 def matching_texts(name: str, source: TableSource, settings: DataSettings, spec: DataSpec) -> Dataset:
     """Return a column of a table as texts for a trained model, with the columns that it is conditional on.
 
+    Rows without a text are empty texts, so that rows keep their numbers, and a note counts them.
+
     Raises:
         ConfigError, DataError: as `read_column`; or as for `match_table`.
     """
-    found, rows = read_column(name, source, settings)
+    found, rows = read_column(name, source, settings, keep=not spec.windows)
     if spec.condition:
         _refuse_windows(found, [feature.name for feature in spec.condition])
         table = DataSpec((len(spec.condition),), "table", spec.condition, storage="float64")
@@ -82,13 +84,14 @@ def _refuse_windows(dataset: Dataset, names: Sequence[str]) -> None:
         )
 
 
-def read_column(name: str, source: TableSource, settings: DataSettings) -> tuple[Dataset, Array]:
+def read_column(name: str, source: TableSource, settings: DataSettings, *, keep: bool = False) -> tuple[Dataset, Array]:
     """Return the texts of the column that `settings.text` names, and the rows of the table that hold them.
 
     Rows without a text, missing or empty, are left out, and a note counts them.
 
     Arguments:
         name: name of the dataset.
+        keep: keep such rows as empty texts. Defaults to false.
 
     Raises:
         ConfigError: there is no such column, or a setting is for other tables.
@@ -102,11 +105,12 @@ def read_column(name: str, source: TableSource, settings: DataSettings) -> tuple
         raise ConfigError(f"{given} is for the columns of tables, and only texts are read. Leave it out.")
     values = _texts_of(source, str(column))
     lengths = np.asarray(pc.fill_null(pc.binary_length(values), 0), np.int64)
-    rows = np.flatnonzero(lengths)
-    if not len(rows):
+    gone = int((lengths == 0).sum())
+    if gone == len(lengths):
         raise DataError(f"{source.shown}: column {column!r} holds no text in {counted(len(lengths), 'row')}.")
-    gone = len(lengths) - len(rows)
-    notes = (f"{counted(gone, 'row')} of {source.shown} without a text left out",) if gone else ()
+    rows = np.arange(len(lengths)) if keep else np.flatnonzero(lengths)
+    became = f"{'count' if gone > 1 else 'counts'} as empty" if keep else "left out"
+    notes = (f"{counted(gone, 'row')} of {source.shown} without a text {became}",) if gone else ()
     codes, kept = _codes(values), lengths[rows]
     if settings.window is not None:
         pieces = np.split(codes, np.cumsum(kept)[:-1])
