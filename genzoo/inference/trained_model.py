@@ -195,7 +195,7 @@ class TrainedModel:
         events, conditions = self.sample_given(
             n, seed=seed, mean=mean, given=given, condition=condition, options=options
         )
-        if conditions is None or form in ("array", "dict"):
+        if conditions is None or form in ("array", "dict", "list"):
             return present_events(events, self.data, form)
         return present_events(joint_events(events, conditions), joint_spec(self.data), form)
 

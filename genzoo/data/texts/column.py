@@ -132,7 +132,8 @@ def _texts_of(source: TableSource, column: str) -> pa.LargeBinaryArray:
     values = source.read([column], [column]).column(column)
     kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
     texts = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    if not texts or _numeric(values):
+    # Only a text file has no types of its own.
+    if not texts or (source.compact_texts and _numeric(values)):
         what = "numbers" if texts else str(kind)
         raise DataError(
             f"{source.shown}: column {column!r} holds {what}, and {argument('text')} names a column of texts. Name "
