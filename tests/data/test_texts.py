@@ -168,7 +168,6 @@ def test_texts_of_a_trained_model_are_no_longer_than_in_training():
         ({"event_shape": (2**14 + 1,)}, "at most 16384 symbols"),
         ({"bounds": (0.0, 1.0)}, "neither bounds"),
         ({"missing": True}, "neither bounds"),
-        ({"condition": (genzoo.Feature("x"),)}, "neither bounds"),
         ({"storage": "uint8"}, "uint8 cannot store 256 symbols and the end"),
         ({"storage": "float32"}, "float32 cannot store"),
         ({"event_shape": (2, 2)}, "has the shape"),
