@@ -28,6 +28,7 @@ from genzoo.data.table import (
 )
 from genzoo.data.table_source import TableSource, numbered
 from genzoo.data.texts.symbols import as_texts
+from genzoo.data.texts.windows import Windows
 from genzoo.data.value_range import Values, check_inside
 from genzoo.errors import ConfigError, DataError, did_you_mean
 from genzoo.spec.events import DataSpec, Feature
@@ -125,7 +126,8 @@ def match_dataset(dataset: Dataset, spec: DataSpec) -> Dataset:
     if spec.form.ended and dataset.spec.form.ended:
         texts = as_texts(dataset.events, spec, dataset.name)
         same = dataclasses.replace(dataset.spec, event_shape=spec.event_shape)
-        dataset = dataclasses.replace(dataset, spec=same, events=texts.as_array())
+        rests = texts.about_rests if isinstance(texts, Windows) else ()
+        dataset = dataclasses.replace(dataset, spec=same, events=texts.as_array(), notes=(*dataset.notes, *rests))
     if dataset.spec.modality != spec.modality or (
         not spec.form.columns and dataset.spec.event_shape != spec.event_shape
     ):

@@ -129,10 +129,8 @@ def test_a_file_is_one_text_whose_ends_of_lines_are_line_feeds(tmp_path, name):
     (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
     dataset = read_texts(tmp_path / name, DataSettings(source="a", window=4))
     assert strings(dataset.events[:]) == ["one\n", "\ntwo", "\rthr"]
-    assert dataset.notes == (
-        f"2 ends of lines in {name}, a carriage return and a line feed, are line feeds alone",
-        f"3 bytes at the end of {name} left out: less than a window of 4 bytes",
-    )
+    assert dataset.notes == (f"2 ends of lines in {name}, a carriage return and a line feed, are line feeds alone",)
+    assert dataset.events.about_rests == ("left out: 3 bytes at the end, less than a window of 4",)
     assert dataset.spec.windows
     assert dataset.name == "a"
 

@@ -83,6 +83,13 @@ def test_a_loaded_model_knows_its_windows_and_cuts_other_texts(run, corpus, tmp_
         run.score([other])
 
 
+def test_texts_in_memory_are_cut_again_to_resume(tmp_path):
+    run = genzoo.train(MODEL, [TEXT[:300], TEXT[300:]], window=32, steps=2, **BRIEF, out=tmp_path / "a")
+    with pytest.warns(UserWarning, match="schedule"):
+        more = genzoo.resume(run.path, [TEXT[:300], TEXT[300:]], steps=3, model=FILE)
+    assert more.load().data.windows
+
+
 def test_the_test_score_is_of_the_last_windows(run):
     score = run.evaluate(metrics=["bits-per-byte"]).scores["bits-per-byte"]
     count = len(TEXT) // 32

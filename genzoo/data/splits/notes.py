@@ -10,6 +10,7 @@ import numpy as np
 from genzoo.config.data import SplitSettings
 from genzoo.data.dataset import Dataset, Split
 from genzoo.data.splits.duplicates import repeated, same_rows
+from genzoo.data.texts.windows import Windows
 from genzoo.text import counted
 from genzoo.wording import argument
 
@@ -55,7 +56,8 @@ def _about_groups(dataset: Dataset, split: Split, settings: SplitSettings) -> li
 def _about_order(dataset: Dataset, split: Split, settings: SplitSettings) -> list[str]:
     if settings.method == "contiguous" or dataset.spec.windows:
         what = "windows" if dataset.spec.windows else "rows"
-        return [f"{what} are held out in their order: first training, then validation, then test {what}"]
+        order = f"{what} are held out in their order: first training, then validation, then test {what}"
+        return [order, *(dataset.events.about_rests if isinstance(dataset.events, Windows) else ())]
     if settings.time is None or dataset.times is None:
         return []
     ends = [f"{name} {_span(dataset.times[rows])}" for name, rows in _parts(split).items()]

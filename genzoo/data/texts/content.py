@@ -85,11 +85,7 @@ def windows_of(name: str, shown: str, texts: Sequence[Array], size: int) -> Data
     if not any(map(len, texts)):
         raise DataError(f"{shown} holds no text.")
     windows = Windows.cut(texts, size, len(BYTES))
-    left = windows.left_out
-    note = f"{counted(left, 'byte')} at the end of {shown} left out: less than a window of {size} bytes"
-    if len(texts) > 1:
-        note = f"{counted(left, 'byte')} at the ends of texts of {shown} left out: less than a window of {size} bytes"
-    return Dataset(name, byte_spec(size, windows=True), windows.as_array(), notes=(note,) if left else ())
+    return Dataset(name, byte_spec(size, windows=True), windows.as_array())
 
 
 def check_filled(dataset: Dataset) -> Dataset:
@@ -122,5 +118,5 @@ def cut_again(dataset: Dataset, size: int) -> Dataset:
         found.events,
         test_rows=len(found) - int(first),
         facts=dataset.facts,
-        notes=found.notes,
+        notes=dataset.notes,
     )

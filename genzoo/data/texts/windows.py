@@ -8,6 +8,7 @@ import numpy as np
 
 from genzoo.data.texts.flat import Texts, offsets_of
 from genzoo.errors import DataError
+from genzoo.text import counted
 from genzoo.typing import Array
 
 _INSIDE, _LEAD = 0x80, 0xC0
@@ -54,6 +55,13 @@ class Windows(Texts):
     def left_out(self) -> int:
         """Number of bytes at the ends of texts that fill no window."""
         return sum(map(len, self.rests))
+
+    @property
+    def about_rests(self) -> tuple[str, ...]:
+        """A clause about the bytes that fill no window; none if there are none."""
+        where = "the end" if len(self.rests) == 1 else "ends of texts"
+        what = f"{counted(self.left_out, 'byte')} at {where}, less than a window of {self.shape[1]}"
+        return (f"left out: {what}",) if self.left_out else ()
 
     @property
     def whole(self) -> list[Array]:
