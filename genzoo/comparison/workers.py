@@ -26,6 +26,8 @@ from genzoo.comparison.splits import SplitPlan
 from genzoo.config.data import DataSettings, SplitSettings
 from genzoo.data.dataset import Dataset
 from genzoo.data.loading import open_dataset
+from genzoo.data.texts.flat import Texts
+from genzoo.data.texts.windows import Windows
 from genzoo.errors import GenzooError
 from genzoo.models.local import LocalModel, local_models, register_again
 from genzoo.plugins.manager import get_registry
@@ -62,6 +64,10 @@ _BESIDE = ("weights", "groups", "times", "conditions")
 """Arrays of a dataset in memory, besides its events, that a worker needs."""
 
 
+_PIECES = "pieces.npy"
+"""File of the long texts that windows belong to."""
+
+
 # A worker runs many fits of one comparison: it opens the data once.
 @functools.lru_cache(maxsize=1)
 def _open(place: DataLocation) -> tuple[Dataset, SplitPlan]:
@@ -71,6 +77,9 @@ def _open(place: DataLocation) -> tuple[Dataset, SplitPlan]:
     else:
         assert place.folder is not None
         events = np.load(Path(place.folder) / "events.npy", mmap_mode="r")
+        pieces = Path(place.folder) / _PIECES
+        if pieces.exists() and place.spec.end is not None:
+            events = Windows.of_texts(Texts.of(events, place.spec.end, place.name), np.load(pieces)).as_array()
         found = {name: Path(place.folder) / f"{name}.npy" for name in _BESIDE}
         dataset = Dataset(
             place.name,
@@ -163,6 +172,8 @@ def run_fit_jobs(
         )
         if settings is None:
             np.save(Path(folder) / "events.npy", dataset.events[:])
+            if isinstance(dataset.events, Windows):
+                np.save(Path(folder) / _PIECES, dataset.events.pieces)
             for name in _BESIDE:
                 if (values := getattr(dataset, name)) is not None:
                     np.save(Path(folder) / f"{name}.npy", values)

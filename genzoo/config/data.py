@@ -15,7 +15,7 @@ from pydantic import (
 
 from genzoo.config.flags import LISTED, Flag
 from genzoo.config.settings import Settings
-from genzoo.spec.events import Kind
+from genzoo.spec.events import MOST_SYMBOLS, Kind
 from genzoo.wording import argument
 
 _METHODS = ("random", "contiguous", "time=COL")
@@ -105,6 +105,12 @@ class DataSettings(Settings):
     )
     parts: Annotated[tuple[str, ...], Flag("--parts", metavar=LISTED)] = Field(
         (), description="arrays of an .npz file that are parts of each event, such as image,label"
+    )
+    window: Annotated[int | None, Flag("--window", metavar="BYTES")] = Field(
+        None, ge=4, le=MOST_SYMBOLS, description="cut each long text into windows of at most so many bytes, such as 256"
+    )
+    text: Annotated[str | None, Flag("--text", metavar="COL")] = Field(
+        None, description="column of a table whose texts are the events; of the others, only conditions are read"
     )
     header: Annotated[Literal["auto"] | bool, Flag("--header/--no-header")] = Field(
         "auto", description="whether the first row of a .csv or .tsv file holds column names; by default detected"

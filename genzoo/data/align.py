@@ -28,13 +28,14 @@ from genzoo.data.table import (
 )
 from genzoo.data.table_source import TableSource, numbered
 from genzoo.data.texts.symbols import as_texts
+from genzoo.data.texts.windows import Windows
 from genzoo.data.value_range import Values, check_inside
 from genzoo.errors import ConfigError, DataError, did_you_mean
 from genzoo.spec.events import DataSpec, Feature
 from genzoo.storage.tables import NUMBERS
 from genzoo.text import guarded
 from genzoo.typing import Array
-from genzoo.wording import argument
+from genzoo.wording import Word, argument
 
 _OF_TRAINING = ("kinds", "bounds", "whole", "round", "transforms")
 """Settings of columns that a trained model knows."""
@@ -69,7 +70,8 @@ def match_table(
     if given := settings.given(*_OF_TRAINING):
         raise ConfigError(f"{given} is for training; a trained model knows its columns. Leave it out.")
     if not spec.form.columns:
-        raise DataError(f"The model was trained on {spec.describe()}, and {source.shown} is a table.")
+        hint = f" Name its column of texts with {argument('text', Word('COLUMN'))}." if spec.form.ended else ""
+        raise DataError(f"The model was trained on {spec.describe()}, and {source.shown} is a table.{hint}")
     if spec.condition:
         joint = match_table(name, source, settings, joint_spec(spec), keep_unknown=keep_unknown)
         return separate(joint, spec)
@@ -124,7 +126,8 @@ def match_dataset(dataset: Dataset, spec: DataSpec) -> Dataset:
     if spec.form.ended and dataset.spec.form.ended:
         texts = as_texts(dataset.events, spec, dataset.name)
         same = dataclasses.replace(dataset.spec, event_shape=spec.event_shape)
-        dataset = dataclasses.replace(dataset, spec=same, events=texts.as_array())
+        rests = texts.about_rests if isinstance(texts, Windows) else ()
+        dataset = dataclasses.replace(dataset, spec=same, events=texts.as_array(), notes=(*dataset.notes, *rests))
     if dataset.spec.modality != spec.modality or (
         not spec.form.columns and dataset.spec.event_shape != spec.event_shape
     ):

@@ -93,11 +93,6 @@ def take_conditions(dataset: Dataset, settings: DataSettings) -> Dataset:
         )
     if not names:
         return dataset
-    if dataset.spec.form.ended:
-        raise ConfigError(
-            f"{argument('condition')} is for tables and images; {dataset.name} {dataset.spec.form.dataset}, "
-            f"which are learned without conditions. Leave it out."
-        )
     dataset = _with_label(dataset, names)
     if dataset.spec.form.columns:
         known = [feature.name for feature in dataset.spec.features]

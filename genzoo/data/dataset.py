@@ -16,6 +16,7 @@ from genzoo.data.splits.dividers import Divider, InOrder, RandomRows, WholeGroup
 from genzoo.data.splits.duplicates import same_rows
 from genzoo.data.splits.groups import joined
 from genzoo.data.texts.flat import Texts
+from genzoo.data.texts.windows import Windows
 from genzoo.errors import DataError
 from genzoo.spec.events import ColumnType, DataSpec, Feature, Piece
 from genzoo.spec.modality import Modality
@@ -110,7 +111,8 @@ class Dataset:
 
     def __post_init__(self) -> None:
         if self.spec.end is not None and not isinstance(self.events, Texts):
-            object.__setattr__(self, "events", Texts.of(self.events, self.spec.end, self.name))
+            texts = Texts.of(self.events, self.spec.end, self.name)
+            object.__setattr__(self, "events", Windows.of_texts(texts) if self.spec.windows else texts)
         if tuple(self.events.shape[1:]) != tuple(self.spec.event_shape):
             raise DataError(f"{self.name}: events of shape {self.events.shape[1:]} are not {self.spec.describe()}.")
         for name, values in (("labels", self.labels), ("groups", self.groups), ("times", self.times)):
@@ -152,6 +154,14 @@ class Dataset:
             DataError: the settings need groups or times that the dataset does not have, or exclude its groups.
         """
         groups = self.groups
+        if self.spec.windows:
+            if groups is not None or settings.duplicates_together:
+                given = argument("duplicates_together" if groups is None else "split_by")
+                raise DataError(
+                    f"{self.name} holds windows of long texts, whose last ones are held out, and {given} would divide "
+                    f"them at random. Leave it out."
+                )
+            return InOrder()
         if (settings.by and groups is None) or (settings.time is not None and self.times is None):
             raise DataError(
                 f"{self.name} was opened without the column {settings.columns[0]!r} that its rows are divided by."
@@ -198,7 +208,8 @@ class Dataset:
         if self.conditions is not None:
             digest.update(f"conditions{self.spec.condition}".encode())
             digest.update(np.ascontiguousarray(self.conditions, np.float64).data)
-        for name, values in (("groups", self.groups), ("times", self.times)):
+        pieces = self.events.pieces if isinstance(self.events, Windows) else None
+        for name, values in (("groups", self.groups), ("times", self.times), ("windows", pieces)):
             if values is not None:
                 digest.update(f"{name}{values.dtype.str}".encode())
                 digest.update(np.ascontiguousarray(values).view(np.uint8).data)

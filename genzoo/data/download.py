@@ -59,6 +59,26 @@ def _load(name: str, sums: dict[str, str], base: str, packaged: tuple[Path, ...]
     return read_idx_pair(name, folder / _TRAIN, folder / _TEST)
 
 
+def find_file(name: str, file: str, digest: str, base: str, own: str) -> Path:
+    """Return a dataset's only file, which is looked for on this machine and otherwise fetched.
+
+    Arguments:
+        name: name of the dataset, and of its folder in the folder that `GENZOO_DATA` names.
+        file: name of the file there, in the cache, and after `base`.
+        digest: digest that the file must have, such as `sha256:...`.
+        base: address that it is fetched from, without `file`.
+        own: name of the file if it lies in the folder that `GENZOO_DATA` names itself.
+
+    Raises:
+        DataError: it cannot be fetched.
+    """
+    folder = os.environ.get("GENZOO_DATA")
+    for path in (Path(folder) / name / file, Path(folder) / own) if folder else ():
+        if _is_cached(path, digest):
+            return path
+    return _fetch(name, {file: digest}, base) / file
+
+
 def _find(folder: Path, file: str) -> Path | None:
     for path in (folder / file, folder / file.removesuffix(".gz")):
         if path.is_file():
@@ -85,7 +105,8 @@ def without_fetching() -> Iterator[None]:
 def _is_cached(path: Path, checksum: str) -> bool:
     import pooch  # as in `_fetch`
 
-    return path.is_file() and pooch.file_hash(str(path), alg="md5") == checksum
+    kind, _, digest = checksum.rpartition(":")
+    return path.is_file() and pooch.file_hash(str(path), alg=kind or "md5") == digest
 
 
 class _Counter:
@@ -126,7 +147,7 @@ def _fetch(name: str, sums: dict[str, str], base: str) -> Path:
             if not _is_cached(folder / file, checksum):
                 with Phase(f"downloading {file}", unit="KB") as phase:
                     downloader = pooch.HTTPDownloader(progressbar=_Counter(phase))
-                    known = f"md5:{checksum}"
+                    known = checksum if ":" in checksum else f"md5:{checksum}"
                     pooch.retrieve(base + file, known_hash=known, fname=file, path=folder, downloader=downloader)
     except Exception as error:
         pass_out_of_memory(error)

@@ -87,18 +87,20 @@ class ColumnFacts:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Facts about a dataset and the columns of a table, remarks on what looks wrong, and unreadable files."""
+    """Facts about a dataset, the columns of a table and texts, remarks on what looks wrong, and unreadable files."""
 
     facts: dict[str, Any]
     remarks: list[str]
     columns: list[ColumnFacts] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
+    texts: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the findings as plain values for JSON."""
         columns = {"columns": [asdict(column) for column in self.columns]} if self.columns else {}
         unreadable = {"unreadable": self.unreadable} if self.unreadable else {}
-        return {**self.facts, **columns, **unreadable, "remarks": self.remarks}
+        texts = {"texts": self.texts} if self.texts else {}
+        return {**self.facts, **columns, **texts, **unreadable, "remarks": self.remarks}
 
 
 def inspect(data: Dataset | Listing, split: SplitSettings | None = None) -> Findings:
@@ -207,8 +209,9 @@ def _part_in_words(part: Dataset, name: str, events: int) -> str:
 
 def _inspect_texts(dataset: Dataset, facts: dict[str, Any], repeated: list[str]) -> Findings:
     notes = {"notes": list(dataset.notes)} if dataset.notes else {}
-    facts = {**facts, **notes, **text_facts(dataset), "sha256": dataset.digest()}
-    return Findings(facts, [*repeated, *_common_remarks(dataset), *text_remarks(dataset)])
+    words, plain = text_facts(dataset)
+    facts = {**facts, **notes, **words, "sha256": dataset.digest()}
+    return Findings(facts, [*repeated, *_common_remarks(dataset), *text_remarks(dataset)], texts=plain)
 
 
 def _advice(remark: str) -> str:

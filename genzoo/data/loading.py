@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from genzoo.config.data import DataSettings, SplitSettings
 from genzoo.data.dataset import Dataset, usable
-from genzoo.data.opening.choices import as_stated, with_columns, with_conditions
+from genzoo.data.opening.choices import as_stated, with_columns, with_conditions, with_window
 from genzoo.data.opening.sources import (
     STANDARD_INPUT,
     check_form_settings,
@@ -22,6 +22,7 @@ from genzoo.data.opening.sources import (
 )
 from genzoo.data.parts import match_events, parts_in_file, with_parts
 from genzoo.data.readers.numpy_files import read_array, read_arrays
+from genzoo.data.texts.content import check_filled
 from genzoo.errors import DataError, PluginError, explain_out_of_memory
 from genzoo.plugins.registry import Registry, blame, resolve
 from genzoo.runtime.progress import Phase
@@ -66,7 +67,11 @@ def open_dataset(settings: DataSettings, registry: Registry, split: SplitSetting
     with _reading(settings):
         opened = _open(settings, registry)
         if isinstance(opened, Dataset):
-            return with_conditions(opened, settings, split)
+            return with_conditions(check_filled(opened), settings, split)
+        if settings.text is not None:
+            from genzoo.data.texts.column import text_dataset
+
+            return check_filled(text_dataset(name_of(settings), opened, settings, split))
         from genzoo.data.conditions import read_with_conditions, take_conditions
         from genzoo.data.splits.columns import read_divided
 
@@ -83,7 +88,11 @@ def open_readable(settings: DataSettings, registry: Registry, split: SplitSettin
     with _reading(settings):
         opened = _open(settings, registry, lenient=True)
         if isinstance(opened, Dataset):
-            return with_conditions(opened, settings, split)
+            return with_conditions(check_filled(opened), settings, split)
+        if settings.text is not None:
+            from genzoo.data.texts.column import text_dataset
+
+            return check_filled(text_dataset(name_of(settings), opened, settings, split))
         from genzoo.data.columns.listing import list_table
 
         return list_table(name_of(settings), opened, settings, split or SplitSettings())
@@ -109,6 +118,11 @@ def open_matching(settings: DataSettings, spec: DataSpec, registry: Registry, *,
         opened = _open(settings, registry, spec)
         if isinstance(opened, Dataset):
             return match_events(with_columns(opened, settings), spec)
+        if settings.text is not None:
+            from genzoo.data.texts.column import matching_texts
+
+            settings = with_window(settings, spec, texts=True)
+            return matching_texts(name_of(settings), opened, settings, spec)
         return match_table(name_of(settings), opened, settings, spec, keep_unknown=keep_unknown)
 
 
@@ -155,20 +169,26 @@ def _open(
     """
     if is_registered(settings.source, registry):
         check_source_settings(settings, None)
-        return as_stated(_registered(settings.source, registry), settings)
+        registered = _registered(settings.source, registry)
+        if spec is not None:
+            settings = with_window(settings, spec, texts=registered.spec.windows)
+        return as_stated(registered, settings)
     path = path_of(settings)
     if settings.source != STANDARD_INPUT and not path.exists():
         registry.datasets.refuse_failed(settings.source)
         hint = _similar_file(path, registry) or registry.datasets.hint(settings.source)
         raise DataError(f"Data {settings.source!r} is neither a built-in name nor an existing path. {hint}")
     found = source_of(settings)
+    if spec is not None and found is not None:
+        settings = with_window(settings, spec, texts=found[0].ended)
     check_source_settings(settings, None if found is None else found[1])
     if found is None:
         if settings.parts and path.suffix == ".npz":
             return parts_in_file(path, read_arrays(path), settings, spec)
         return as_stated(read_array(path), settings)
     form, source = found
-    check_form_settings(settings, form)
+    if settings.text is None or not form.columns:
+        check_form_settings(settings, form)
     read = resolve(source.reader, form)
     if form.columns:
         table: TableSource = read(path, settings, () if spec is None else _names(spec))

@@ -8,6 +8,7 @@ import numpy as np
 
 from genzoo.data.dataset import Rows
 from genzoo.data.texts.flat import Texts
+from genzoo.data.texts.windows import Windows
 from genzoo.typing import Array
 
 MOST_WIDTHS = 8
@@ -30,7 +31,9 @@ class Buckets:
 
     @staticmethod
     def of(events: Texts, rows: Rows) -> Buckets:
-        """Return widths that divide the training texts into groups of about the same number."""
+        """Return widths that divide the training texts into groups of about the same number; windows have one width."""
+        if isinstance(events, Windows):  # whose lengths can change with their places
+            return Buckets(np.array([events.shape[1]]), np.zeros(len(rows), np.int64))
         room = np.minimum(events.lengths[rows] + 1, events.shape[1])
         shares = np.arange(1, MOST_WIDTHS + 1) / MOST_WIDTHS
         widths = np.unique(np.quantile(room, shares, method="inverted_cdf"))

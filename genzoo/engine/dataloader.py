@@ -18,6 +18,7 @@ from genzoo.data.condition_transform import ConditionTransform
 from genzoo.data.dataset import BLOCK, Dataset, Rows
 from genzoo.data.dequantize import Dequantizer
 from genzoo.data.texts.flat import Texts
+from genzoo.data.texts.windows import MovingWindows, Windows
 from genzoo.data.transforms import Transform, observed, to_model_space
 from genzoo.data.transforms.ended import lengths_in
 from genzoo.engine.buckets import Buckets
@@ -78,6 +79,7 @@ class BatchLoader(DataLoader[Batch]):
         self._dequantizer = dequantizer
         self._conditions = conditions
         self._data = data
+        self._moving = MovingWindows(events, order.rows) if isinstance(events, Windows) else None
         self._keep(events)
 
     @abstractmethod
@@ -107,7 +109,8 @@ class ResidentLoader(BatchLoader):
     def _keep(self, events: Array) -> None:
         self._rows = torch.from_numpy(self.order.rows).to(self.device)
         if isinstance(events, Texts):
-            self._texts = ResidentTexts(events.take(self.order.rows), self.device)
+            own = events if isinstance(events, Windows) else events.take(self.order.rows)
+            self._texts = ResidentTexts(own, self.device)
         else:
             self._events = torch.as_tensor(events[self.order.rows]).to(self.device)
 
@@ -118,6 +121,9 @@ class ResidentLoader(BatchLoader):
             if epoch != current:
                 shuffled = torch.from_numpy(self.order.positions(epoch)).to(self._rows.device, non_blocking=True)
                 current, widths = epoch, self.order.widths(epoch)
+                if self._moving is not None:
+                    self._moving.move(self.order.shift(epoch))
+                    self._texts.place(self._moving.starts, self._moving.lengths)
             chosen = shuffled[place]
             if widths is not None:
                 events = self._texts.block(chosen, widths[self.order.place(step)])
@@ -155,22 +161,31 @@ class StreamingLoader(BatchLoader):
 
     def _gather(self, first: int, ready: queue.Queue[Any], stop: threading.Event) -> None:
         """Read the rows of one step after the other, until `stop` is set."""
-        current, rows, widths = -1, self.order.rows, None
+        current, shuffled, widths = -1, self.order.rows, None
         try:
             for step in itertools.count(first):
                 epoch, place = self.order.locate(step)
                 if epoch != current:
-                    rows, widths, current = self.order.epoch(epoch), self.order.widths(epoch), epoch
-                index = rows[place]
-                events = self._rows_of(index, None if widths is None else widths[self.order.place(step)])
+                    shuffled, widths, current = self.order.positions(epoch), self.order.widths(epoch), epoch
+                    if self._moving is not None:
+                        self._moving.move(self.order.shift(epoch))
+                index = self.order.rows[shuffled[place]]
+                width = None if widths is None else widths[self.order.place(step)]
+                events = self._rows_of(index, shuffled[place], width)
                 item = (torch.from_numpy(events), torch.from_numpy(index))
                 if not _put(ready, tuple(t.pin_memory() for t in item) if self._pinned else item, stop):
                     return
         except BaseException as error:  # `_take` raises it in the main thread, which would otherwise wait forever
             _put(ready, error, stop)
 
-    def _rows_of(self, index: Rows, width: int | None) -> Array:
-        """Return the events of rows; texts as a block of some width."""
+    def _rows_of(self, index: Rows, positions: Rows, width: int | None) -> Array:
+        """Return the events of rows; texts as a block of some width.
+
+        Arguments:
+            positions: their positions among the training rows.
+        """
+        if self._moving is not None:
+            return self._moving.block(positions, self._moving.width if width is None else width)
         if isinstance(self._events, Texts):
             return self._events.block(index, width)
         increasing = np.argsort(index)  # reading in order is faster from disk
@@ -236,7 +251,9 @@ def make_loader(
     # The order of rows must not depend on the loader: the same run gives the same bits, however much memory is free.
     texts = isinstance(dataset.events, Texts)
     buckets = Buckets.of(dataset.events, rows) if isinstance(dataset.events, Texts) else None
-    order = Sampler(rows, events_per_step, seed, BLOCK // 16 if is_on_disk(dataset.events) else 1, share, buckets)
+    block = BLOCK // 16 if is_on_disk(dataset.events) else 1
+    window = dataset.spec.event_shape[0] if isinstance(dataset.events, Windows) else 1
+    order = Sampler(rows, events_per_step, seed, block, share, buckets, window)
     needed = dataset.events.nbytes if texts else len(rows) * dataset.events[:1].nbytes
     fits = fits_on(runtime.device, needed)
     loader = ResidentLoader if fits else StreamingLoader

@@ -77,9 +77,14 @@ class ResidentTexts:
 
     def __init__(self, texts: Texts, device: torch.device) -> None:
         self._end = texts.end
-        self._starts = torch.from_numpy(texts.offsets[:-1]).to(device)
-        self._lengths = torch.from_numpy(texts.lengths).to(device)
+        self._device = device
+        self.place(texts.offsets[:-1], texts.lengths)
         self._codes = torch.from_numpy(np.append(texts.codes, texts.codes.dtype.type(0))).to(device)
+
+    def place(self, starts: Array, lengths: Array) -> None:
+        """Set where texts begin among the codes, and how long they are, each `(N,)`."""
+        self._starts = torch.from_numpy(starts).to(self._device)
+        self._lengths = torch.from_numpy(lengths).to(self._device)
 
     def block(self, index: Tensor, width: int) -> Tensor:
         """Return texts as a block `(n, width)`."""

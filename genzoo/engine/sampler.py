@@ -41,6 +41,7 @@ class Sampler:
             sequential. Defaults to 1: a free shuffle.
         share: share of this process. Defaults to `None`: it sees all rows.
         buckets: widths of batches of texts. Defaults to `None`: all events have the same shape.
+        window: size of windows of long texts. Defaults to 1: there are none.
     """
 
     rows: Rows
@@ -49,6 +50,7 @@ class Sampler:
     block: int = 1
     share: ProcessShare | None = None
     buckets: Buckets | None = None
+    window: int = 1
 
     @property
     def steps_per_epoch(self) -> int:
@@ -72,6 +74,10 @@ class Sampler:
         if self.buckets is None:
             return None
         return self.buckets.widths_of(self._ordered(number), self.events_per_step)
+
+    def shift(self, number: int) -> int:
+        """Return by how many bytes windows begin later in epoch `number`, the same in all processes."""
+        return int(np.random.default_rng(derive(self.seed, "windows", number)).integers(self.window))
 
     def _ordered(self, number: int) -> Rows:
         """Return the positions of the rows of all processes in epoch `number`."""

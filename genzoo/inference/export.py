@@ -44,7 +44,8 @@ def save_events(
     Arguments:
         columns: columns of a grid of images. By default, the grid is about square.
         conditions: what the events are conditional on, `(N, K)`. They are columns of a table after its own, an array
-            `condition` of levels or numbers for images in .npz, and folders of images with one condition of categories.
+            `label` of levels or numbers in .npz, or one for each of several, and folders of images with one condition
+            of categories.
         escape_formulas: as for `write_table`.
 
     Raises:
@@ -72,7 +73,9 @@ def _write(
     elif suffix == ".npz":
         arrays: dict[str, Any] = {name or "x": part for name, part in arrays_of(events, data).items()}
         if conditions is not None:
-            arrays[LABEL] = shown_conditions(conditions, data)
+            several = len(data.condition) > 1
+            for place, feature in enumerate(data.condition):
+                arrays[feature.name if several else LABEL] = shown_conditions(conditions, data, place)
         atomic_write(path, lambda temporary: np.savez_compressed(temporary, **arrays))
     elif suffix == ".png":
         write_bytes(path, png(picture_of(events, data, columns=columns)))
@@ -166,9 +169,9 @@ def check_traversal_suffix(path: Path, n: int, data: DataSpec) -> None:
     check_suffix(path, n, data)
 
 
-def shown_conditions(conditions: Array, data: DataSpec) -> Array:
-    """Return conditions of images as their levels or numbers, `(N,)`."""
-    levels, values = data.condition[0].levels, conditions[:, 0]
+def shown_conditions(conditions: Array, data: DataSpec, place: int = 0) -> Array:
+    """Return conditions of images or texts as their levels or numbers, `(N,)`; the first ones by default."""
+    levels, values = data.condition[place].levels, conditions[:, place]
     return values if levels is None else np.array([levels[int(code)] for code in values])
 
 

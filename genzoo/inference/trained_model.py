@@ -192,7 +192,7 @@ class TrainedModel:
         form = choose_output(output, self.data)
         how: dict[str, Any] = {"given": given, "condition": condition, "options": options, "prompt": prompt}
         events, conditions = self.sample_given(n, seed=seed, mean=mean, **how)
-        if conditions is None or form in ("array", "dict"):
+        if conditions is None or form in ("array", "dict", "list"):
             return present_events(events, self.data, form)
         return present_events(joint_events(events, conditions), joint_spec(self.data), form)
 

@@ -23,6 +23,14 @@ _DATASETS: tuple[tuple[str, str, Modality, str], ...] = (
     ("pinwheel", "2,000 points on five curved arms", "table", "builtin:pinwheel"),
     ("mixture", "2,000 points of a mixture of four Gaussians", "table", "builtin:mixture"),
     ("numerals", "the numbers from 1 to 2,000 in English words", "text", "builtin:numerals"),
+    ("topics", "paragraphs of the help on Python's syntax, which comes with Python", "text", "texts.builtin:topics"),
+    ("names", "32,033 first names in lower case (fetched once)", "text", "texts.builtin:names"),
+    (
+        "shakespeare",
+        "40,000 lines of plays in windows of 256 bytes, the last tenth for the test (fetched once)",
+        "text",
+        "texts.builtin:shakespeare",
+    ),
     ("mnist", "70,000 handwritten digits, 28×28 (fetched once)", "image", "download:mnist"),
     ("fashion-mnist", "70,000 articles of clothing, 28×28 (fetched once)", "image", "download:fashion_mnist"),
 )

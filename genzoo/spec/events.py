@@ -182,6 +182,7 @@ class DataSpec:
         missing: whether values may be missing. Defaults to false.
         frame: kind of table in memory that the data came from; not compared. Defaults to `None`: an array or a file.
         condition: what events are conditional on, one feature for each column of conditions. Defaults to none.
+        windows: whether texts are windows of longer texts; not compared. Defaults to false.
     """
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
@@ -195,6 +196,7 @@ class DataSpec:
     missing: bool = False
     frame: FrameForm | None = field(default=None, repr=False, compare=False)
     condition: tuple[Feature, ...] = field(default=(), repr=False)
+    windows: bool = field(default=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.modality not in MODALITIES:
@@ -212,8 +214,7 @@ class DataSpec:
         if len(self.features) != self.form.feature_count(self.event_shape):
             raise ValueError(f"{len(self.features)} features do not describe an event of shape {self.event_shape}.")
         _check_condition(self)
-        if self.form.ended:
-            _check_ended(self)
+        _check_ended(self)
         if self.bounds is not None and not _increasing(self.bounds):
             raise ValueError(f"The bounds {self.bounds} are not two increasing finite numbers.")
         if self.quantum is not None and not (math.isfinite(self.quantum) and self.quantum > 0):
@@ -281,15 +282,19 @@ class DataSpec:
         return f"{self.form.value} {repr(self.features[place].name) if self.form.columns else place}"
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return asdict(self)
+        """Return plain values for JSON. Other events than windows do not mention them, as in earlier versions."""
+        content = asdict(self)
+        if not self.windows:
+            del content["windows"]
+        return content
 
     def describe(self) -> str:
         """Describe one event in words, such as `image 1×28×28, uint8 in 0..255, step 1`."""
         text = f"{self.modality} {'×'.join(map(str, self.event_shape))}, {self.storage}"
         if self.end is not None:
             longest = self.event_shape[0]
-            text = f"{self.modality} of at most {longest} symbol{'s'[: longest != 1]}, {self.end} different ones"
+            what = "window of a text" if self.windows else self.modality
+            text = f"{what} of at most {longest} symbol{'s'[: longest != 1]}, {self.end} different ones"
         elif not self.form.columns and self.features[0].discrete:
             text = f"{self.features[0].kind} {text}"
         if self.bounds is not None:
@@ -309,7 +314,11 @@ def _check_condition(data: DataSpec) -> None:
 
 
 def _check_ended(data: DataSpec) -> None:
-    """Check that events are sequences of codes of one categorical feature, with room for the code of the end."""
+    """Check that texts are sequences of codes of one categorical feature, with room for the code of the end."""
+    if not data.form.ended:
+        if data.windows:
+            raise ValueError(f"{data.form.plural.capitalize()} are no windows of texts.")
+        return
     if data.features[0].kind != "categorical" or not data.features[0].levels:
         raise ValueError(f"The symbols of {data.form.plural} are levels of a categorical feature.")
     if data.event_shape[0] > MOST_SYMBOLS:

@@ -26,6 +26,10 @@ ARRAY_SUFFIXES = (".npy", ".npz")
 """Suffixes of files of arrays, which hold events of any modality with `layouts`."""
 
 
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+"""Suffixes of files in folders of images."""
+
+
 Modality = str
 """Name of a modality, a key of `MODALITIES`."""
 
@@ -59,6 +63,8 @@ class SourceSpec:
             header.
         endings: ends of the names of such files, in lower case. Defaults to none.
         folder: whether it is a folder. Defaults to false.
+        inside: ends of the names of the files in such a folder. A folder is of the first kind that it has files of.
+            Defaults to none.
         piped: whether it is standard input. Defaults to false.
         settings: names of the settings in `DataSettings` that only such sources have. Defaults to none.
     """
@@ -67,6 +73,7 @@ class SourceSpec:
     reader: str
     endings: tuple[str, ...] = ()
     folder: bool = False
+    inside: tuple[str, ...] = ()
     piped: bool = False
     settings: tuple[str, ...] = ()
 
@@ -169,6 +176,9 @@ class ModalitySpec:
 _DELIMITED = (*TEXT_SUFFIXES, ".data", ".dat", ".tab")
 
 
+_TEXTS = (".txt", ".txt.gz")
+
+
 _TEXT_FORMAT = ("header", "decimal", "thousands")
 
 
@@ -187,6 +197,7 @@ MODALITIES: dict[str, ModalitySpec] = {
                 name="folders of images",
                 reader="genzoo.data.readers.images.folder:read_folder",
                 folder=True,
+                inside=PICTURE_SUFFIXES,
                 settings=("size", "color", "skip_bad"),
             ),
             SourceSpec(
@@ -278,8 +289,12 @@ MODALITIES: dict[str, ModalitySpec] = {
         value="symbol",
         axes=("symbols",),
         sources=(
-            SourceSpec(name=".txt files", reader="genzoo.data.texts.lines:read_texts", endings=(".txt", ".txt.gz")),
+            SourceSpec(name=".txt files", reader="genzoo.data.texts.lines:read_texts", endings=_TEXTS),
+            SourceSpec(
+                name="folders of .txt files", reader="genzoo.data.texts.folder:read_folder", folder=True, inside=_TEXTS
+            ),
         ),
+        settings=("window", "text"),
         ended=True,
         data="numerals",
         suffix=".txt",

@@ -222,8 +222,9 @@ def resume(
 
 
 def _data_of_run(config: RunConfig, data: AnyData, groups: Array | None) -> Dataset | None:
-    """Return data in memory as a run read them: with its conditions, and the columns that divide its rows."""
-    given = {name: value for name in ("condition", "joint") if (value := getattr(config.data, name))}
+    """Return data in memory as a run read them: with its conditions, texts, and the columns that divide its rows."""
+    names = ("condition", "joint", *(() if isinstance(data, Dataset) else ("text", "window")))
+    given = {name: value for name in names if (value := getattr(config.data, name))}
     has_them = isinstance(data, Dataset) and bool(data.spec.condition)
     source = {"source": data, **given} if given and not has_them and not isinstance(data, Mapping) else data
     return given_data(source, None, config.split, groups)[0]

@@ -149,6 +149,7 @@ PURPOSES = {
     "usual conditions",
     "validation",
     "watched",
+    "windows",
 }
 
 

@@ -5,17 +5,24 @@ from __future__ import annotations
 from genzoo.config.data import DataSettings, SplitSettings
 from genzoo.data.dataset import Dataset
 from genzoo.data.opening.sources import check_form_settings
+from genzoo.data.texts.content import cut_again
 from genzoo.errors import ConfigError
+from genzoo.spec.events import DataSpec
 from genzoo.wording import argument
 
 
 def as_stated(dataset: Dataset, settings: DataSettings) -> Dataset:
-    """Apply the settings of images in any source: their range, and the conversion to 0 and 1.
+    """Apply the settings of events in any source: the range of images, the conversion to 0 and 1, windows of texts.
 
     Raises:
-        ConfigError: a setting is for events of another modality, or does not suit the images.
+        ConfigError: a setting is for events of another modality, or does not suit the events.
     """
     check_form_settings(settings, dataset.spec.form)
+    if settings.text is not None:
+        named = f"{argument('text')} names a column of a table"
+        raise ConfigError(f"{named}, and {settings.source!r} holds texts. Leave it out.")
+    if settings.window is not None and settings.window != _window_of(dataset):
+        dataset = cut_again(dataset, settings.window)
     if settings.range is not None:
         from genzoo.data.value_range import overrule_range
 
@@ -25,6 +32,35 @@ def as_stated(dataset: Dataset, settings: DataSettings) -> Dataset:
 
         dataset = binarize(dataset)
     return dataset
+
+
+def _window_of(dataset: Dataset) -> int:
+    """Return the size of the windows of a dataset.
+
+    Raises:
+        ConfigError: it holds whole texts.
+    """
+    if not dataset.spec.windows:
+        raise ConfigError(
+            f"{argument('window')} cuts long texts, and {dataset.name} holds short ones, each an event. Leave it out."
+        )
+    return dataset.spec.event_shape[0]
+
+
+def with_window(settings: DataSettings, spec: DataSpec, *, texts: bool) -> DataSettings:
+    """Return the settings of data for a trained model: long texts are cut into windows as in training.
+
+    Arguments:
+        texts: whether the source holds texts.
+
+    Raises:
+        ConfigError: the windows have another size than in training.
+    """
+    size = spec.event_shape[0]
+    if settings.window is not None and spec.form.ended and (not spec.windows or settings.window != size):
+        trained = f"windows of {size} bytes" if spec.windows else "whole texts"
+        raise ConfigError(f"The model was trained on {trained}. Leave {argument('window')} out.")
+    return settings.model_copy(update={"window": size}) if spec.windows and texts else settings
 
 
 def with_columns(dataset: Dataset, settings: DataSettings, split: SplitSettings | None = None) -> Dataset:

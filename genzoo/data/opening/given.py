@@ -15,11 +15,12 @@ from genzoo.config.settings import validate
 from genzoo.data.dataset import Dataset
 from genzoo.data.frames.kinds import is_frame
 from genzoo.data.loading import open_matching
-from genzoo.data.opening.choices import as_stated, with_columns, with_conditions
+from genzoo.data.opening.choices import as_stated, with_columns, with_conditions, with_window
 from genzoo.data.opening.sources import check_source_settings
 from genzoo.data.parts import are_parts, match_events, match_parts, parts_dataset
 from genzoo.data.readers.numpy_files import array_dataset
-from genzoo.data.texts.lines import listed
+from genzoo.data.texts.content import check_filled
+from genzoo.data.texts.lines import listed, listed_windows
 from genzoo.data.texts.symbols import is_texts
 from genzoo.errors import ConfigError
 from genzoo.plugins.registry import Registry
@@ -92,18 +93,31 @@ def _mapped(data: Mapping[str, Any], split: SplitSettings) -> tuple[Dataset | No
 
         settings = {**data, "source": "table"}
         checked = _in_memory(validate(DataSettings, settings, "Data"))
+        if checked.text is not None:
+            from genzoo.data.frames.source import FrameSource
+            from genzoo.data.texts.column import text_dataset
+
+            return check_filled(text_dataset("table", FrameSource(source), checked, split)), settings
         return as_stated(frame_dataset(source, checked, split), checked), settings
     if are_parts(source):
         settings = {**data, "source": "parts"}
         checked = _in_memory(validate(DataSettings, settings, "Data"))
         parts = parts_dataset("parts", source, checked)
         return with_columns(parts, DataSettings(source=parts.name), split), settings
-    dataset, named = _named(source, SplitSettings())
+    window = data.get("window") if is_texts(source) else None
+    dataset, named = _named(source, SplitSettings()) if window is None else _in_windows(source, data)
     settings = {**data, **named}
     if dataset is None:
         return None, settings
     checked = _in_memory(validate(DataSettings, settings, "Data"))
     return with_conditions(as_stated(dataset, checked), checked, split), settings
+
+
+def _in_windows(texts: Sequence[str], data: Mapping[str, Any]) -> tuple[Dataset, dict[str, Any]]:
+    """Return long texts in memory as windows, and the settings that name them."""
+    settings = validate(DataSettings, {**data, "source": "texts"}, "Data")
+    assert settings.window is not None
+    return check_filled(listed_windows(texts, settings.window)), {"source": "texts"}
 
 
 def _in_memory(settings: DataSettings) -> DataSettings:
@@ -168,9 +182,17 @@ def matching_data(data: AnyData, spec: DataSpec, registry: Registry, *, keep_unk
     if is_frame(source):
         from genzoo.data.frames.source import FrameSource, in_one_piece
 
+        if settings.text is not None:
+            from genzoo.data.texts.column import matching_texts
+
+            settings = with_window(settings, spec, texts=True)
+            return matching_texts("table", FrameSource(in_one_piece(source)), settings, spec)
         return match_table("table", FrameSource(in_one_piece(source)), settings, spec, keep_unknown=keep_unknown)
     if are_parts(source):
         return match_parts("parts", source, settings, spec)
+    if is_texts(source) and settings.window is not None:
+        settings = with_window(settings, spec, texts=True)
+        return match_events(listed_windows(source, int(settings.window or 0)), spec)
     dataset, _ = _named(source, SplitSettings())
     if dataset is None:
         raise ConfigError("There is no source of data. Give a path, a built-in name, an array or a table.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from genzoo.config.data import DataSettings
@@ -46,17 +47,29 @@ def source_of(settings: DataSettings) -> tuple[ModalitySpec, SourceSpec] | None:
     piped = settings.source == STANDARD_INPUT
     if not piped and not path.is_dir() and not path.is_file():
         raise DataError(f"{path} is neither a file nor a folder, and reading it might never end.")
-    for form in MODALITIES.values():
-        for source in form.sources:
-            if source.piped if piped else _is_such(path, source):
-                return form, source
+    every = [(form, source) for form in MODALITIES.values() for source in form.sources]
+    inside = _names_in(path) if path.is_dir() else []
+    for form, source in every:
+        if source.piped if piped else _is_such(path, source, inside):
+            return form, source
+    for form, source in every if path.is_dir() else []:
+        if source.folder:
+            return form, source  # whose reader says what is missing
     if path.suffix in ARRAY_SUFFIXES and path.is_file():
         return None
     raise DataError(f"{path} has a format that genzoo cannot read. Known: {_known()}.")
 
 
-def _is_such(path: Path, source: SourceSpec) -> bool:
-    return source.folder if path.is_dir() else path.name.lower().endswith(source.endings)
+def _is_such(path: Path, source: SourceSpec, inside: Sequence[str]) -> bool:
+    if path.is_dir():
+        return source.folder and any(name.endswith(source.inside) for name in inside)
+    return path.name.lower().endswith(source.endings)
+
+
+def _names_in(path: Path) -> list[str]:
+    """Return the names of the files in a folder and its subfolders, in lower case, without hidden ones."""
+    files = (file.relative_to(path) for file in path.rglob("*"))
+    return [file.name.lower() for file in files if not any(part.startswith(".") for part in file.parts)]
 
 
 def _known() -> str:

@@ -112,8 +112,9 @@ class CsvSource(TableSource):
             marks, facts = [*common, *own.get(name, ())], dict[str, str]()
             cells = Cells(self.shown, self.where, forms(self._settings, self._dialect.decimal), facts, self._numeric)
             try:
-                if name in texts:
-                    return _settled_text(values, marks), facts, None
+                if name in texts:  # if they are the events, they stay exactly as they are
+                    exact = name == self._settings.text
+                    return values if exact else _settled_text(values, marks), facts, None
                 if name in dates:
                     return _chunked(trimmed(values, marks)), facts, None
                 return self._numbers(name, values, cells, marks, whole=name in whole), facts, None
@@ -241,7 +242,7 @@ class CsvSource(TableSource):
         convert = arrow_csv.ConvertOptions(
             include_columns=[*chosen, *void],
             column_types={place: types[name] for place, name in zip(chosen, columns, strict=True) if name in types},
-            null_values=[*MISSING, *common],
+            null_values=[""] if list(columns) == [self._settings.text] else [*MISSING, *common],
             strings_can_be_null=True,
             decimal_point=dialect.decimal,
         )

@@ -85,6 +85,8 @@ class JsonSource(TableSource):
         column = pa.chunked_array([pa.array([_text(value) for value in values], pa.string())])
         common, own = marks_of(self._settings, self.names)
         marks = [*common, *own.get(name, ())]
+        if name == self._settings.text:  # the texts are the events, exactly as they are
+            return column
         if as_text:
             return pa.chunked_array([trimmed(column.combine_chunks(), marks)])
         numeric = [name for name, kind in self._settings.kinds.items() if kind in ("continuous", "count")]

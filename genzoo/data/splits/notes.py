@@ -10,6 +10,7 @@ import numpy as np
 from genzoo.config.data import SplitSettings
 from genzoo.data.dataset import Dataset, Split
 from genzoo.data.splits.duplicates import repeated, same_rows
+from genzoo.data.texts.windows import Windows
 from genzoo.text import counted
 from genzoo.wording import argument
 
@@ -53,8 +54,10 @@ def _about_groups(dataset: Dataset, split: Split, settings: SplitSettings) -> li
 
 
 def _about_order(dataset: Dataset, split: Split, settings: SplitSettings) -> list[str]:
-    if settings.method == "contiguous":
-        return ["rows are held out in their order: first training, then validation, then test rows"]
+    if settings.method == "contiguous" or dataset.spec.windows:
+        what = "windows" if dataset.spec.windows else "rows"
+        order = f"{what} are held out in their order: first training, then validation, then test {what}"
+        return [order, *(dataset.events.about_rests if isinstance(dataset.events, Windows) else ())]
     if settings.time is None or dataset.times is None:
         return []
     ends = [f"{name} {_span(dataset.times[rows])}" for name, rows in _parts(split).items()]
@@ -131,7 +134,7 @@ def repeats(dataset: Dataset, split: Split, settings: SplitSettings) -> list[str
     own = dataset.test_rows and not found.validation
     return [
         text
-        if own or settings.method != "random"
+        if own or settings.method != "random" or dataset.spec.windows
         else f"{text}, and {argument('duplicates_together', True)} prevents that"
     ]
 

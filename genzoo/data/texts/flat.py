@@ -44,7 +44,7 @@ class Texts:
         """Return texts given one by one, as their codes `(n,)`."""
         lengths = np.fromiter(map(len, texts), np.int64, len(texts))
         codes = np.concatenate([np.empty(0, np.uint8), *texts])
-        return cls(codes, _offsets(lengths), longest, end)
+        return cls(codes, offsets_of(lengths), longest, end)
 
     @classmethod
     def of(cls, events: Array, end: int, shown: str) -> Texts:
@@ -70,7 +70,7 @@ class Texts:
                 f"and {end} after the end."
             )
         smallest = np.uint8 if end <= 2**8 else storage_of(end)
-        return cls(codes.astype(smallest), _offsets(lengths), block.shape[1], end)
+        return cls(codes.astype(smallest), offsets_of(lengths), block.shape[1], end)
 
     @property
     def nbytes(self) -> int:
@@ -97,16 +97,25 @@ class Texts:
 
     def block(self, rows: Array, width: int | None = None) -> Array:
         """Return some of the texts as a block `(n, width)`. By default, it is as wide as the longest event."""
-        block = np.full((len(rows), self.shape[1] if width is None else width), self.end, self.dtype)
-        lengths = self.offsets[rows + 1] - self.offsets[rows]
-        block[np.arange(block.shape[1]) < lengths[:, None]] = self._codes(rows, lengths)
+        starts = self.offsets[rows]
+        return self.spans(starts, self.offsets[rows + 1] - starts, self.shape[1] if width is None else width)
+
+    def spans(self, starts: Array, lengths: Array, width: int) -> Array:
+        """Return stretches of the codes as a block `(n, width)`, with `end` after each.
+
+        Arguments:
+            starts: place in `codes` where each begins, `(n,)`.
+            lengths: number of symbols of each, at most `width`, `(n,)`.
+        """
+        block = np.full((len(starts), width), self.end, self.dtype)
+        block[np.arange(width) < lengths[:, None]] = self._codes(starts, lengths)
         return block
 
     def take(self, rows: Any) -> Texts:
         """Return some of the texts, as texts."""
         numbers = self._numbers(rows)
         lengths = self.offsets[numbers + 1] - self.offsets[numbers]
-        return Texts(self._codes(numbers, lengths), _offsets(lengths), self.shape[1], self.end)
+        return Texts(self._codes(self.offsets[numbers], lengths), offsets_of(lengths), self.shape[1], self.end)
 
     def as_long_as(self, longest: int, shown: str) -> Texts:
         """Return the same texts as events of at most `longest` symbols.
@@ -136,10 +145,10 @@ class Texts:
         ends = (self.offsets * itemsize).tolist()
         return [whole[start:end] for start, end in itertools.pairwise(ends)]
 
-    def _codes(self, rows: Array, lengths: Array) -> Array:
-        """Return the codes of some texts, one text after the other, `(S,)`."""
+    def _codes(self, starts: Array, lengths: Array) -> Array:
+        """Return the codes of some stretches, one after the other, `(S,)`."""
         before = np.cumsum(lengths) - lengths
-        places = np.arange(int(lengths.sum())) + np.repeat(self.offsets[rows] - before, lengths)
+        places = np.arange(int(lengths.sum())) + np.repeat(starts - before, lengths)
         return np.asarray(self.codes[places])
 
     def _numbers(self, rows: Any) -> Array:
@@ -162,5 +171,6 @@ def lengths_of(block: Array, end: int) -> Array:
     return found
 
 
-def _offsets(lengths: Array) -> Array:
+def offsets_of(lengths: Array) -> Array:
+    """Return where each text begins, and the number of symbols of all, `(N + 1,)` int64."""
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import codecs
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,16 +10,13 @@ import numpy as np
 
 from genzoo.config.data import DataSettings
 from genzoo.data.dataset import Dataset
-from genzoo.data.readers.unpacked import HARMLESS_TEXT, unpacked
+from genzoo.data.texts.content import about_returns, read_content, read_whole, windows_of
+from genzoo.data.texts.facts import about_empty_lines
 from genzoo.data.texts.flat import Texts
-from genzoo.data.texts.symbols import BYTES, byte_spec, encoded, too_long
-from genzoo.errors import DataError, pass_out_of_memory
+from genzoo.data.texts.symbols import BYTES, as_codes, byte_spec, encoded, too_long
+from genzoo.errors import DataError
 from genzoo.spec.events import MOST_SYMBOLS
 from genzoo.text import counted
-
-_PART = 1 << 24
-"""Number of bytes that are decoded at a time."""
-
 
 _NEWLINE, _RETURN = 10, 13
 
@@ -30,16 +27,27 @@ def listed(texts: Sequence[str]) -> Dataset:
     return Dataset("texts", byte_spec(events.shape[1]), events.as_array())
 
 
-def read_texts(path: Path, _: DataSettings) -> Dataset:
-    """Read a file of UTF-8 lines, which may be compressed by gzip: each line is one text.
+def listed_windows(texts: Sequence[str], size: int) -> Dataset:
+    """Return a list of long `str` as a dataset of windows of at most `size` bytes."""
+    return windows_of("texts", "the list", [as_codes(text, row, "The list") for row, text in enumerate(texts)], size)
 
-    A line ends with a line feed, and perhaps a carriage return before it. Empty lines are counted and left out.
+
+def read_texts(path: Path, settings: DataSettings) -> Dataset:
+    """Read a file of UTF-8, which may be compressed by gzip: each line is one text, or all of it is cut into windows.
+
+    A line ends with a line feed, and perhaps a carriage return before it. Empty lines are counted and left out. In
+    windows, ends of lines are symbols, line feeds without a carriage return.
 
     Raises:
-        DataError: it cannot be read, holds no text, is not UTF-8, or has a line that is too long.
+        DataError: it cannot be read, holds no text, is not UTF-8, has a line that is too long, or is shorter than a
+            window.
     """
     name = Path(path.stem).stem if path.suffix.lower() == ".gz" else path.stem
-    raw = np.frombuffer(_content(path), np.uint8)
+    if settings.window is not None:
+        text, removed = read_whole(path)
+        found = windows_of(name, path.name, [text], settings.window)
+        return dataclasses.replace(found, notes=(*about_returns(removed, path.name), *found.notes))
+    raw = np.frombuffer(read_content(path), np.uint8)
     feeds = np.flatnonzero(raw == _NEWLINE)
     starts, stops = np.concatenate([[0], feeds + 1]), np.concatenate([feeds, [len(raw)]])
     if starts[-1] == len(raw):  # the last line has an end
@@ -56,32 +64,7 @@ def read_texts(path: Path, _: DataSettings) -> Dataset:
     lengths = lengths[lengths > 0]
     texts = Texts(raw[kept], np.concatenate([[0], np.cumsum(lengths)]), int(lengths.max()), len(BYTES))
     notes: tuple[str, ...] = (f"{counted(empty, 'empty line')} of {path.name} left out",) if empty else ()
+    notes += about_empty_lines(empty, empty + len(lengths))
     if (texts.codes == _RETURN).any():
         notes += (f"carriage returns of {path.name} that no line feed follows are symbols, and end no text",)
     return Dataset(name, byte_spec(texts.shape[1]), texts.as_array(), notes=notes)
-
-
-def _content(path: Path) -> bytes:
-    """Return the bytes of a file of UTF-8 text, without its mark."""
-    try:
-        with path.open("rb") if path.suffix.lower() != ".gz" else unpacked(path, str(path), HARMLESS_TEXT) as file:
-            content: bytes = file.read()
-    except OSError as error:
-        pass_out_of_memory(error)
-        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
-    content = content.removeprefix(codecs.BOM_UTF8)
-    decoder, done = codecs.getincrementaldecoder("utf-8")(), 0
-    bad = content.find(b"\0")
-    try:
-        for start in range(0, len(content), _PART):
-            done = start
-            decoder.decode(content[start : start + _PART], final=start + _PART >= len(content))
-    except UnicodeDecodeError as error:
-        bad = max(0, done + error.start)
-    if bad >= 0:
-        line = content.count(b"\n", 0, bad) + 1
-        raise DataError(
-            f"{path} is no UTF-8 text: line {line} holds the byte {content[bad] if bad < len(content) else 0}. Store "
-            f"it as UTF-8, or give a file of another format its own suffix."
-        )
-    return content

@@ -12,6 +12,7 @@ from genzoo.data.texts.flat import Texts, storage_of
 from genzoo.errors import DataError
 from genzoo.spec.events import MOST_SYMBOLS, DataSpec, Feature
 from genzoo.typing import Array
+from genzoo.wording import argument
 
 BYTES = tuple(chr(code) if 32 <= code < 127 and code != 92 else f"\\x{code:02x}" for code in range(256))
 """Names of the 256 bytes, the symbols of texts from files and lists."""
@@ -24,9 +25,10 @@ BYTE_END = len(BYTES)
 _ONE_LINE = bytes.maketrans(b"\n\r", b"  ")
 
 
-def byte_spec(longest: int) -> DataSpec:
-    """Return the spec of texts of at most `longest` bytes."""
-    return DataSpec((longest,), "text", (Feature("byte", "categorical", BYTES),), storage=storage_of(len(BYTES)))
+def byte_spec(longest: int, *, windows: bool = False) -> DataSpec:
+    """Return the spec of texts, or of windows of long texts, of at most `longest` bytes."""
+    features = (Feature("byte", "categorical", BYTES),)
+    return DataSpec((longest,), "text", features, storage=storage_of(len(BYTES)), windows=windows)
 
 
 def printed(character: str) -> str:
@@ -75,7 +77,7 @@ def encoded(texts: Sequence[str], shown: str, data: DataSpec | None = None) -> T
         DataError: a text is too long, or holds what is no symbol.
     """
     levels = BYTES if data is None else data.features[0].levels or ()
-    codes = [_codes(text, row, levels, shown) for row, text in enumerate(texts)]
+    codes = [as_codes(text, row, shown, levels) for row, text in enumerate(texts)]
     longest = max(1, *map(len, codes)) if codes else 1
     if data is not None:
         return Texts.joined(codes, longest, len(levels)).as_long_as(data.event_shape[0], shown)
@@ -88,12 +90,21 @@ def encoded(texts: Sequence[str], shown: str, data: DataSpec | None = None) -> T
 def too_long(shown: str, where: str, size: int) -> DataError:
     """Return the error for a text with too many bytes."""
     return DataError(
-        f"{shown}: {where} has {size} bytes, and a text has at most {MOST_SYMBOLS}. Divide it into shorter texts, such "
-        f"as one sentence a line."
+        f"{shown}: {where} has {size} bytes, and a text has at most {MOST_SYMBOLS}. Cut long texts into windows with "
+        f"{argument('window', 256)}, or divide it into shorter texts, such as one sentence a line."
     )
 
 
-def _codes(text: object, row: int, levels: tuple[str, ...], shown: str) -> Array:
+def as_codes(text: object, row: int, shown: str, levels: tuple[str, ...] = BYTES) -> Array:
+    """Return a text as codes of its symbols, bytes by default, `(n,)`.
+
+    Arguments:
+        row: its number, for messages.
+        shown: name of the texts, for messages.
+
+    Raises:
+        DataError: it is none, or holds what is no symbol.
+    """
     if not isinstance(text, str):
         raise DataError(f"{shown}: event {row} is {text!r}, of type {type(text).__name__}, and texts are str.")
     if levels == BYTES:

@@ -16,10 +16,11 @@ from genzoo.data.readers.unpacked import LARGEST, check_unpacked
 from genzoo.data.value_range import Values, check_stated, find_range, found_spec
 from genzoo.errors import DataError
 from genzoo.runtime.progress import Phase
+from genzoo.spec.modality import PICTURE_SUFFIXES
 from genzoo.typing import Array
 from genzoo.wording import Word, argument
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
+SUFFIXES = frozenset(PICTURE_SUFFIXES)
 
 
 _MOST_LISTED = 100
