@@ -89,7 +89,15 @@ class DataSettings(Settings):
         description="built-in name or path; see: genzoo data"
     )
     size: Annotated[int | None, Flag("--size", metavar="PIXELS")] = Field(
-        None, ge=4, le=4096, description="side to which images of a folder are resized and center-cropped"
+        None, ge=4, le=4096, description="side of the squares that images of a folder are resized to, such as 64"
+    )
+    crop: Annotated[Literal["center", "none", "pad"], Flag("--crop")] = Field(
+        "center",
+        description="how images become squares: center cuts out the middle, none stretches the whole image, pad adds "
+        "black bars",
+    )
+    cache: Annotated[bool, Flag("--cache/--no-cache")] = Field(
+        True, description="keep the decoded images of a large folder for the next start; yes by default"
     )
     color: Annotated[
         Literal["auto", "gray", "rgb"], Flag("--color", former=("--colour",), former_values={"grey": "gray"})
