@@ -101,7 +101,7 @@ class ImageCache:
     def read(self) -> DecodedFolder | None:
         """Return the images that are kept; `None` if there are none, or not of these files, or if they are damaged."""
         try:
-            with np.load(self._about) as found:
+            with self._about.open("rb") as file, np.load(file) as found:
                 about = json.loads(bytes(found["about"]))
                 pages, peaks = found["pages"], found["peaks"]
             if about["listing"] != self.listing:
@@ -112,7 +112,8 @@ class ImageCache:
             low, high, whole, step, declared = about["values"]
             values = Values(low, high, whole, step, np.dtype(declared), peaks)
             bad = tuple(UnreadableImageError(self.root / name, reason) for name, reason in about["bad"])
-            self._about.touch()  # it is in use
+            with contextlib.suppress(OSError):  # a cache that others share may be read-only
+                self._about.touch()  # it is in use
             return DecodedFolder(events, values, tuple(map(int, pages)), about["remarks"], bad)
         except Exception:  # a damaged archive makes numpy raise nearly anything, and decoding again mends it
             return None
