@@ -263,4 +263,7 @@ class DataSettings(Settings):
     def given(self, *names: str) -> str | None:
         """Return the first of these settings that is not at its default, as the reader types it; or None."""
         changed = self.model_dump(include=set(names), exclude_defaults=True)
-        return next((argument(name) for name in names if name in changed), None)
+        found = next((name for name in names if name in changed), None)
+        if found is None:
+            return None
+        return argument(found, False) if changed[found] is False else argument(found)

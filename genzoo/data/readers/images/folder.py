@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -36,7 +37,7 @@ _AHEAD = 64
 """Files that are decoded ahead of the one that is collected."""
 
 
-_DECODED_AT_ONCE = 2**29
+_DECODED_AT_ONCE = max(2**28, 2**25 * (os.cpu_count() or 1))
 """Bytes of pixels that are decoded at the same time, which take a few times as much memory."""
 
 
