@@ -19,6 +19,7 @@ SHORTEST = {
     "ngram": "names logs --order 3 --lines 2000",
     "precision": "--model dcgan --data digits --steps 2 --seeds 1",
     "peers": "",
+    "photos": "--files 20 --size 8 --steps 2 --batch-size 8",
     "plugins": "--rounds 1 --many 4 --few 2",
     "promises": "gaussian",
     "scale": "--rows 1 2 --passes 4",

@@ -89,7 +89,15 @@ class DataSettings(Settings):
         description="built-in name or path; see: genzoo data"
     )
     size: Annotated[int | None, Flag("--size", metavar="PIXELS")] = Field(
-        None, ge=4, le=4096, description="side to which images of a folder are resized and center-cropped"
+        None, ge=4, le=4096, description="side of the squares that images of a folder are resized to, such as 64"
+    )
+    crop: Annotated[Literal["center", "none", "pad"], Flag("--crop")] = Field(
+        "center",
+        description="how images become squares: center cuts out the middle, none stretches the whole image, pad adds "
+        "black bars",
+    )
+    cache: Annotated[bool, Flag("--cache/--no-cache")] = Field(
+        True, description="keep the decoded images of a large folder for the next start; yes by default"
     )
     color: Annotated[
         Literal["auto", "gray", "rgb"], Flag("--color", former=("--colour",), former_values={"grey": "gray"})
@@ -255,4 +263,7 @@ class DataSettings(Settings):
     def given(self, *names: str) -> str | None:
         """Return the first of these settings that is not at its default, as the reader types it; or None."""
         changed = self.model_dump(include=set(names), exclude_defaults=True)
-        return next((argument(name) for name in names if name in changed), None)
+        found = next((name for name in names if name in changed), None)
+        if found is None:
+            return None
+        return argument(found, False) if changed[found] is False else argument(found)

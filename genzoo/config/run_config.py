@@ -71,6 +71,11 @@ class RunConfig(Settings):
         """Decay of the moving average of the weights in the saved model, or None."""
         return self.training.ema or None if isinstance(self.training, GradientTraining) else None
 
+    @property
+    def flip(self) -> bool | None:
+        """True if training images are mirrored, else None."""
+        return self.training.flip or None if isinstance(self.training, GradientTraining) else None
+
 
 def runs_folder() -> Path:
     """Return the default folder of runs: `GENZOO_RUNS`, or `runs` in the current folder."""

@@ -95,6 +95,9 @@ class GradientTraining(TrainingSettings, StepSettings):
 
     kind: Literal["gradient"] = Field("gradient", description="what trains the model", repr=False)
     batch_size: Annotated[int, Flag("--batch-size")] = Field(128, ge=1, le=10**7, description="rows per update")
+    flip: Annotated[bool, Flag("--flip")] = Field(
+        False, description="mirror each training image left to right in half of the epochs; nothing else is mirrored"
+    )
     grad_accumulation: int = Field(1, ge=1, le=10_000, description="parts a batch is computed in, to save memory")
     optimizer: OptimizerConfig = Field(
         default_factory=OptimizerConfig, description="the optimizer of every parameter group"

@@ -102,15 +102,16 @@ class Values:
     peaks: Array
 
     @staticmethod
-    def of(events: Array, declared: np.dtype[np.generic] | None = None) -> Values:
+    def of(events: Array, declared: np.dtype[np.generic] | None = None, *, step: int = 0) -> Values:
         """Measure images `(N, ...)`, block by block.
 
         Arguments:
             declared: number type of the source. Defaults to the type of the images.
+            step: 1 if nobody needs the common step of the values, which takes a while to find. Defaults to 0.
         """
         parts: list[Values] = []
         for start in range(0, len(events), BLOCK):
-            before = parts[-1].step if parts else 0
+            before = parts[-1].step if parts else step
             parts.append(_values_of(events[start : start + BLOCK], declared or events.dtype, before))
         return Values.merged(parts)
 

@@ -21,6 +21,7 @@ from genzoo.data.texts.flat import Texts
 from genzoo.data.texts.windows import MovingWindows, Windows
 from genzoo.data.transforms import Transform, observed, to_model_space
 from genzoo.data.transforms.ended import lengths_in
+from genzoo.engine.augmentation import Flip
 from genzoo.engine.buckets import Buckets
 from genzoo.engine.resident import Conditions, ResidentTexts, fits_on, is_on_disk
 from genzoo.engine.sampler import ProcessShare, Sampler
@@ -69,6 +70,7 @@ class BatchLoader(DataLoader[Batch]):
         dequantizer: Dequantizer | None = None,
         conditions: Conditions | None = None,
         data: DataSpec | None = None,
+        flip: Flip | None = None,
     ) -> None:
         super().__init__(runtime.device, order.steps_per_epoch, order.share)
         self.order = order
@@ -79,6 +81,7 @@ class BatchLoader(DataLoader[Batch]):
         self._dequantizer = dequantizer
         self._conditions = conditions
         self._data = data
+        self._flip = flip
         self._moving = MovingWindows(events, order.rows) if isinstance(events, Windows) else None
         self._keep(events)
 
@@ -88,6 +91,8 @@ class BatchLoader(DataLoader[Batch]):
 
     def _batch(self, events: Tensor, index: Tensor, epoch: int) -> Batch:
         """Return a batch in model space, from events in data units on the device; epochs count from 0."""
+        if self._flip is not None:
+            events = self._flip(events, index, epoch)
         if self._dequantizer is not None:
             events = self._dequantizer(events, index, epoch)
         x, missing = observed(to_model_space(self._transform, events, self._dtype), self._missing)
@@ -246,6 +251,7 @@ def make_loader(
     dequantizer: Dequantizer | None = None,
     share: ProcessShare | None = None,
     condition: ConditionTransform | None = None,
+    flip: Flip | None = None,
 ) -> BatchLoader:
     """Return the fastest loader for the data and the device: resident if the rows fit, else streaming."""
     # The order of rows must not depend on the loader: the same run gives the same bits, however much memory is free.
@@ -259,4 +265,6 @@ def make_loader(
     loader = ResidentLoader if fits else StreamingLoader
     conditions = Conditions.of_dataset(dataset, condition, runtime)
     missing, data = dataset.spec.missing, dataset.spec
-    return loader(order, dataset.events, transform, runtime, channels_last, missing, dequantizer, conditions, data)
+    return loader(
+        order, dataset.events, transform, runtime, channels_last, missing, dequantizer, conditions, data, flip
+    )

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 from genzoo.wording import front_end, speak_in_thread
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
 
 
 def thread_pool() -> ThreadPoolExecutor:
@@ -13,3 +19,23 @@ def thread_pool() -> ThreadPoolExecutor:
     Threads are for work of numpy, pyarrow and files, which runs beside other threads.
     """
     return ThreadPoolExecutor(initializer=speak_in_thread, initargs=(front_end(),))
+
+
+def in_order(function: Callable[[ItemT], ResultT], items: Iterable[ItemT], ahead: int) -> Iterator[ResultT]:
+    """Yield the result for each item, in the order of the items, computed in several threads.
+
+    Arguments:
+        ahead: number of results that may wait, which bounds the memory they take.
+    """
+    waiting: deque[Future[ResultT]] = deque()
+    with thread_pool() as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) >= ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

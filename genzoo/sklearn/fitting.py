@@ -144,6 +144,7 @@ def _trained(setup: TrainingSetup) -> FitOutcome:
         "data": setup.dataset.name,
         "rows": len(setup.split.train),
         "steps": taken,
+        "flip": config.flip,
         "seed": config.seed,
         "precision": setup.runtime.precision,
         "average": config.ema,

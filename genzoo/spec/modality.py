@@ -100,6 +100,7 @@ class ModalitySpec:
             not, all values share one feature. Defaults to false.
         ranged: whether values share a range and a grid, which are stated or found in the data, and which events must
             fit. Defaults to false.
+        mirrors: whether an event can be mirrored along the last axis, as a photograph left to right. Defaults to false.
         missing: whether values can be missing. Defaults to false.
         ended: whether events have different lengths: each is a sequence of codes with the code of the end after
             it, and its shape is the longest. Its values share one categorical feature, the symbols. Defaults to false.
@@ -128,6 +129,7 @@ class ModalitySpec:
     settings: tuple[str, ...] = ()
     columns: bool = False
     ranged: bool = False
+    mirrors: bool = False
     missing: bool = False
     ended: bool = False
     data: str = ""
@@ -198,7 +200,7 @@ MODALITIES: dict[str, ModalitySpec] = {
                 reader="genzoo.data.readers.images.folder:read_folder",
                 folder=True,
                 inside=PICTURE_SUFFIXES,
-                settings=("size", "color", "skip_bad"),
+                settings=("size", "crop", "color", "skip_bad", "cache"),
             ),
             SourceSpec(
                 name="idx files",
@@ -208,6 +210,7 @@ MODALITIES: dict[str, ModalitySpec] = {
         ),
         settings=("range", "binarize"),
         ranged=True,
+        mirrors=True,
         data="digits",
         suffix=".png",
         suffixes=("", ".png", *ARRAY_SUFFIXES),

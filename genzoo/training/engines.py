@@ -14,6 +14,7 @@ from genzoo.data.condition_transform import ConditionTransform
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.data.dequantize import Dequantizer
 from genzoo.data.transforms import Transform
+from genzoo.engine.augmentation import Flip
 from genzoo.engine.blocks import PassLoader, make_block_loader
 from genzoo.engine.dataloader import DataLoader, make_loader
 from genzoo.engine.direct import DirectEngine
@@ -202,6 +203,11 @@ def _by_gradient(
             f"{argument('weight')} out, or use a model that learns by expectation-maximization."
         )
     images = len(source.dataset.spec.event_shape) == 3  # (C, H, W)
+    if settings.flip and not source.dataset.spec.form.mirrors:
+        raise ConfigError(
+            f"{argument('flip', True)} mirrors images, and {source.dataset.name!r} {source.dataset.spec.form.dataset}. "
+            f"Leave it out."
+        )
     if images:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     with blame("The objective"):
@@ -225,6 +231,7 @@ def _by_gradient(
         dequantizer=source.dequantizer,
         share=engine.share,
         condition=source.condition,
+        flip=Flip(config.seed) if settings.flip else None,
     )
     budget = Budget.of(settings, loader.steps_per_epoch)
     if budget.steps is None and budget.seconds is None:

@@ -92,6 +92,7 @@ class ModelSaver(Callback):
             "rows": len(setup.split.train),
             "steps": step,
             "batch_size": config.training.batch_size if isinstance(config.training, GradientTraining) else None,
+            "flip": config.flip,
             "seed": config.seed,
             "precision": setup.runtime.precision,
             "average": config.ema,

@@ -133,6 +133,7 @@ PURPOSES = {
     "dequantise",
     "describe",
     "encode",
+    "flip",
     "folds",
     "half-blocks",
     "half-samples",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-import warnings
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ class ImagePage:
         of_several: whether the file has several pages.
         pixels: `(C, H, W)`; resized, if a size is set.
         values: facts about the values before resizing.
-        shortened: whether values of 16 bits were read with 8.
+        remarks: keys of `NOTES` that hold for it.
     """
 
     file: Path
@@ -49,12 +50,21 @@ class ImagePage:
     of_several: bool
     pixels: Array
     values: Values
-    shortened: bool
+    remarks: tuple[str, ...]
 
     @property
     def shown(self) -> str:
         """Name of the page, for messages."""
         return f"{self.file}, page {self.number + 1}," if self.of_several else str(self.file)
+
+
+NOTES = {
+    "shortened": "images with 16-bit colors that are read with 8 bits: {}; 16-bit RGB .png keeps all",
+    "transparent": "images with transparent pixels, which are put on white: {}",
+    "cmyk": "CMYK images converted to RGB, without their color profile: {}",
+    "enlarged": "images smaller than the size they are resized to: {}",
+}
+"""What the user should know about images, with their number."""
 
 
 _MOST_BYTES, _STEEPEST = 2**28, 200
@@ -64,19 +74,52 @@ _MOST_BYTES, _STEEPEST = 2**28, 200
 _GRAY_MODES = frozenset({"1", "L", "LA", "La"})
 
 
-def read_pages(file: Path, settings: DataSettings) -> list[ImagePage]:
+class Room:
+    """Memory that threads share: each waits until its pixels fit beside the others'.
+
+    Arguments:
+        size: number of bytes. More than that is let in alone.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size, self._free = size, size
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def taking(self, size: int) -> Iterator[None]:
+        """Hold so many bytes in the block."""
+        size = min(size, self._size)
+        with self._changed:
+            self._changed.wait_for(lambda: size <= self._free)
+            self._free -= size
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += size
+                self._changed.notify_all()
+
+
+def read_pages(file: Path, settings: DataSettings, room: Room) -> list[ImagePage]:
     """Read all pages of a file, turned upright and resized as the settings say.
+
+    Other threads may read other files at the same time. Turn Pillow's `DecompressionBombWarning` into an error before.
+
+    Arguments:
+        room: limits the pixels that are in memory at the same time.
 
     Raises:
         UnreadableImageError: the file is damaged, too large or of another type, or holds a value that is not finite.
     """
     try:
         content = file.read_bytes()  # from a file, Pillow would allocate as many bytes as a part declares
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about odd metadata
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content)) as opened:
-                return list(_pages(file, content, opened, settings))
+        with Image.open(io.BytesIO(content)) as opened:
+            # The further pictures of a camera's MPO file are previews of the first.
+            count = 1 if opened.format == "MPO" else getattr(opened, "n_frames", 1)
+            size = count * opened.width * opened.height * _pixel_bytes(opened)
+            _check_pixels(len(content), size)
+            with room.taking(size):
+                return list(_pages(file, content, opened, count, settings))
     except UnidentifiedImageError as error:
         raise UnreadableImageError(file, "its content is not an image that Pillow can read") from error
     except Exception as error:  # a damaged file makes Pillow raise nearly anything
@@ -84,35 +127,49 @@ def read_pages(file: Path, settings: DataSettings) -> list[ImagePage]:
         raise UnreadableImageError(file, str(error) or type(error).__name__) from error
 
 
-def _pages(file: Path, content: bytes, opened: Image.Image, settings: DataSettings) -> Iterator[ImagePage]:
-    # The further pictures of a camera's MPO file are previews of the first.
-    count = 1 if opened.format == "MPO" else getattr(opened, "n_frames", 1)
-    _check_pixels(len(content), count * opened.width * opened.height * _pixel_bytes(opened))
+def _pages(file: Path, content: bytes, opened: Image.Image, count: int, settings: DataSettings) -> Iterator[ImagePage]:
     for number in range(count):
         opened.seek(number)
         wide = _wide_colors(content, opened) if number == 0 and count == 1 else None
-        shortened = wide is None and _is_wide(opened)
-        upright = ImageOps.exif_transpose(opened)
-        if wide is not None:
-            pixels = _upright(wide, opened)
-            if settings.color == "gray":
-                pixels = _luma(pixels)
-        elif upright.mode == "F" or upright.mode.startswith("I") or _is_signed(opened):
-            pixels = _deep(upright, opened)[None]
-            if settings.color == "rgb":
-                pixels = pixels.repeat(3, axis=0)
-        else:
-            # Palettes, frames of a GIF and 16-bit gray with transparency come as colors, even if all are gray.
-            unsure = opened.mode in ("P", "PA") or opened.format == "GIF" or _raw_mode(opened) == "LA;16B"
-            image = _as_bytes(upright, unsure, settings)
-            pixels = np.asarray(image)
-            pixels = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+        remarks = _remarks(opened, wide, settings)
+        pixels = _pixels(opened, wide, settings)
         if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
             raise ValueError("it holds values that are not finite")
-        values = Values.of(pixels[None])
+        values = Values.of(pixels[None], step=0 if settings.size is None else 1)
         if settings.size is not None:
-            pixels = np.stack([_fitted(channel, settings.size) for channel in pixels])
-        yield ImagePage(file, number, count > 1, pixels, values, shortened)
+            pixels = _resized(pixels, settings)
+        yield ImagePage(file, number, count > 1, pixels, values, remarks)
+
+
+def _remarks(opened: Image.Image, wide: Array | None, settings: DataSettings) -> tuple[str, ...]:
+    """Return the keys of `NOTES` that hold for an image."""
+    side = max(opened.size) if settings.crop == "pad" else min(opened.size)
+    found = {
+        "shortened": wide is None and _is_wide(opened),
+        "transparent": opened.has_transparency_data and np.asarray(opened.convert("RGBA"))[..., 3].min() < 255,
+        "cmyk": opened.mode == "CMYK",
+        "enlarged": settings.size is not None and side < settings.size,
+    }
+    return tuple(name for name, holds in found.items() if holds)
+
+
+def _pixels(opened: Image.Image, wide: Array | None, settings: DataSettings) -> Array:
+    """Return the pixels of an image, upright, `(C, H, W)`.
+
+    Arguments:
+        wide: colors with all of their bits, if Pillow drops some.
+    """
+    if wide is not None:
+        pixels = _upright(wide, opened)
+        return _luma(pixels) if settings.color == "gray" else pixels
+    upright = ImageOps.exif_transpose(opened) if _orientation(opened) != 1 else opened
+    if upright.mode == "F" or upright.mode.startswith("I") or _is_signed(opened):
+        pixels = _deep(upright, opened)[None]
+        return pixels.repeat(3, axis=0) if settings.color == "rgb" else pixels
+    # Palettes, frames of a GIF and 16-bit gray with transparency come as colors, even if all are gray.
+    unsure = opened.mode in ("P", "PA") or opened.format == "GIF" or _raw_mode(opened) == "LA;16B"
+    pixels = np.asarray(_as_bytes(upright, unsure, settings))
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
 def _pixel_bytes(opened: Image.Image) -> int:
@@ -132,9 +189,23 @@ def _check_pixels(size: int, unpacked: int) -> None:
         raise ValueError(f"it would unpack from {size} to {unpacked} bytes of pixels; scale it down, or remove it")
 
 
-def _fitted(channel: Array, size: int) -> Array:
-    image = Image.fromarray(channel if channel.dtype == np.uint8 else channel.astype(np.float32))
-    return np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS))
+def _resized(pixels: Array, settings: DataSettings) -> Array:
+    """Return an image `(C, H, W)` with sides of `size`; for `pad`, with a longer side of `size`."""
+    if pixels.dtype != np.uint8:
+        return np.stack([np.asarray(_fitted(Image.fromarray(one.astype(np.float32)), settings)) for one in pixels])
+    if len(pixels) == 1:
+        return np.asarray(_fitted(Image.fromarray(pixels[0]), settings))[None]
+    return np.asarray(_fitted(Image.fromarray(pixels.transpose(1, 2, 0)), settings)).transpose(2, 0, 1)
+
+
+def _fitted(image: Image.Image, settings: DataSettings) -> Image.Image:
+    assert settings.size is not None
+    square = (settings.size, settings.size)
+    if settings.crop == "center":
+        return ImageOps.fit(image, square, Image.Resampling.LANCZOS)
+    if settings.crop == "pad":
+        return ImageOps.contain(image, square, Image.Resampling.LANCZOS)
+    return image.resize(square, Image.Resampling.LANCZOS)
 
 
 def _deep(upright: Image.Image, opened: Image.Image) -> Array:
@@ -175,7 +246,8 @@ def _as_bytes(image: Image.Image, unsure: bool, settings: DataSettings) -> Image
         gray = np.array_equal(red, green) and np.array_equal(red, blue)
     if settings.color != "auto":
         gray = settings.color == "gray"
-    return image.convert("L" if gray else "RGB")
+    mode = "L" if gray else "RGB"
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _is_wide(opened: Image.Image) -> bool:
@@ -218,7 +290,7 @@ def _wide_colors(content: bytes, opened: Image.Image) -> Array | None:
 
 def _upright(pixels: Array, opened: Image.Image) -> Array:
     """Return `(C, H, W)` turned as the EXIF data of an image say."""
-    orientation = opened.getexif().get(0x0112, 1)
+    orientation = _orientation(opened)
     if orientation in (5, 6, 7, 8):
         pixels = pixels.transpose(0, 2, 1)
     if orientation in (3, 4, 7, 8):
@@ -226,6 +298,12 @@ def _upright(pixels: Array, opened: Image.Image) -> Array:
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, :, ::-1]
     return pixels
+
+
+def _orientation(opened: Image.Image) -> int:
+    """Return the orientation of an image by its EXIF data: 1 is upright."""
+    found = opened.getexif().get(0x0112)
+    return next((known for known in range(2, 9) if found == known), 1)
 
 
 def _luma(pixels: Array) -> Array:
