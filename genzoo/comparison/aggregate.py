@@ -14,6 +14,7 @@ from genzoo.comparison.fits.em_figures import NO_MAXIMUM
 from genzoo.comparison.fits.job import FitResult
 from genzoo.comparison.splits import Folds, SplitPlan
 from genzoo.data.dataset import Dataset
+from genzoo.data.texts.flat import Texts
 from genzoo.data.texts.symbols import of_bytes
 from genzoo.inference.row_likelihoods import bits_per_dim
 from genzoo.metrics.information_criteria import CRITERIA, no_criteria
@@ -54,13 +55,19 @@ class Evidence:
     def of(dataset: Dataset, division: SplitPlan) -> Evidence:
         """Collect weights and folds of a dataset under a split."""
         weights, groups = dataset.weights, division.divider.groups
-        together = (None, None) if groups is None else (groups[division.test_rows], groups[division.rows])
-        sizes = dataset.events.lengths[division.test_rows] if of_bytes(dataset.spec) else None
-        if weights is None:
-            return Evidence(division.fold, None, None, True, len(division.rows), *together, sizes)
-        own = weights[division.rows]
-        counts = are_frequencies(weights)
-        return Evidence(division.fold, weights[division.test_rows], own, counts, float(own.sum()), *together, sizes)
+        texts: object = dataset.events
+        sizes = texts.lengths[division.test_rows] if isinstance(texts, Texts) and of_bytes(dataset.spec) else None
+        own = None if weights is None else weights[division.rows]
+        return Evidence(
+            fold=division.fold,
+            test_weights=None if weights is None else weights[division.test_rows],
+            cv_weights=own,
+            frequencies=weights is None or are_frequencies(weights),
+            events=len(division.rows) if own is None else float(own.sum()),
+            test_groups=None if groups is None else groups[division.test_rows],
+            cv_groups=None if groups is None else groups[division.rows],
+            test_bytes=sizes,
+        )
 
     def bits_per_byte(self, scores: Array) -> tuple[float | None, float | None]:
         """Return the log-likelihoods `scores (R, N)` of the test rows as bits per byte, with their standard error.

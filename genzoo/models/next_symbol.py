@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-
 _PAUSE = 8
 """Number of symbols after which a device is asked whether all texts have ended; each question waits for it."""
 

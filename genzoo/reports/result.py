@@ -38,8 +38,8 @@ class LogLikelihood:
         measure: what it measures, such as `density`, or `density of a; mass of b`.
         spread: standard deviation of `test` over seeds; `None` for one seed.
         bits_per_dim: `test` in bits per number of an image, if it is a probability mass of images.
-        bits_per_byte, bits_per_byte_se: `test` in bits per byte of texts, whose ends count as bits and not as bytes, and
-            its standard error; `None` for other data.
+        bits_per_byte, bits_per_byte_se: `test` in bits per byte of texts, and its standard error. Ends cost bits,
+            and are no bytes. `None` for other data.
     """
 
     train: float | None = None

@@ -68,8 +68,7 @@ def evaluate(
     terms = find_terms(fitted, metrics, features, samples, draws, seed, target, stride)
     if data is None:
         choices = {"features": features, "samples": samples, "draws": draws, "target": target, "stride": stride}
-        choices["sampling"] = sampling
-        kept = kept_scores(run, metrics, **choices)
+        kept = kept_scores(run, metrics, **choices, sampling=sampling)
         return evaluate_rows(run, fitted, None, terms) if kept is None else kept
     return evaluate_rows(run, fitted, matching_data(data, fitted.data, get_registry()), terms)
 
