@@ -67,7 +67,7 @@ _HOME = {
         "Reconstruction",
     ),
     "genzoo.models.events": ("map_events",),
-    "genzoo.models.next_symbol": ("draw_symbols",),
+    "genzoo.models.next_symbol": ("collect_symbols", "draw_symbols"),
     "genzoo.models.objective": (
         "Batch",
         "DirectObjective",

@@ -36,6 +36,13 @@ if TYPE_CHECKING:
 @samples_option
 @draws_option
 @target_option
+@click.option(
+    "--stride",
+    type=int,
+    metavar="BYTES",
+    help="bits-per-byte of a model of windows: let windows overlap, each with so many new bytes.  "
+    "[default: none; each window is scored from nothing]",
+)
 @sampling_option
 @seed_option("sampling")
 @device_option
@@ -48,6 +55,7 @@ def evaluate_command(
     samples: int | None,
     draws: int | None,
     target: str | None,
+    stride: int | None,
     options: tuple[str, ...],
     seed: int,
     device: str,
@@ -63,6 +71,7 @@ def evaluate_command(
     \b
     genzoo evaluate RUN
     genzoo evaluate RUN --metric coverage --metric recall
+    genzoo evaluate RUN --metric bits-per-byte --stride 128
     """
     from genzoo.cli.rows import open_data, settings_of
     from genzoo.verbs.evaluation import evaluate_rows, find_terms, kept_scores
@@ -71,11 +80,11 @@ def evaluate_command(
     sampling = sampling_layer(options)
     opened, fitted = open_asked(run, device)
     fitted = fitted.with_sampling(sampling)
-    terms = find_terms(fitted, metrics, features, samples, draws, seed, target)
+    terms = find_terms(fitted, metrics, features, samples, draws, seed, target, stride)
     evaluation = None
     if given["data"] is None:
         check_data_given(given)
-        choices = {"features": features, "samples": samples, "draws": draws, "target": target}
+        choices = {"features": features, "samples": samples, "draws": draws, "target": target, "stride": stride}
         evaluation = kept_scores(opened, metrics, **choices, sampling=sampling or None)
     if evaluation is None:
         dataset = None if given["data"] is None else open_data(fitted, settings_of(given))

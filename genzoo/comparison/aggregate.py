@@ -14,8 +14,11 @@ from genzoo.comparison.fits.em_figures import NO_MAXIMUM
 from genzoo.comparison.fits.job import FitResult
 from genzoo.comparison.splits import Folds, SplitPlan
 from genzoo.data.dataset import Dataset
+from genzoo.data.texts.flat import Texts
+from genzoo.data.texts.symbols import of_bytes
 from genzoo.inference.row_likelihoods import bits_per_dim
 from genzoo.metrics.information_criteria import CRITERIA, no_criteria
+from genzoo.metrics.likelihood_metrics import bits_per_byte_of
 from genzoo.metrics.statistics import Estimate, are_frequencies, estimate, paired_difference
 from genzoo.reports.result import CrossValidation, LogLikelihood, Row
 from genzoo.text import about_starts
@@ -36,6 +39,7 @@ class Evidence:
         events: number of rows behind the information criteria, or the sum of their weights.
         test_groups, cv_groups: numbers of the groups of the test rows and of the rows of cross-validation, which stay
             together; `None` if each row is on its own.
+        test_bytes: number of bytes of each test row; `None` if rows are no texts of bytes.
     """
 
     fold: Folds | None = None
@@ -45,17 +49,34 @@ class Evidence:
     events: float = 0.0
     test_groups: Folds | None = None
     cv_groups: Folds | None = None
+    test_bytes: Array | None = None
 
     @staticmethod
     def of(dataset: Dataset, division: SplitPlan) -> Evidence:
         """Collect weights and folds of a dataset under a split."""
         weights, groups = dataset.weights, division.divider.groups
-        together = (None, None) if groups is None else (groups[division.test_rows], groups[division.rows])
-        if weights is None:
-            return Evidence(division.fold, None, None, True, len(division.rows), *together)
-        own = weights[division.rows]
-        counts = are_frequencies(weights)
-        return Evidence(division.fold, weights[division.test_rows], own, counts, float(own.sum()), *together)
+        texts: object = dataset.events
+        sizes = texts.lengths[division.test_rows] if isinstance(texts, Texts) and of_bytes(dataset.spec) else None
+        own = None if weights is None else weights[division.rows]
+        return Evidence(
+            fold=division.fold,
+            test_weights=None if weights is None else weights[division.test_rows],
+            cv_weights=own,
+            frequencies=weights is None or are_frequencies(weights),
+            events=len(division.rows) if own is None else float(own.sum()),
+            test_groups=None if groups is None else groups[division.test_rows],
+            cv_groups=None if groups is None else groups[division.rows],
+            test_bytes=sizes,
+        )
+
+    def bits_per_byte(self, scores: Array) -> tuple[float | None, float | None]:
+        """Return the log-likelihoods `scores (R, N)` of the test rows as bits per byte, with their standard error.
+
+        Both are `None` if rows are no texts, or have no bytes.
+        """
+        if self.test_bytes is None or not float(estimate(self.test_bytes[None], self.test_weights).mean):
+            return None, None
+        return bits_per_byte_of(scores.mean(axis=0), self.test_bytes, self.test_weights)
 
     def mean(self, figure: str, scores: Array) -> Estimate:
         """Return the mean of the log-likelihoods `scores (R, N)` behind `test` or `cv`, with its standard error."""
@@ -311,7 +332,8 @@ def _log_likelihood(first: FitResult, train: float | None, test: Array | None, e
     bits = None if first.dimensions is None else bits_per_dim(mean.mean, first.dimensions)
     each = [evidence.mean("test", scores[None]).mean for scores in test]
     spread = float(np.std(each, ddof=1)) if len(each) > 1 else None
-    return LogLikelihood(train, mean.mean, _known(mean.se), first.kind, first.measure, spread, bits)
+    rate = evidence.bits_per_byte(test)
+    return LogLikelihood(train, mean.mean, _known(mean.se), first.kind, first.measure, spread, bits, *rate)
 
 
 def _cross_validation(mean: Estimate) -> CrossValidation:

@@ -295,6 +295,8 @@ def _column_remarks(column: ColumnFacts, sample: Array) -> list[str]:
     if column.levels is not None:
         many = len(different) > max(20, len(values) / 2) and not (measured(column.levels) or dated(column.levels))
         advice = f"leave it out with {id_advice(column.name)}" if len(different) == len(values) else drop
+        if sum(level.count(" ") > 1 for level in column.levels) * 2 > len(column.levels):  # most have three words
+            advice = f"to learn such texts themselves, {argument('text', column.name)}; to learn the rest, {drop}"
         return [f"column {column.name!r} has {len(different)} different texts in {len(values)} rows; {advice}"] * many
     if column.kind != "continuous" or column.unit is not None or (different != np.floor(different)).any():
         return []

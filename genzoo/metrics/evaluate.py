@@ -29,6 +29,7 @@ from genzoo.metrics.evaluation.reference import MOST_EVENTS, make_reference
 from genzoo.metrics.evaluator import compute_metrics
 from genzoo.metrics.metric import Metric, Score
 from genzoo.metrics.rounding import unfounded
+from genzoo.metrics.strided import check_stride
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.progress import Phase, in_phase
 from genzoo.spec.events import Library
@@ -174,6 +175,7 @@ def evaluate(
     draws: int = BOUND_DRAWS,
     average: float | None = None,
     target: str | None = None,
+    stride: int | None = None,
 ) -> Evaluation:
     """Compute metrics of a model on rows of a dataset.
 
@@ -189,13 +191,16 @@ def evaluate(
         draws: number of draws for a likelihood bound. Defaults to `BOUND_DRAWS`.
         average: as for `compute_metrics`.
         target: name of the column that `tstr` predicts. Defaults to none.
+        stride: as for `compute_metrics`.
 
     Raises:
-        ConfigError: there are no such rows, or no such column.
+        ConfigError: there are no such rows or no such column, or texts cannot be scored with a stride.
         DataError: the rows do not match the model's training data.
         GenzooError: the extractor cannot be built.
     """
     chosen = features or find_extractor(get_registry(), None, dataset.spec)
+    if stride is not None:
+        check_stride(fitted, dataset, stride, metrics)
     most = samples or MOST_EVENTS
     reference = make_reference(
         dataset,
@@ -218,7 +223,9 @@ def evaluate(
             f"There are no rows to evaluate on: the run's split has no test rows. Use other data with "
             f"{argument('data')}."
         )
-    results = compute_metrics(fitted, reference, metrics, seed=seed, samples=samples, draws=draws, average=average)
+    results = compute_metrics(
+        fitted, reference, metrics, seed=seed, samples=samples, draws=draws, average=average, stride=stride
+    )
     reasons = dict(results.reasons)
     if len(beyond := uncovered(fitted, dataset, observed)):
         reasons["uncovered"] = f"outside the box that holds the training rows: {named_rows(beyond)}"

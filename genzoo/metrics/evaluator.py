@@ -18,6 +18,7 @@ from genzoo.inference.row_likelihoods import kind_of, log_likelihoods, measure_o
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.evaluation.reference import Reference
 from genzoo.metrics.metric import Metric, MetricInput, Need, Score
+from genzoo.metrics.strided import strided
 from genzoo.plugins.registry import blame
 from genzoo.runtime.progress import Phase
 from genzoo.spec.modality import plurals
@@ -44,6 +45,7 @@ def compute_metrics(
     samples: int | None = None,
     draws: int = BOUND_DRAWS,
     average: float | None = None,
+    stride: int | None = None,
 ) -> MetricResults:
     """Compute the metrics of one model.
 
@@ -54,6 +56,8 @@ def compute_metrics(
         samples: number of samples. Defaults to the number of real events.
         draws: number of draws for a likelihood bound. Defaults to `BOUND_DRAWS`.
         average: decay of the moving average, if the model's weights are one. Defaults to `None`: none, or unknown.
+        stride: number of new bytes of each window for `bits-per-byte`, as `check_stride` accepts it. Defaults to
+            `None`: windows do not overlap.
 
     Raises:
         DivergenceError: a log-likelihood is NaN or plus infinity.
@@ -71,6 +75,9 @@ def compute_metrics(
         return MetricResults(scores, reasons)
     with Phase("preparing metrics"):
         given = _metric_input(fitted, reference, usable, seed, samples, draws)
+        if stride is not None and "bits-per-byte" in {metric.name for metric in usable}:
+            overlapping = strided(fitted, reference.dataset, reference.rows, stride)
+            given = dataclasses.replace(given, strided=overlapping)
     with Phase("computing metrics", len(usable), "metrics") as phase:
         for metric in phase.over(usable, lambda _: 1):
             phase.describe(metric.name)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import math
+from typing import Any
 
 import numpy as np
 
@@ -108,7 +110,8 @@ class BitsPerDimension(Metric):
 class BitsPerByte(Metric):
     """Bits per byte that a lossless code needs for texts; their ends cost bits, too, and are no bytes.
 
-    It is a ratio of means. Its standard error comes from a linear approximation.
+    It is a ratio of means. Its standard error comes from a linear approximation, and takes texts as independent.
+    Windows of a long text that overlap have no ends to pay for.
     """
 
     name = "bits-per-byte"
@@ -121,15 +124,42 @@ class BitsPerByte(Metric):
         assert given.lengths is not None
         if not of_bytes(given.data):
             raise DataError("Bits per byte are for texts of bytes, and the symbols of these are none.")
-        nats, lengths = mean_log_likelihood(given), given.lengths.astype(np.float64)
-        mean = estimate(lengths[None], given.weights).mean
-        if not mean:
+        if given.strided is not None:
+            given = dataclasses.replace(
+                given, log_likelihoods=given.strided.logs, lengths=given.strided.counts, weights=None
+            )
+        logs, lengths = given.log_likelihoods, given.lengths
+        assert logs is not None
+        assert lengths is not None
+        mean_log_likelihood(given)  # checks them
+        if not estimate(lengths[None].astype(np.float64), given.weights).mean:
             raise DataError("All texts are empty, so there are no bytes.")
-        assert given.log_likelihoods is not None
-        rate = -nats.mean / mean
-        gaps = estimate((-given.log_likelihoods - rate * lengths)[None], given.weights)
-        error = _finite(gaps.se / (mean * math.log(2.0)))
-        return Score(self.name, rate / math.log(2.0), self.direction, error)
+        rate, error = bits_per_byte_of(logs, lengths, given.weights)
+        return Score(self.name, rate, self.direction, error, _of_windows(given))
+
+
+def bits_per_byte_of(logs: Array, lengths: Array, weights: Array | None = None) -> tuple[float, float | None]:
+    """Return the bits per byte of texts, and their standard error if there are enough texts for one.
+
+    Arguments:
+        logs: log-likelihoods in nats, `(N,)`.
+        lengths: numbers of bytes, `(N,)`; not all are 0.
+        weights: weights of the texts, `(N,)`. Defaults to `None`: equal weights.
+    """
+    counts = lengths.astype(np.float64)
+    mean = estimate(counts[None], weights).mean
+    rate = -estimate(logs[None], weights).mean / mean
+    gaps = estimate((-logs - rate * counts)[None], weights)
+    return rate / math.log(2.0), _finite(gaps.se / (mean * math.log(2.0)))
+
+
+def _of_windows(given: MetricInput) -> dict[str, Any]:
+    """Return what a protocol says about windows; nothing for whole texts."""
+    if given.data is None or not given.data.windows:
+        return {}
+    size = given.data.event_shape[0]
+    stride, ends = (size, "counted") if given.strided is None else (given.strided.stride, "left out")
+    return {"window": size, "stride": stride, "ends of windows": ends}
 
 
 class TokenPerplexity(Metric):

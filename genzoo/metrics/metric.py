@@ -77,6 +77,21 @@ def error_of_difference(one: Score, other: Score) -> float | None:
     return math.sqrt(float((mine - theirs) @ (mine - theirs)) + own)
 
 
+@dataclass(frozen=True, slots=True)
+class Strided:
+    """Log-probabilities of long texts in windows that overlap.
+
+    Arguments:
+        logs: log-probability of the new bytes of each window given its context, `(N,)` nats. The end is left out.
+        counts: number of new bytes of each window, `(N,)`.
+        stride: largest number of new bytes of a window, except of the first.
+    """
+
+    logs: Array
+    counts: Array
+    stride: int
+
+
 @dataclass(frozen=True)
 class MetricInput:
     """The input of metrics; fields that no metric needs are `None`.
@@ -107,6 +122,7 @@ class MetricInput:
         symbols: number of symbols, such as tokens, that the model gives a probability for each text, with its end if it
             has one, `(L,)`. Defaults to `None`: events are no texts.
         model_data: spec of one event as the model sees it. Defaults to `None`: unknown.
+        strided: the texts in windows that overlap. Defaults to `None`: each event is scored from nothing.
         shared: results that metrics share through `once`.
     """
 
@@ -125,6 +141,7 @@ class MetricInput:
     lengths: Array | None = None
     symbols: Array | None = None
     model_data: DataSpec | None = None
+    strided: Strided | None = None
     shared: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
     target: str | None = None
     train: Array | None = None

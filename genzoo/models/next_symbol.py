@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+_PAUSE = 8
+"""Number of symbols after which a device is asked whether all texts have ended; each question waits for it."""
+
 
 def draw_symbols(logits: Tensor, *, temperature: float = 1.0, top_p: float = 1.0, top_k: int = 0) -> Tensor:
     """Draw one symbol for each text, `(n,)` int64.
@@ -32,7 +35,7 @@ def draw_symbols(logits: Tensor, *, temperature: float = 1.0, top_p: float = 1.0
     return torch.multinomial(logits.softmax(1), 1)[:, 0]
 
 
-def collected(
+def collect_symbols(
     drawn: Iterator[Tensor],
     prompt: Tensor,
     *,
@@ -52,16 +55,17 @@ def collected(
         watch: takes the codes of the first text, `(1, L)`, after each symbol of it. Defaults to none.
 
     Returns:
-        The texts with their prompts, `(n, L)`. What follows an end has no meaning.
+        The texts with their prompts, `(n, L)` int64, with `end` after the end of each.
     """
-    codes = [prompt]
-    ended = torch.zeros(len(prompt) if wanted is None else wanted, dtype=torch.bool, device=prompt.device)
+    codes, pause = [prompt], 1 if prompt.device.type == "cpu" else _PAUSE
+    ended = torch.zeros(len(prompt), dtype=torch.bool, device=prompt.device)
     for length in range(prompt.shape[1] + 1, longest + 1):
-        symbols = next(drawn)
+        symbols = next(drawn).masked_fill(ended, end)
         codes.append(symbols[:, None])
         if watch is not None and not ended[0]:
             watch(torch.cat([block[:1] for block in codes], 1))
-        ended |= symbols[: len(ended)] == end
-        if ended.all() or length == longest:
+        ended = ended | (symbols == end)
+        place = length - prompt.shape[1]
+        if length == longest or (place % pause == 0 and not ended.is_meta and bool(ended[:wanted].all())):
             break
     return torch.cat(codes, 1)

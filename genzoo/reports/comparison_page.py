@@ -49,7 +49,10 @@ _METRICS_IN_A_TABLE = 5
 _ARROWS = {"higher": "↑", "lower": "↓"}
 
 
-_CAPTION = "↑ higher is better, ↓ lower is better; ± standard error or [95 % interval]"
+_CAPTION = "↑ higher is better, ↓ lower is better{real}; ± standard error or [95 % interval]"
+
+
+_NEAR = ", ≈ best near the score of the real rows, in parentheses"
 
 
 _NAMES = {"events": "rows", "event": "form", "rows": "rows used", "sha256": "SHA-256"}
@@ -175,13 +178,15 @@ def _metrics(report: Report) -> Iterator[Section]:
     blocks: list[Block] = []
     for start in range(0, len(names), _METRICS_IN_A_TABLE):
         few = names[start : start + _METRICS_IN_A_TABLE]
-        titles = [f"{name}\N{NO-BREAK SPACE}{_ARROWS[_direction(report, name)]}" for name in few]
+        marks = [_mark(report, name) for name in few]
+        titles = [f"{name}\N{NO-BREAK SPACE}{mark}" for name, mark in zip(few, marks, strict=True)]
+        caption = _CAPTION.format(real=_NEAR if any(mark.startswith("≈") for mark in marks) else "")
         rows = tuple(
             (row.id, *(score_text(row.metrics[name]) if name in row.metrics else "–" for name in few))
             for row in report.rows
         )
         place = next((place for place, row in enumerate(report.rows) if row.id == report.best), None)
-        blocks.append(Table(_CAPTION, ("candidate", *titles), rows, place))
+        blocks.append(Table(caption, ("candidate", *titles), rows, place))
     notes = [
         f"{row.id}, {name}: {note}"
         for row in report.rows
@@ -195,8 +200,10 @@ def _metrics(report: Report) -> Iterator[Section]:
     yield Section("Metrics", tuple(blocks))
 
 
-def _direction(report: Report, name: str) -> str:
-    return next(row.metrics[name].direction for row in report.rows if name in row.metrics)
+def _mark(report: Report, name: str) -> str:
+    """Return which values of a metric are better: an arrow, or the score of the real rows to be near to."""
+    score = next(row.metrics[name] for row in report.rows if name in row.metrics)
+    return _ARROWS[score.direction] if score.real is None else f"≈ ({score.real:.3g})"
 
 
 def _protocols(report: Report, name: str) -> Iterator[Facts]:

@@ -38,6 +38,8 @@ class LogLikelihood:
         measure: what it measures, such as `density`, or `density of a; mass of b`.
         spread: standard deviation of `test` over seeds; `None` for one seed.
         bits_per_dim: `test` in bits per number of an image, if it is a probability mass of images.
+        bits_per_byte, bits_per_byte_se: `test` in bits per byte of texts, and its standard error. Ends cost bits,
+            and are no bytes. `None` for other data.
     """
 
     train: float | None = None
@@ -47,6 +49,8 @@ class LogLikelihood:
     measure: str | None = None
     spread: float | None = None
     bits_per_dim: float | None = None
+    bits_per_byte: float | None = None
+    bits_per_byte_se: float | None = None
 
     @property
     def exact(self) -> bool:
@@ -188,6 +192,8 @@ def likelihood_scores(row: Row) -> dict[str, Score]:
         found["cross-validation"] = Score("log-likelihood", folded.mean, "higher", folded.se, _PER_EVENT)
     if own.bits_per_dim is not None:
         found["bits-per-dim"] = Score("bits-per-dim", own.bits_per_dim, "lower")
+    if own.bits_per_byte is not None:
+        found["bits-per-byte"] = Score("bits-per-byte", own.bits_per_byte, "lower", own.bits_per_byte_se)
     return found
 
 
@@ -207,7 +213,7 @@ FIGURES = (*_OF_ROWS, *COSTS)
 """Names that `Row.figure` accepts, besides metrics."""
 
 
-_TEXTS, _OF_TEST = ("id", "model", "status"), ("bits_per_dim", "kind", "measure")
+_TEXTS, _OF_TEST = ("id", "model", "status"), ("bits_per_dim", "bits_per_byte", "kind", "measure")
 """Fields of a row, and of its log-likelihood, that are columns of a table besides the figures."""
 
 

@@ -48,6 +48,7 @@ class EvaluationTerms:
         draws: number of draws for a bound of the likelihood.
         seed: seed of samples and metrics.
         target: name of the column that `tstr` predicts, or `None`.
+        stride: number of new bytes of each window for `bits-per-byte`, or `None`.
     """
 
     metrics: Sequence[Metric]
@@ -56,6 +57,7 @@ class EvaluationTerms:
     draws: int = BOUND_DRAWS
     seed: int = 0
     target: str | None = None
+    stride: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

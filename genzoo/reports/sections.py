@@ -10,7 +10,7 @@ import numpy as np
 from genzoo.metrics.metric import Score
 from genzoo.reports.columns import score_text
 from genzoo.reports.page import Block, Facts, Notes, Table
-from genzoo.reports.terminal import better_text, floor_columns, floor_texts
+from genzoo.reports.terminal import better_text, by_reason, floor_columns, floor_texts
 from genzoo.spec.events import DataSpec
 from genzoo.typing import Array
 
@@ -45,7 +45,7 @@ def score_blocks(scores: Mapping[str, Score], reasons: Mapping[str, str]) -> lis
         titles = ("metric", "score", *floors, "better")
         blocks.append(Table(caption, titles, rows, words=frozenset({len(titles) - 1})))
     lines = [f"{name}: {note}" for name, score in scores.items() for note in score.notes]
-    lines += [f"no {name}: {reason}" for name, reason in reasons.items()]
+    lines += [f"no {', '.join(names)}: {reason}" for reason, names in by_reason(reasons).items()]
     if lines:
         blocks.append(Notes(tuple(lines)))
     return [*blocks, *(protocol_lines(name, score) for name, score in scores.items())]

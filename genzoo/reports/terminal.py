@@ -41,8 +41,16 @@ def print_scores(scores: Mapping[str, Score], reasons: Mapping[str, str], width:
     for name, score in scores.items():
         for note in score.notes:
             console.print(Text(printable(f"{name}: {note}")))
+    for reason, names in by_reason(reasons).items():
+        console.print(Text(printable(f"no {', '.join(names)}: {reason}")))
+
+
+def by_reason(reasons: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return the names of the metrics that miss a score for each reason."""
+    found: dict[str, list[str]] = {}
     for name, reason in reasons.items():
-        console.print(Text(printable(f"no {name}: {reason}")))
+        found.setdefault(reason, []).append(name)
+    return found
 
 
 _FLOORS = {"real": "real", "real halves": "real_halves"}

@@ -292,7 +292,11 @@ MODALITIES: dict[str, ModalitySpec] = {
         value="symbol",
         axes=("symbols",),
         sources=(
-            SourceSpec(name=".txt files", reader="genzoo.data.texts.lines:read_texts", endings=_TEXTS),
+            SourceSpec(
+                name=".txt files",
+                reader="genzoo.data.texts.lines:read_texts",
+                endings=(*_TEXTS, ".log", ".log.gz"),
+            ),
             SourceSpec(
                 name="folders of .txt files", reader="genzoo.data.texts.folder:read_folder", folder=True, inside=_TEXTS
             ),

@@ -32,6 +32,7 @@ def evaluate(
     samples: int | None = None,
     draws: int | None = None,
     target: str | None = None,
+    stride: int | None = None,
     seed: int = 0,
     sampling: Mapping[str, Any] | None = None,
     device: str | None = None,
@@ -48,12 +49,14 @@ def evaluate(
             10,000.
         draws: number of draws for the likelihood bound. Defaults to the model's own, `training.bound_draws`.
         target: name of the column that `tstr` predicts. Defaults to none: it has no score.
+        stride: for a model of windows of long texts: `bits-per-byte` in windows that overlap, each with so many new
+            bytes after its context, 1 to the size of a window. Defaults to none: each window is scored from nothing.
         seed: seed of the samples.
         sampling: values of the model's sampling options, such as `{"steps": 20}`. Defaults to the run's own.
         device: where the model computes. Defaults to the host.
 
     Raises:
-        ConfigError: an unknown metric; or there are no rows to evaluate on.
+        ConfigError: an unknown metric; there are no rows to evaluate on; or a stride for what has none.
         DataError: the rows do not fit the model.
 
     Examples:
@@ -62,10 +65,10 @@ def evaluate(
     """
     run, fitted = open_asked(asked, device)
     fitted = fitted.with_sampling(sampling)
-    terms = find_terms(fitted, metrics, features, samples, draws, seed, target)
+    terms = find_terms(fitted, metrics, features, samples, draws, seed, target, stride)
     if data is None:
-        choices = {"features": features, "samples": samples, "draws": draws, "target": target, "sampling": sampling}
-        kept = kept_scores(run, metrics, **choices)
+        choices = {"features": features, "samples": samples, "draws": draws, "target": target, "stride": stride}
+        kept = kept_scores(run, metrics, **choices, sampling=sampling)
         return evaluate_rows(run, fitted, None, terms) if kept is None else kept
     return evaluate_rows(run, fitted, matching_data(data, fitted.data, get_registry()), terms)
 
@@ -101,6 +104,7 @@ def find_terms(
     draws: int | None,
     seed: int,
     target: str | None = None,
+    stride: int | None = None,
 ) -> EvaluationTerms:
     """Find metrics and features by their names, which are arguments of `evaluate`.
 
@@ -113,7 +117,7 @@ def find_terms(
     zoo = get_registry()
     chosen = find_metrics(zoo, ([metrics] if isinstance(metrics, str) else metrics) or None)
     extractor = find_extractor(zoo, features, fitted.data)
-    return EvaluationTerms(chosen, extractor, samples, draws or fitted.bound_draws, seed, target)
+    return EvaluationTerms(chosen, extractor, samples, draws or fitted.bound_draws, seed, target, stride)
 
 
 def evaluate_rows(
@@ -150,4 +154,5 @@ def evaluate_rows(
         draws=terms.draws,
         average=None if run is None else run.config.ema,
         target=terms.target,
+        stride=terms.stride,
     )

@@ -30,14 +30,14 @@ from genzoo.reports.overview.finding import finding
 from genzoo.reports.page import Block, Facts, Notes, Picture, Pictures, Section, Table, Text
 from genzoo.reports.result import Report
 from genzoo.reports.terminal import fitting_columns, print_ranking
-from genzoo.text import counted
+from genzoo.text import counted, printable, shortened
 from genzoo.verbs.given import Asked, open_asked
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL.Image import Image
 
-_WIDTH, _MOST_ROWS = 100, 15
+_WIDTH, _MOST_ROWS, _LONGEST_TEXT = 100, 15, 80
 """Characters in a line, and candidates in the table, of a report as text."""
 
 
@@ -116,9 +116,14 @@ def _(result: Evaluation) -> View:
 
 @view.register
 def _(result: ScoreResult) -> View:
-    rows = tuple((str(one.row), f"{one.score:.4g}", one.because or "") for one in result.unlikely[:_MOST_ROWS])
+    shown = result.unlikely[:_MOST_ROWS]
+    texts = [[shortened(printable(one.text.text), _LONGEST_TEXT)] if one.text else [] for one in shown]
+    rows = tuple(
+        (str(one.row), f"{one.score:.4g}", one.because or "", *text) for one, text in zip(shown, texts, strict=True)
+    )
     caption = "least likely rows" if result.name == "log_likelihood" else "most unusual rows"
-    table = Table(caption, ("row", result.name.replace("_", "-"), "because"), rows, words=frozenset({0, 2}))
+    header = ("row", result.name.replace("_", "-"), "because", *["text"] * any(texts))
+    table = Table(caption, header, rows, words=frozenset({0, 2, 3}))
     blocks: list[Block] = [Text(repr(result).strip("<>")), *([table] if rows else [])]
     return View(repr(result), render_fragment([Section("", tuple(blocks))]))
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import math
 from pathlib import Path
 
 import numpy as np
@@ -214,12 +215,26 @@ def test_a_text_is_read_as_symbols_with_their_bytes(fitted):
     assert in_data(fitted.units, in_model(fitted.units, codes)) == codes.tobytes()
 
 
+def test_an_unknown_character_costs_at_its_own_symbol(tmp_path):
+    brief = {"steps": 3, "batch_size": 4, "precision": "fp32", "tokens": "characters"}
+    fitted = genzoo.train(MODEL, ["anna", "bäb"] * 8, **brief, out=tmp_path / "known").load()
+    (read,) = read_texts(fitted.units, ["aЖn"])
+    assert read.symbols == (b"a", "Ж".encode(), b"n", b"")
+    y = torch.tensor([[0.0, 4, 2, 5]])  # a, unknown, n and the end, of a, b, n, ä, unknown
+    each = fitted.generator.log_prob_each(y)[0].tolist()
+    others = math.log(0x110000 - 0x800 - 4)
+    assert read.logs == pytest.approx([each[0], each[1] - others, each[2], each[3]], rel=1e-5)
+    assert read.logs.sum() == pytest.approx(fitted.log_prob(["aЖn"])[0], rel=1e-5)
+    block = np.array([[97, 0xFF, 110, 256]])  # no UTF-8, which is impossible
+    assert read_texts(fitted.units, block)[0].logs.sum() == fitted.log_prob(block)[0] == -math.inf
+
+
 def test_bytes_of_context_are_conditioned_on_and_do_not_count(fitted):
     windows = np.array([list(b"annann"), list(b"nnabet"), [*b"an", *[256] * 4]])
     logs, counts = log_prob_after(fitted.units, windows, np.array([0, 4, 1]))
     each = fitted.log_prob_each(windows)
     assert counts.tolist() == [6, 2, 1]
-    assert np.allclose(logs, [each[0].sum(), each[1][4:].sum(), each[2][1:].sum()])
+    assert np.allclose(logs, [each[0].sum(), each[1][4:].sum(), each[2][1]])  # and no end
     # By the chain rule: what follows the context, given it.
     assert logs[1] == pytest.approx(each[1].sum() - fitted.log_prob_each(["nnab"])[0][:4].sum(), abs=1e-5)
     for context in ([0], [0, 4, 3], [0, -1, 0]):

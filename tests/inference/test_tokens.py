@@ -22,6 +22,7 @@ from genzoo.inference.row_likelihoods import kind_of, measure_of
 FILE = Path(__file__).parents[1] / "support" / "outside" / "letters.py"
 MODEL = f"{FILE}:Letters"
 WORDS = [a + b for a, b in itertools.product(("an", "bé", "ji", "Жк"), ("na", "rtä", "", "lle"))] * 8
+KEPT = [word for word in WORDS if word]  # empty lines of a file are left out
 BRIEF = {"steps": 20, "batch_size": 16, "width": 8, "device": "cpu", "precision": "fp32", "vocabulary": 270}
 KINDS = ("bytes", "characters", "bpe")
 
@@ -72,7 +73,7 @@ def test_likelihoods_are_those_of_the_symbols(runs):
 
 def test_a_model_of_tokens_has_a_lower_bound_without_draws(runs):
     fitted = runs["bpe"].load()
-    assert fitted.capabilities == {"likelihood-bound"}
+    assert fitted.capabilities == {"autoregressive", "likelihood-bound"}
     assert (kind_of(fitted), measure_of(fitted)) == ("lower bound", "mass")
     assert kind_of(runs["characters"].load()) == "exact"
     with pytest.raises(ConfigError, match=r"one way to write a text in tokens.*log_prob_bound"):
@@ -118,6 +119,12 @@ def test_three_kinds_of_symbols_stand_in_one_table(tmp_path, cli):
         "compare", candidates, "--data", str(tmp_path / "words.txt"), "--by", "test", "--precision", "fp32", "--json"
     )
     assert code == 0, err
+    figures = [row["log_likelihood"] for row in json.loads(out)["rows"]]
+    means = [-found["test"] / found["bits_per_byte"] / math.log(2) for found in figures]  # bytes of a test row
+    test = genzoo.train(MODEL, tmp_path / "words.txt", **{**BRIEF, "steps": 1}, out=tmp_path / "split")
+    rows = test.open_data().split(test.config.split, test.config.seed).test
+    assert means == pytest.approx([np.mean([len(word.encode()) for word in np.array(KEPT)[rows]])] * 3)
+    assert all(found["bits_per_byte_se"] > 0 for found in figures)
     rows = {row["options"]["tokens"]: row for row in json.loads(out)["rows"]}
     kinds = {tokens: row["log_likelihood"]["kind"] for tokens, row in rows.items()}
     assert kinds == {"bytes": "exact", "characters": "exact", "bpe": "lower bound"}

@@ -128,12 +128,16 @@ def decoded(events: Any, data: DataSpec) -> list[str]:
 def as_bytes(events: Any, data: DataSpec) -> list[bytes]:
     """Return texts as bytes, exactly as they are; the names of symbols that are no bytes are joined."""
     texts = as_texts(events, data, "The array")
+    return [text if isinstance(text, bytes) else b"".join(text) for text in pieces_of(texts, data)]
+
+
+def pieces_of(texts: Texts, data: DataSpec) -> Sequence[bytes | list[bytes]]:
+    """Return each text as its bytes; if symbols are no bytes, as a list of their names."""
     if of_bytes(data):
         return texts.one_by_one()
     names = [name.encode("utf-8") for name in data.features[0].levels or ()]
-    ends = texts.offsets.tolist()
     pieces = [names[code] for code in texts.codes.tolist()]
-    return [b"".join(pieces[start:end]) for start, end in itertools.pairwise(ends)]
+    return [pieces[start:end] for start, end in itertools.pairwise(texts.offsets.tolist())]
 
 
 def as_lines(events: Any, data: DataSpec) -> bytes:

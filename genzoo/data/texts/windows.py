@@ -103,17 +103,27 @@ class Windows(Texts):
         Raises:
             DataError: the stride is not between 1 and T.
         """
+        starts, lengths, context = self.overlaps(stride, rows)
+        return self.spans(starts, lengths, self.shape[1]), context
+
+    def overlaps(self, stride: int, rows: Array | None = None) -> tuple[Array, Array, Array]:
+        """Return the windows of `overlapping` without their codes.
+
+        Returns:
+            Where each window begins in `codes`, its number of bytes, and how many of them are context, `(n,)` each.
+        """
         size = self.shape[1]
         if not 1 <= stride <= size:
             raise DataError(f"Windows of {size} bytes overlap by a stride of 1 to {size} bytes, not {stride}.")
         chosen = np.arange(len(self)) if rows is None else np.asarray(rows)
         if not len(chosen):
-            return np.empty((0, size), self.dtype), np.empty(0, np.int64)
+            none = np.empty(0, np.int64)
+            return none, none, none
         begins, ends = self.stretches(chosen)
         places = sorted(set(zip(begins.tolist(), ends.tolist(), strict=True)))
         found = np.concatenate([_spans(self.codes[a:b], size, stride) + np.array([a, a, 0]) for a, b in places])
         starts, stops, context = found.T
-        return self.spans(starts, stops - starts, size), context
+        return starts, stops - starts, context
 
 
 class MovingWindows:

@@ -154,6 +154,10 @@ class BpeTransform(Transform):
     def log_det(self, x: Tensor, without: Tensor | None = None) -> Tensor:
         return torch.zeros(len(x), device=x.device, dtype=x.dtype if x.is_floating_point() else self.dtype)
 
+    def each_symbol(self, x: Tensor, y: Tensor, end: int) -> tuple[Tensor, Tensor]:
+        sizes = self._sizes[y.long()]
+        return sizes, torch.zeros(sizes.shape, device=x.device, dtype=x.dtype if x.is_floating_point() else self.dtype)
+
     def encode(self, texts: Sequence[bytes]) -> list[list[int]]:
         """Return the numbers of the tokens of texts. Each byte of a text that is no UTF-8 is a token.
 

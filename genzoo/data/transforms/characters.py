@@ -163,9 +163,22 @@ class CharacterTransform(Transform):
     def log_det(self, x: Tensor, without: Tensor | None = None) -> Tensor:
         texts = decode(x)
         strange = texts.starts & (self._symbols(texts.points) == self.unknown)
-        others = math.log(SCALARS - len(self.characters)) if len(self.characters) < SCALARS else 0.0
-        total = -others * strange.sum(1).to(self.dtype if not x.is_floating_point() else x.dtype)
+        total = -self._others * strange.sum(1).to(x.dtype if x.is_floating_point() else self.dtype)
         return total.masked_fill(~texts.valid, -math.inf)
+
+    def each_symbol(self, x: Tensor, y: Tensor, end: int) -> tuple[Tensor, Tensor]:
+        texts, codes = decode(x), y.long()
+        inside = (x.long() != BYTE_END).long().cumprod(1)
+        place = (texts.starts.long().cumsum(1) - 1).clamp(0, y.shape[1] - 1)
+        sizes = torch.zeros_like(codes).scatter_add_(1, place, inside)
+        logs = -self._others * (codes == self.unknown).to(x.dtype if x.is_floating_point() else self.dtype)
+        logs[:, 0] = logs[:, 0].masked_fill(~texts.valid, -math.inf)
+        return sizes, logs
+
+    @property
+    def _others(self) -> float:
+        """Logarithm of the number of characters that are unknown; 0 if there are none."""
+        return math.log(SCALARS - len(self.characters)) if len(self.characters) < SCALARS else 0.0
 
     def _symbols(self, points: Tensor) -> Tensor:
         """Return the numbers of characters, given as code points `(N, L)`."""

@@ -106,6 +106,24 @@ class Transform(nn.Module, ABC):
         because they are missing or measured as a mass.
         """
 
+    def each_symbol(self, x: Tensor, y: Tensor, end: int) -> tuple[Tensor, Tensor]:
+        """Return what each symbol of texts in model space stands for, `(N, L)` each.
+
+        By default, a symbol stands for one of the data, and shares the log-determinant of its text evenly.
+
+        Arguments:
+            x: texts in data units, `(N, T)`.
+            y: the same texts in model space, `(N, L)`.
+            end: code of the end in model space.
+
+        Returns:
+            Number of symbols of the data, 0 for the end; and what each symbol adds to `log_det`, nats.
+        """
+        sizes = (y.long() != end).long().cumprod(1)
+        read = (sizes.sum(1) + 1).clamp(max=y.shape[1])
+        shares = self.log_det(x) / read
+        return sizes, shares[:, None] * (torch.arange(y.shape[1], device=y.device) < read[:, None])
+
 
 class TransformBuilder(Protocol):
     """What `TransformSpec.builder` names, such as a class with three class methods."""

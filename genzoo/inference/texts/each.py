@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from genzoo.data.texts.symbols import as_bytes, as_texts
+from genzoo.data.texts.symbols import as_texts, pieces_of
 from genzoo.data.transforms.ended import lengths_in
 from genzoo.errors import DataError, PluginError
-from genzoo.inference.data_units import DataUnits, Events, to_host
-from genzoo.inference.likelihood import change_of_units
+from genzoo.inference.data_units import CheckedEvents, DataUnits, Events, to_host
 from genzoo.inference.texts.prompts import spec_in_model
 from genzoo.models.base import Autoregressive
 from genzoo.typing import Array
@@ -38,7 +38,7 @@ class ReadText:
 
 def log_prob_each(units: DataUnits, x: Events) -> list[Array]:
     """See `TrainedModel.log_prob_each`."""
-    return [logs for _, logs in _each(units, x)]
+    return [read.logs for read in _each(units, units.check(x))]
 
 
 def read_texts(units: DataUnits, x: Events) -> list[ReadText]:
@@ -50,16 +50,21 @@ def read_texts(units: DataUnits, x: Events) -> list[ReadText]:
     Raises:
         ConfigError, DataError: as `TrainedModel.log_prob_each`.
     """
-    found = _each(units, x)
-    known = _bytes_of_symbols(units, np.concatenate([np.empty(0, np.int64), *(codes for codes, _ in found)]))
-    return [ReadText(tuple(known[code] for code in codes.tolist()), logs) for codes, logs in found]
+    checked = units.check(x)
+    found = _each(units, checked)
+    texts = as_texts(checked.events, units.data, "The texts")
+    return [
+        ReadText(_cut(text, read.sizes), read.logs)
+        for text, read in zip(pieces_of(texts, units.data), found, strict=True)
+    ]
 
 
 def log_prob_after(units: DataUnits, windows: Events, context: Array) -> tuple[Array, Array]:
     """Return the log-probabilities of windows of a long text, of all that follows their context.
 
-    A byte of context is not counted, and what follows is measured given it. A symbol counts if it begins after the
-    context.
+    A byte of context is not counted, and what follows is measured given it. The end of a window is no end of the text,
+    and is left out. A symbol that begins in the context and ends after it counts, with its new bytes alone: no more
+    probable than these bytes given the context, it makes a lower bound.
 
     Arguments:
         windows: codes of bytes, `(N, T)`.
@@ -72,22 +77,33 @@ def log_prob_after(units: DataUnits, windows: Events, context: Array) -> tuple[A
         ConfigError: the model is not `autoregressive`.
         DataError: the windows do not fit the model, or there is not one number for each.
     """
-    texts = as_texts(windows, units.data, "The windows")
-    context = np.asarray(context)
-    if context.shape != (len(texts),) or (context < 0).any() or (context > texts.lengths).any():
-        raise DataError(f"{len(texts)} windows need as many numbers of bytes of context, each within its window.")
-    logs, counts = np.empty(len(texts)), np.empty(len(texts), np.int64)
-    for row, read in enumerate(read_texts(units, texts)):
-        counted = read.begins >= context[row]
-        logs[row] = read.logs[counted].sum()
-        counts[row] = sum(len(symbol) for symbol, counts_too in zip(read.symbols, counted, strict=True) if counts_too)
-    return logs, counts
+    checked, context = units.check(windows), np.asarray(context)
+    lengths = as_texts(checked.events, units.data, "The windows").lengths
+    if context.shape != lengths.shape or (context < 0).any() or (context > lengths).any():
+        raise DataError(f"{len(lengths)} windows need as many numbers of bytes of context, each within its window.")
+    logs = np.empty(len(lengths))
+    for row, read in enumerate(_each(units, checked)):
+        logs[row] = read.logs[(read.sizes > 0) & (np.cumsum(read.sizes) > context[row])].sum()
+    return logs, lengths - context
 
 
-def _each(units: DataUnits, x: Events) -> list[tuple[Array, Array]]:
-    """Return each text as symbols of the model with its end, `(L,)` int64, and their log-probabilities, `(L,)`."""
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The symbols of a text in model space, with its end.
+
+    Arguments:
+        sizes: number of symbols of the data in each, 0 for the end, `(L,)` int64.
+        logs: log-probability of each in nats, `(L,)` float64.
+    """
+
+    sizes: Array
+    logs: Array
+
+
+def _each(units: DataUnits, checked: CheckedEvents) -> list[_Read]:
+    """Return how long each symbol of texts is, and how probable."""
     generator = units.require(Autoregressive)
-    checked = units.check(x)
+    end = spec_in_model(units).end or 0
 
     def compute(_: int, start: int) -> Array:
         given = units.chunk_to_model(checked, start)
@@ -98,23 +114,20 @@ def _each(units: DataUnits, x: Events) -> list[tuple[Array, Array]]:
                 f"Model {units.model!r} returns log_prob_each of shape {tuple(logs.shape)} for texts of shape "
                 f"{tuple(symbols.shape)}."
             )
-        sizes = (lengths_in(symbols, spec_in_model(units).end or 0) + 1).clamp(max=symbols.shape[1])
-        # What the transform adds is of a whole text, so its symbols share it.
-        shared = change_of_units(units, units.to_device(checked.chunk(start))) / sizes
+        counts = (lengths_in(symbols, end) + 1).clamp(max=symbols.shape[1])
+        sizes, added = units.transform.each_symbol(units.to_device(checked.chunk(start)), symbols, end)
         found = np.empty(len(symbols), object)
-        rows = to_host(symbols.long()), to_host(logs.double() + shared[:, None].double())
-        for row, (codes, values, size) in enumerate(zip(*rows, sizes.tolist(), strict=True)):
-            found[row] = codes[:size], values[:size]
+        rows = to_host(sizes.long()), to_host(logs.double() + added.double())
+        for row, (own, values, count) in enumerate(zip(*rows, counts.tolist(), strict=True)):
+            found[row] = _Read(own[:count], values[:count])
         return found
 
     none = np.empty(0, object)
     return list(units.by_chunk("computing likelihoods", len(checked), compute, checked.size, lambda: none))
 
 
-def _bytes_of_symbols(units: DataUnits, symbols: Array) -> dict[int, bytes]:
-    """Return the bytes of each symbol that occurs, by its code in model space; the end has none."""
-    codes = np.unique(symbols)
-    if not len(codes):
-        return {}
-    alone = units.to_data(units.to_device(codes[:, None]).to(units.dtype))
-    return dict(zip(codes.tolist(), as_bytes(alone, units.data), strict=True))
+def _cut(text: Sequence[bytes] | bytes, sizes: Array) -> tuple[bytes, ...]:
+    """Cut a text, given as bytes or as pieces of bytes, after so many of these."""
+    ends = np.cumsum(sizes).tolist()
+    parts = [text[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    return tuple(part if isinstance(part, bytes) else b"".join(part) for part in parts)

@@ -15,7 +15,7 @@ from genzoo.data.transforms.ended import lengths_in
 from genzoo.errors import ConfigError, DataError, PluginError
 from genzoo.inference.data_units import DataUnits
 from genzoo.models.base import Autoregressive
-from genzoo.models.next_symbol import collected
+from genzoo.models.next_symbol import collect_symbols
 from genzoo.spec.events import DataSpec
 from genzoo.text import counted
 from genzoo.typing import Array
@@ -103,7 +103,7 @@ class Beginning:
         prompt = self.prompt.expand(n, -1).contiguous()
         assert inner.end is not None
         try:
-            return collected(
+            return collect_symbols(
                 generator.generate(prompt, **given, **units.sampling.options),
                 prompt,
                 end=inner.end,

@@ -95,7 +95,9 @@ def finding_of_scores(found: Evaluation, where: str) -> str:
     parts = []
     if (likelihood := scores.get("log-likelihood")) is not None:
         of = "" if found.kind == "exact" else ", a lower bound"
-        parts.append(f"the log-likelihood is {score_text(likelihood)} nats per row{of}")
+        rate = scores.get("bits-per-byte")
+        bits = "" if rate is None else f" ({score_text(rate)} bits per byte)"
+        parts.append(f"the log-likelihood is {score_text(likelihood)} nats per row{bits}{of}")
     if (two := scores.get("classifier-two-sample")) is not None:
         sure = two.error is not None and two.value - _REACH * two.error > _CHANCE
         verb = "separates" if sure else "cannot separate"

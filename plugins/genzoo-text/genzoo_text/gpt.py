@@ -21,6 +21,7 @@ from genzoo import (
     Model,
     Parts,
     Progress,
+    collect_symbols,
     draw_symbols,
 )
 from genzoo_text.gpt_network import Transformer
@@ -28,9 +29,6 @@ from genzoo_text.gpt_options import GPTOptions, NextSymbolOptions
 
 _NONE = -100
 """The target at places that do not count, as `cross_entropy` has it."""
-
-_GLANCE = 8
-"""Number of symbols after which sampling looks whether all texts have ended; each look waits for the device."""
 
 
 class GPT(Generator, Likelihood, Autoregressive, Encoder):
@@ -82,13 +80,8 @@ class GPT(Generator, Likelihood, Autoregressive, Encoder):
     def sample(self, n: int, *, condition: Tensor | None = None, **options: Any) -> Tensor:
         weight = self.network.symbols.weight
         prompt = torch.empty(n, 0, dtype=torch.int64, device=weight.device)
-        ended, drawn = torch.zeros(n, dtype=torch.bool, device=weight.device), []
-        for place, symbols in enumerate(self.generate(prompt, condition=condition, **options), start=1):
-            drawn.append(symbols.masked_fill(ended, self._end))
-            ended = ended | (symbols == self._end)
-            if place == self._longest or (place % _GLANCE == 0 and not ended.is_meta and bool(ended.all())):
-                break
-        return torch.stack(drawn, dim=1).to(weight.dtype)
+        drawn = self.generate(prompt, condition=condition, **options)
+        return collect_symbols(drawn, prompt, end=self._end, longest=self._longest).to(weight.dtype)
 
     def encode(self, x: Tensor, *, condition: Tensor | None = None) -> Tensor:
         """Return the mean of what is known at the places of each text, from its start to its end, `(N, width)`."""

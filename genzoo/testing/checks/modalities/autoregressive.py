@@ -12,7 +12,7 @@ from genzoo.config.sampling import Sampling
 from genzoo.data.texts.symbols import decoded
 from genzoo.data.transforms.ended import completed, lengths_in, shortened
 from genzoo.models.base import Autoregressive, Likelihood
-from genzoo.models.next_symbol import collected
+from genzoo.models.next_symbol import collect_symbols
 from genzoo.testing.checks.likelihood import log_prob
 from genzoo.testing.event_values import impossible
 from genzoo.testing.given import Given
@@ -169,7 +169,7 @@ def _generate(case: Case, prompt: Tensor) -> Iterator[Tensor]:
 def _texts(case: Case, prompt: Tensor) -> Tensor:
     """Return texts drawn after a prompt `(n, P)`, complete, `(n, T)` int64."""
     longest = case.data.event_shape[0]
-    drawn = collected(_generate(case, prompt.clone()), prompt, end=_end(case), longest=longest)
+    drawn = collect_symbols(_generate(case, prompt.clone()), prompt, end=_end(case), longest=longest)
     return completed(drawn, case.data)
 
 

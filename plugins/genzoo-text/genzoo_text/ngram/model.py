@@ -18,6 +18,7 @@ from genzoo import (
     Likelihood,
     Parts,
     TextSampling,
+    collect_symbols,
     draw_symbols,
 )
 from genzoo_text.ngram.options import NgramOptions
@@ -86,13 +87,8 @@ class Ngrams(Generator, Likelihood, Autoregressive):
 
     def sample(self, n: int, *, condition: Tensor | None = None, **options: Any) -> Tensor:
         none = torch.zeros(n, 0, dtype=torch.int64, device=self.counts.device)
-        drawn, ended = [], torch.zeros(n, dtype=torch.bool, device=none.device)
-        for symbols in self.generate(none, **options):
-            drawn.append(symbols)
-            ended |= symbols == self.end
-            if len(drawn) == self.longest or bool(ended.all()):
-                break
-        return torch.stack(drawn, 1).to(self.discounts.dtype)
+        drawn = self.generate(none, **options)
+        return collect_symbols(drawn, none, end=self.end, longest=self.longest).to(self.discounts.dtype)
 
     def generate(self, prompt: Tensor, *, condition: Tensor | None = None, **options: Any) -> Iterator[Tensor]:
         # The nodes of the last symbol, the last two, and so on, -1 if there is none: `(n, order - 1)`.
