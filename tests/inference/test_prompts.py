@@ -130,12 +130,17 @@ def test_a_prompt_and_conditions_go_together(tmp_path):
     spec = dataclasses.replace(base.spec, condition=(side,))
     dataset = dataclasses.replace(base, spec=spec, conditions=np.arange(240.0)[:, None] % 2)
     once = {"steps": 1, "batch_size": 8, "device": "cpu", "precision": "fp32", "sample_every": 10**6}
-    fitted = genzoo.train(Mirror, dataset, **once, out=tmp_path / "mirror").load()
+    run = genzoo.train(Mirror, dataset, **once, out=tmp_path / "mirror")
+    fitted = run.load()
     assert fitted.sample(2, given={"side": "right"}) == ["b", "b"]
     assert fitted.sample(2, given={"side": "right"}, prompt="a") == ["a", "a"]
     assert fitted.sample(2, condition=["right", "left"]) == ["b", "a"]
     each = fitted.log_prob_each(["b"], condition=["right"])
     assert np.allclose(each[0], 0, atol=1e-5)
+    scores = run.evaluate(dataset, metrics=["log-likelihood", "token-perplexity"]).scores
+    symbols = ((dataset.events < 2).cumprod(1).sum(1) + 1).clip(max=3)  # with the end, if there is room for one
+    nats = -scores["log-likelihood"].value / symbols.mean()
+    assert math.log(scores["token-perplexity"].value) == pytest.approx(nats, rel=1e-5)
 
 
 @pytest.mark.parametrize(
