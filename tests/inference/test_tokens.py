@@ -72,7 +72,7 @@ def test_likelihoods_are_those_of_the_symbols(runs):
 
 def test_a_model_of_tokens_has_a_lower_bound_without_draws(runs):
     fitted = runs["bpe"].load()
-    assert fitted.capabilities == {"likelihood-bound"}
+    assert fitted.capabilities == {"autoregressive", "likelihood-bound"}
     assert (kind_of(fitted), measure_of(fitted)) == ("lower bound", "mass")
     assert kind_of(runs["characters"].load()) == "exact"
     with pytest.raises(ConfigError, match=r"one way to write a text in tokens.*log_prob_bound"):
