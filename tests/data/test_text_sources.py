@@ -170,7 +170,7 @@ def test_a_file_with_another_content_is_not_taken_for_the_built_in_one(tmp_path,
 
 
 @pytest.mark.skipif(SHARED is None, reason="needs the files of names and of Shakespeare")
-def test_built_in_files_are_found_and_shakespeare_divides_as_in_nanogpt(monkeypatch):
+def test_built_in_files_are_found_and_shakespeare_has_nanogpts_split(monkeypatch):
     monkeypatch.setenv("GENZOO_DATA", str(SHARED))
     assert len(opened("names")) == 32_033
     text = (SHARED / "tinyshakespeare.txt").read_bytes()

@@ -135,7 +135,7 @@ def test_a_file_is_one_text_whose_ends_of_lines_are_line_feeds(tmp_path, name):
     assert dataset.name == "a"
 
 
-def test_the_spec_of_windows_says_so_and_other_specs_do_not_mention_it():
+def test_only_the_spec_of_windows_mentions_them():
     assert byte_spec(4, windows=True).as_dict()["windows"] is True
     assert "windows" not in byte_spec(4).as_dict()
     assert "windows" not in str(byte_spec(4, windows=True))  # digests of earlier versions stay the same

@@ -130,12 +130,17 @@ def test_a_prompt_and_conditions_go_together(tmp_path):
     spec = dataclasses.replace(base.spec, condition=(side,))
     dataset = dataclasses.replace(base, spec=spec, conditions=np.arange(240.0)[:, None] % 2)
     once = {"steps": 1, "batch_size": 8, "device": "cpu", "precision": "fp32", "sample_every": 10**6}
-    fitted = genzoo.train(Mirror, dataset, **once, out=tmp_path / "mirror").load()
+    run = genzoo.train(Mirror, dataset, **once, out=tmp_path / "mirror")
+    fitted = run.load()
     assert fitted.sample(2, given={"side": "right"}) == ["b", "b"]
     assert fitted.sample(2, given={"side": "right"}, prompt="a") == ["a", "a"]
     assert fitted.sample(2, condition=["right", "left"]) == ["b", "a"]
     each = fitted.log_prob_each(["b"], condition=["right"])
     assert np.allclose(each[0], 0, atol=1e-5)
+    scores = run.evaluate(dataset, metrics=["log-likelihood", "token-perplexity"]).scores
+    symbols = ((dataset.events[:] < 2).cumprod(1).sum(1) + 1).clip(max=3)  # with the end, if there is room for one
+    nats = -scores["log-likelihood"].value / symbols.mean()
+    assert math.log(scores["token-perplexity"].value) == pytest.approx(nats, rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -240,3 +245,22 @@ def test_bytes_of_context_are_conditioned_on_and_do_not_count(fitted):
     for context in ([0], [0, 4, 3], [0, -1, 0]):
         with pytest.raises(DataError, match="bytes of context"):
             log_prob_after(fitted.units, windows, np.array(context))
+
+
+@pytest.mark.parametrize("strange", ["z", "é", "世", "😀", "\ufffd"])
+def test_an_unknown_character_is_paid_for_where_it_stands(strange, tmp_path):
+    texts = ["abcabcabca", "bcabca", "cabcab"] * 4
+    none_held = {"validation": 0.0, "test": 0.0}
+    fitted = genzoo.train("ngram", texts, order=2, split=none_held, out=tmp_path / "run", progress=False).load()
+    (read,) = read_texts(fitted.units, [f"ab{strange}ca"])
+    assert b"".join(read.symbols) == f"ab{strange}ca".encode()
+    inside = fitted.generator.log_prob_each(torch.tensor([[0, 1, 3, 2, 0, 4]]))[0].double().numpy()
+    inside[2] -= math.log(0x110000 - 0x800 - 3)  # it may be each of all characters but the three of training
+    assert np.allclose(read.logs, inside, rtol=1e-6)
+    assert read.logs.sum() == pytest.approx(fitted.log_prob([f"ab{strange}ca"])[0], rel=1e-6)
+    window = np.frombuffer(f"ab{strange}ca".encode(), np.uint8)[None]
+    padded = np.pad(window.astype(int), ((0, 0), (0, 10 - window.shape[1])), constant_values=256)
+    for context in (0, 2, window.shape[1] - 2):
+        logs, counts = log_prob_after(fitted.units, padded, np.array([context]))
+        assert counts.tolist() == [window.shape[1] - context]
+        assert logs[0] == pytest.approx(inside[{0: 0, 2: 2}.get(context, 3) : 5].sum(), rel=1e-6)  # no end

@@ -174,6 +174,7 @@ TENSORS = {
     "triples": ("bpe", replace("transform.merges", torch.zeros(3, 3, dtype=torch.int64))),
     "one number": ("bpe", replace("transform.merges", torch.zeros((), dtype=torch.int64))),
     "merges of bytes": ("bpe", replace("transform.merges", torch.zeros(3, 2, dtype=torch.uint8))),
+    "merges of fractions": ("bpe", replace("transform.merges", torch.tensor([[97.0, 98.0]]))),
     "no merges": ("bpe", lambda tensors: tensors.pop("transform.merges")),
     "characters twice": ("characters", replace("transform.characters", torch.tensor([97, 97]))),
     "surrogates": ("characters", replace("transform.characters", torch.tensor([0xD800]))),

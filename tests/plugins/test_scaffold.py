@@ -21,6 +21,7 @@ AWKWARD = {
     "vae": "none",
     "image": "0",
     "diffusion": "while",
+    "text": "nonlocal",
     "direct": "import",
     "metric": "try",
     "dataset": "1",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import importlib.util
 import io
 import random
 import shutil
@@ -178,9 +179,26 @@ def make_cases(folder: Path) -> list[Case]:
             _asks("log_prob", ["anna", "", "zoé"], model=SYMBOLS),
         ),
         Case("a comparison", _files(folder / "compared"), (report,), _look),
+        *_of_texts(folder, words, out),
     ]
     for case in found:
         _check_whole(case, folder / "whole")
+    return found
+
+
+def _of_texts(folder: Path, words: str, out: str) -> list[Case]:
+    """Make the cases of texts: tables of n-grams of characters, and a transformer of tokens over windows."""
+    common = {"device": "cpu", "precision": "fp32"}
+    genzoo.train("ngram", words, order=3, out=folder / "ngram", **common)
+    tokens = "bpe" if importlib.util.find_spec("tokenizers") else "bytes"
+    size = {"layers": 1, "heads": 1, "width": 4, "vocabulary": 260, "steps": 2, "batch_size": 4}
+    genzoo.train("gpt", {"source": words, "window": 16}, tokens=tokens, out=folder / "gpt", **size, **common)
+    sample = ("sample", "RUN", "-n", "3", "--prompt", "an", "--device", "cpu", "--out", f"{out}.txt")
+    scored = ("score", "RUN", "--device", "cpu", "--out", f"{out}.csv", "--data", words)
+    found = []
+    for name in ("ngram", "gpt"):
+        model = _files(folder / name / "model")
+        found.append(Case(f"{name}/model", model, (sample, scored), _asks("log_prob_each", ["anna", "", "zoé"])))
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-_LONG = {"direct", "gan", "image", "likelihood", "vae"}
+_LONG = {"direct", "gan", "image", "likelihood", "text", "vae"}
 
 
 def long_in_full(kinds: Iterable[str]) -> list[Any]:

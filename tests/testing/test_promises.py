@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from refusals import assert_refused
 from wrong_models import plugin
-from wrong_models.plugin import DATASETS, FITTED, METRICS, RIGHT, TRANSFORMS, WRONG, name_of
+from wrong_models.plugin import DATASETS, FITTED, METRICS, RIGHT, TOKENS, TRANSFORMS, WRONG, name_of
 
 from genzoo.errors import ConfigError, PluginError
 from genzoo.plugins import builtin
@@ -36,7 +36,9 @@ def broken(outcomes):
     return {outcome.promise.name: outcome.reason for outcome in outcomes if outcome.state == "broken"}
 
 
-@pytest.mark.parametrize("name", [spec.name for spec in RIGHT])
+@pytest.mark.parametrize(
+    "name", [pytest.param(spec.name, marks=[pytest.mark.full] * (spec is TOKENS)) for spec in RIGHT]
+)
 def test_right_models_keep_every_promise(name, wrong_zoo):
     outcomes = check_promises(name)
     assert broken(outcomes) == {}

@@ -44,6 +44,11 @@ def printed(character: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+def is_inside(byte: int) -> bool:
+    """Return whether a byte stands inside a character of UTF-8, and begins none."""
+    return byte & 0xC0 == 0x80
+
+
 def is_texts(data: object) -> TypeGuard[Sequence[str]]:
     """Return whether data are meant as texts: a list, tuple or array in one dimension that holds a `str`."""
     if isinstance(data, np.ndarray):

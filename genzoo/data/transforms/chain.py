@@ -242,8 +242,8 @@ def check_stages(stages: Sequence[Stage], data: DataSpec, outlines: Mapping[str,
     for name, most in expected.items():
         shape = tuple(outlines[name].shape)
         fits = shape == () or (len(shape) == len(most) and all(map(int.__le__, shape, most)))
-        whole = outlines[name].dtype == torch.int64
-        if not fits or not (outlines[name].is_floating_point() or (whole and name in _whole(stages, registry))):
+        whole, outline = name in _whole(stages, registry), outlines[name]
+        if not fits or not (outline.dtype == torch.int64 if whole else outline.is_floating_point()):
             raise ArtifactError(f"its transform does not fit events of shape {data.event_shape}")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from genzoo.data.dataset import Conditioned, Dataset
 from genzoo.data.texts.flat import Texts
-from genzoo.data.texts.symbols import as_texts, decoded, of_bytes
+from genzoo.data.texts.symbols import as_texts, decoded, is_inside, of_bytes
 from genzoo.inference.data_units import DataUnits
 from genzoo.inference.texts.each import ReadText, read_texts
 from genzoo.models.base import Autoregressive
@@ -46,7 +46,7 @@ def surprises(read: ReadText) -> tuple[Surprise, ...]:
     found: list[Surprise] = []
     piece, nats, start = b"", 0.0, 0
     for place, symbol, log in zip(read.begins.tolist(), read.symbols, read.logs.tolist(), strict=True):
-        if piece and (not symbol or not _continues(symbol)):
+        if piece and (not symbol or not is_inside(symbol[0])):
             found.append(Surprise(start, piece.decode("utf-8", "replace"), nats))
             piece, nats = b"", 0.0
         start = start if piece else place
@@ -55,11 +55,6 @@ def surprises(read: ReadText) -> tuple[Surprise, ...]:
             found.append(Surprise(place, "", nats))
             piece, nats = b"", 0.0
     return (*found, *([Surprise(start, piece.decode("utf-8", "replace"), nats)] if piece else []))
-
-
-def _continues(symbol: bytes) -> bool:
-    """Return whether a symbol begins inside a character of UTF-8."""
-    return symbol[0] & 0xC0 == 0x80
 
 
 def standing_out(read: ReadText) -> tuple[Surprise, ...]:

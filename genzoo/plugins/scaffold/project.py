@@ -79,6 +79,13 @@ KINDS = {
         "`model.py` contains the model, `denoising.py` its training and `options.py` all options",
         _LEARNS + "\ngenzoo sample RUN -o steps=20",
     ),
+    "text": ScaffoldKind(
+        "Perceptron over symbols: texts drawn one symbol after another, with prompts and conditions",
+        "models",
+        _NETWORKS,
+        "`model.py` contains the model and `options.py` its options",
+        _LEARNS + '\ngenzoo sample RUN -n 5 -o temperature=0.8 --prompt "one"',
+    ),
     "direct": ScaffoldKind(
         "Kernel density: a fit in one go, which keeps the training rows",
         "models",

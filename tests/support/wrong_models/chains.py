@@ -94,6 +94,18 @@ class Forgetful(Right):
         return super().generate(prompt[:, :0], **options)
 
 
+class Plain(Right):
+    """Draws no symbol above 127, as if all texts were ASCII."""
+
+    def generate(self, prompt, *, condition=None, **options):
+        last = prompt[:, -1] if prompt.shape[1] else prompt.new_full((len(prompt),), self.end)
+        strange = torch.zeros(self.end + 1, dtype=torch.bool, device=prompt.device)
+        strange[128 : self.end] = True
+        while True:
+            last = genzoo.draw_symbols(self.logits[last].masked_fill(strange, -torch.inf), **options)
+            yield last
+
+
 class Cooled(Right):
     """Makes probable symbols more probable, unless it is asked for something else."""
 

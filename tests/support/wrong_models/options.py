@@ -7,6 +7,10 @@ class Options(genzoo.Settings):
     share: float = Field(0.5, gt=0, lt=1, description="where the deviation begins")
 
 
+class Symbols(genzoo.TokenOptions):
+    share: float = Field(0.5, gt=0, lt=1, description="where the deviation begins")
+
+
 class Swallowing(BaseModel):
     """Accepts any key."""
 

@@ -89,6 +89,7 @@ CHAINS = dataclasses.replace(
     capabilities={"likelihood", "autoregressive"},
     sampling="genzoo.config.tokens:TextSampling",
 )
+TOKENS = dataclasses.replace(CHAINS, name="right-tokens", config="wrong_models.options:Symbols")
 RIGHT = (
     NORMAL,
     IMPLICIT,
@@ -103,6 +104,7 @@ RIGHT = (
     GIVEN_DENSITY,
     WORDS,
     CHAINS,
+    TOKENS,
 )
 
 WRONG = {
@@ -187,6 +189,7 @@ WRONG = {
         CHAINS,
         {"builder": "wrong_models.builders:chains_Cooled", "sampling": "wrong_models.options:CoolText"},
     ),
+    "tokens-keep-probabilities": (TOKENS, "Plain"),
     "symbols-sum-to-texts": (CHAINS, "Scaled"),
     "symbols-stop-at-the-end": (CHAINS, "Trailing"),
     "symbols-look-back": (CHAINS, "Averaged"),
