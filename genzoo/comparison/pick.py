@@ -24,7 +24,7 @@ _OF_SAMPLES = ("column-shapes", "pair-trends", "classifier-two-sample", "tstr")
 
 
 _REASONS = 3
-"""Number of different reasons that are printed if every candidate failed."""
+"""Number of different reasons that are printed if no candidate could be fitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def pick_of(report: Report, keeping: Collection[str] = ()) -> Pick:
     if not fitted:
         first = {row.reasons["status"]: row.id for row in reversed(report.rows)}
         why = [f"{name}: {reason}" for reason, name in first.items()][: -_REASONS - 1 : -1]
-        raise DataError(" ".join(["Every candidate failed.", *why]))
+        raise DataError(" ".join(["No candidate could be fitted.", *why]))
     copies = {row.id: reason for row in fitted if (reason := _copies(row)) is not None}
     copies |= {row.id: "it keeps training rows" for row in fitted if row.id in keeping}
     usable = [row for row in fitted if row.id not in copies] or fitted

@@ -41,10 +41,6 @@ _FEW_TEXTS, _RARE_TEXTS = 5, 0.05
 """Least number of texts that stand in one row only, and least share of the rows with one, to say so."""
 
 
-_REASONS = 3
-"""Number of different reasons that are printed if every candidate failed."""
-
-
 @dataclass(frozen=True, slots=True, repr=False)
 class Synthesis:
     """Synthetic rows, and how they came about.

@@ -148,7 +148,7 @@ def _ranking(report: Report) -> Iterator[Block]:
         if column.name == report.by or column.name not in _CRITERIA | metrics
     ]
     yield _table("Candidates, best first", own, report)
-    notes = [*report.notes, *([report.conflict] if report.conflict else []), *report_reasons(report)]
+    notes = [*report.sentences, *report_reasons(report)]
     if notes:
         yield Notes(tuple(notes))
 

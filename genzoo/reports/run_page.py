@@ -175,7 +175,8 @@ def _held(run: Run, given: Dataset | None) -> EvaluationEvents:
         lack = f"The data of this run are not available, so this page shows no real data. {error}"
     if given is not None:
         rows = np.arange(len(given))
-        return EvaluationEvents(given, rows, rows, f"rows of {given.name}", own)
+        shown = rows[~np.isin(rows, list(given.unknown))]  # the others are left out of the scores, which say so
+        return EvaluationEvents(given, rows, shown, f"rows of {given.name}", own)
     if own is None or split is None:
         return EvaluationEvents(None, none, none, "", None, lack)
     names = ("test", "validation", "train")

@@ -84,7 +84,7 @@ def test_a_model_that_copies_is_left_out_unless_it_is_alone():
 
 def test_nothing_can_be_picked_if_all_failed():
     failed = Row("a", "a", status="failed", reasons={"status": "The data are no good."})
-    with pytest.raises(DataError, match=r"Every candidate failed. a: The data are no good"):
+    with pytest.raises(DataError, match=r"No candidate could be fitted. a: The data are no good"):
         pick_of(report(failed))
     same, other = (
         dataclasses.replace(failed, id=name, reasons={"status": why})
@@ -92,7 +92,7 @@ def test_nothing_can_be_picked_if_all_failed():
     )
     with pytest.raises(DataError) as raised:
         pick_of(report(failed, same, other))
-    assert str(raised.value) == "Every candidate failed. a: The data are no good. c: The disk is full."
+    assert str(raised.value) == "No candidate could be fitted. a: The data are no good. c: The disk is full."
     with pytest.raises(DataError, match="No candidate has a score of samples"):
         pick_of(report(row("a"), row("b")))
 
