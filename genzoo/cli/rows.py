@@ -88,7 +88,7 @@ def settings_of(
         own = (run if isinstance(run, Run) else open_run(run)).config.data
         shared = read_as_before(own, layer, fitted.data, get_registry())
         if shared:
-            shown = ", ".join(argument(name, value) for name, value in shared.items())
+            shown = " ".join(argument(name, value) for name, value in shared.items())
             print_line(f"read as the run's own data: {shown}", err=True)
         layer = {**shared, **layer}
     return check_matching(validate(DataSettings, layer, "Data"))

@@ -87,10 +87,8 @@ def test_candidates_that_fail_alike_share_a_sentence(cli):
     out = " ".join(
         cli("compare", "gaussian", "gmm:n_components=200|300", "ppca:n_factors=9", "--data", "iris")[1].split()
     )
-    assert (
-        "gmm:n_components=200, gmm:n_components=300 are not for these data in the same way. gmm:n_components=200: Model 'gmm'"
-        in out
-    )
+    alike = "gmm:n_components=200, gmm:n_components=300 are not for these data in the same way."
+    assert f"{alike} gmm:n_components=200: Model 'gmm'" in out
     assert out.count("training rows, and there are 150") == 1
     assert "ppca:n_factors=9 is not for these data: n_factors=9 needs" in out
 
