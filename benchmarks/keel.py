@@ -52,9 +52,6 @@ MODELS = [
 METRICS = ["classifier-two-sample", "column-shapes", "pair-trends", "wasserstein", "total-variation", "coverage"]
 FIGURES = ("log-likelihood", *METRICS)
 
-NOT_FOR_IT = (2, 4)
-"""Exit codes of models that do not take the settings or the columns of a table."""
-
 
 def tables_of_keel(count: int) -> dict[str, pd.DataFrame]:
     """Return the tables with the fewest rows × columns, without their class, the smallest first."""
@@ -84,7 +81,7 @@ def compared(rows: pd.DataFrame, models: list[str]) -> dict[str, Any]:
 def ending(row: Any) -> dict[str, Any]:
     """Return how a model ended on one table, and its figures."""
     if row.status == "failed":
-        ended = "not for this table" if row.exit_code in NOT_FOR_IT else "failed"
+        ended = "not for this table" if row.unsuited else "failed"
         return {"ended": ended, "reason": row.reasons["status"]}
     figures = {name: row.ranked_by(name) for name in METRICS}
     figures["log-likelihood"] = row.ranked_by("test")

@@ -181,8 +181,13 @@ def _of_one_measure(results: Sequence[CandidateResult], by: str) -> tuple[list[C
         parts.append(f"{measure} for {', '.join(names)}")
     return alike, (
         f"Log-likelihoods of different measures cannot be ranked together: {'; '.join(parts)}. Ranked by them are only "
-        f"candidates with {common}. To rank all, use a metric of samples, such as {argument('by', 'coverage')}."
+        f"candidates with {common}.{remedy()}"
     )
+
+
+def remedy() -> str:
+    """Return the end of `Ranking.conflict`, which says what to do about it."""
+    return f" To rank all, use a metric of samples, such as {argument('by', 'coverage')}."
 
 
 def _by_measure(results: Sequence[CandidateResult], alike: Sequence[CandidateResult], by: str) -> list[str]:

@@ -13,6 +13,7 @@ import numpy as np
 from genzoo.comparison.api import prepare_comparison, settings_of_call
 from genzoo.comparison.comparison import Comparison
 from genzoo.comparison.pick import Pick, pick_of
+from genzoo.comparison.ranking import remedy
 from genzoo.config.counts import check_count
 from genzoo.config.training import GradientTraining
 from genzoo.data.dataset import Dataset
@@ -232,8 +233,9 @@ def write_synthesis(comparison: Comparison, not_tried: Mapping[str, str], file: 
     keeping = {one.id for one in comparison.candidates if models.get(one.config.model).spec.keeps_rows}
     pick = pick_of(found, keeping)
     marked = tuple(_marked(row, pick.id) for row in found.rows)
-    notes = (pick.reason, *about_rare_texts(comparison.dataset), *_about(pick, not_tried), *found.notes)
-    report = dataclasses.replace(found, best=pick.id, rows=marked, notes=notes)
+    conflict = () if found.conflict is None else (found.conflict.removesuffix(remedy()),)  # samples have decided
+    notes = (pick.reason, *conflict, *about_rare_texts(comparison.dataset), *_about(pick, not_tried), *found.notes)
+    report = dataclasses.replace(found, best=pick.id, rows=marked, notes=notes, conflict=None)
     try:
         report = comparison.keep_best(report)
     finally:

@@ -116,7 +116,7 @@ def test_rows_report_and_model_are_written(table, tmp_path):
     assert len(lines) == 51
     assert found.pick.id in {"copula", "naive-bayes"}
     assert found.report.best == found.pick.id
-    assert found.report.notes[0] == found.pick.reason
+    assert found.report.notes[0] == found.report.sentences[0] == found.pick.reason
     assert (tmp_path / "new" / "report.html").is_file()
     assert found.run.path == tmp_path / "new" / "best"
     assert {
