@@ -50,7 +50,7 @@ def test_finalists_of_different_measures_are_compared_by_samples():
     )
     assert pick.ranks == pytest.approx({"b": 5 / 3, "c": 4 / 3, "d": 3.0})  # a is worse than b by the same measure
     assert pick.id == "c"
-    assert "mean rank is 1.33 (b 1.67, d 3)" in pick.reason
+    assert "mean rank by column-shapes, pair-trends and classifier-two-sample is 1.33 (b 1.67, d 3)" in pick.reason
 
 
 def test_ties_go_to_a_likelihood_then_to_fewer_parameters():
