@@ -177,8 +177,8 @@ class Comparison:
         assert self.kept is not None
         kept = "is" if len(found) == 1 else "are"
         return (
-            f"Interrupted. {len(found)} of {len(self.candidates)} candidates {kept} kept in {self.kept.path}. Run the same command to "
-            f"continue with the others."
+            f"Interrupted. {len(found)} of {len(self.candidates)} candidates {kept} kept in {self.kept.path}. Run the "
+            f"same command to continue with the others."
         )
 
     def write_page(self) -> None:
