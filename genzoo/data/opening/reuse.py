@@ -59,7 +59,7 @@ def _names_for(source: object, registry: Registry) -> tuple[str, ...]:
 
 
 def _of_columns(value: Any, used: Collection[str]) -> Any:
-    """Return the marks or formats without those of columns that the model does not use."""
+    """Return marks or formats, but none of a column that the model does not use."""
     if isinstance(value, Mapping):
         return {name: form for name, form in value.items() if name in used}
     return tuple(mark for mark in value if not mark.rpartition("=")[0] or mark.rpartition("=")[0] in used)
