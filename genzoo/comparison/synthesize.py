@@ -235,7 +235,7 @@ def write_synthesis(comparison: Comparison, not_tried: Mapping[str, str], file: 
     marked = tuple(_marked(row, pick.id) for row in found.rows)
     conflict = () if found.conflict is None else (found.conflict.removesuffix(remedy()),)  # samples have decided
     notes = (pick.reason, *conflict, *about_rare_texts(comparison.dataset), *_about(pick, not_tried), *found.notes)
-    report = dataclasses.replace(found, best=pick.id, rows=marked, notes=notes, conflict=None)
+    report = dataclasses.replace(found, best=pick.id, rows=marked, notes=notes, conflict=None, reason=pick.reason)
     try:
         report = comparison.keep_best(report)
     finally:

@@ -236,6 +236,7 @@ class Report:
         rows: the candidates.
         notes: sentences about the ranking.
         conflict: why candidates cannot be ranked together, if their likelihoods measure different things.
+        reason: why the best was picked, if something other than the figure decided. Defaults to `None`.
     """
 
     data: Mapping[str, Any]
@@ -245,6 +246,7 @@ class Report:
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
     conflict: str | None = None
+    reason: str | None = None
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -279,6 +281,7 @@ class Report:
             "simplest": self.simplest,
             "notes": list(self.notes),
             "conflict": self.conflict,
+            **({} if self.reason is None else {"reason": self.reason}),
             "rows": [row.as_dict() for row in self.rows],
         }
 

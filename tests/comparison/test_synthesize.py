@@ -14,6 +14,7 @@ from genzoo.data.loading import open_dataset
 from genzoo.errors import ConfigError, DataError
 from genzoo.metrics.metric import Score
 from genzoo.plugins.manager import get_registry
+from genzoo.reports.formats import read_report
 from genzoo.reports.result import Cost, CrossValidation, LogLikelihood, Report, Row
 from genzoo.reports.terminal import fitting_columns
 
@@ -117,7 +118,8 @@ def test_rows_report_and_model_are_written(table, tmp_path):
     assert found.pick.id in {"copula", "naive-bayes"}
     assert found.report.best == found.pick.id
     assert found.report.notes[0] == found.report.sentences[0] == found.pick.reason
-    assert (tmp_path / "new" / "report.html").is_file()
+    assert read_report(tmp_path / "new" / "report.json").reason == found.pick.reason
+    assert f'class="finding">{found.pick.reason}' in (tmp_path / "new" / "report.html").read_text(encoding="utf-8")
     assert found.run.path == tmp_path / "new" / "best"
     assert {
         "out",

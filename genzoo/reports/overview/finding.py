@@ -49,6 +49,8 @@ def finding(report: Report) -> tuple[str, ...]:
     if best is None:
         return (_nothing(report),)
     others = [row for row in report.rows if row is not best]
+    if report.reason is not None:
+        return (report.reason, *_more(report, others))
     if not others:
         value = figure_text(best, report.by)
         return (f"{best.id} is the only candidate, so nothing was compared. Its {figure_name(report.by)} is {value}.",)
