@@ -14,7 +14,8 @@ In each table, models are ranked by each figure, 1 is best, and equal figures sh
 models whose likelihoods measure the same as most others do, if they are compared at all; see docs/compare.md.
 `flagged` counts the tables on which `memorization` found copies. A model that does not take the columns of a table ends
 as "not for this table". Seconds are of the clock, and `cpu_seconds` in the files do not depend on what else the machine
-does. A table takes 40 to 60 CPU seconds, most of them in `vae`; nothing limits a model. --shortest compares two models on iris, which needs no KEEL.
+does. A table takes about 50 CPU seconds, half of them or more in `vae`; nothing limits a model. --shortest compares two
+models on iris, which needs no KEEL.
 """
 
 from __future__ import annotations
