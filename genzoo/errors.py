@@ -9,7 +9,7 @@
     ├── ArtifactError      4  a run, model folder or checkpoint that cannot be used
     ├── CheckError         5  a check or gate failed
     ├── DivergenceError    6  training produced a number that is not finite
-    ├── IncompleteError    7  some candidates of a comparison failed, and the others did not
+    ├── IncompleteError    7  some candidates of a comparison failed that take the data, and the others did not
     ├── LostProcessError   1  another process of the same training is gone
     ├── OutOfMemoryError   1  memory ran out
     └── Interrupted      130  interrupted (143 when terminated)
@@ -80,7 +80,10 @@ class DivergenceError(GenzooError):
 
 
 class IncompleteError(GenzooError):
-    """Some candidates of a comparison failed, and the others did not. Only the command line raises it."""
+    """Some candidates of a comparison failed that take the data, and the others did not.
+
+    Only the command line raises it.
+    """
 
     exit_code = 7
 

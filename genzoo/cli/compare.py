@@ -114,8 +114,9 @@ def compare_command(
     arguments for the shell. Information criteria come from fits to all rows, test scores from fits without the test
     rows.
 
-    Exits with 7 if some candidates failed and others did not. If all failed, the exit code is the code of the
-    first failure. A gate that does not hold exits with 5 in any case.
+    A candidate that does not take the columns or the rows of the data is marked as not for these data, with the reason,
+    and is no failure. Exits with 7 if other candidates failed and some did not. If none could be fitted, the exit code
+    is the code of the first that failed. A gate that does not hold exits with 5 in any case.
 
     \b
     genzoo compare gaussian 'gmm:n_components=1..9,covariance_type=full|tied' --data iris --folds 10 --jobs 2
@@ -145,9 +146,7 @@ def compare_command(
     _show(report, as_json, plot, None if given["out"] is None else user_path(given["out"]), models)
     if stopped is not None:
         raise stopped
-    _check_not_all_failed(report)
-    if report.conflict is not None and given["by"] is not None:
-        raise ConfigError(report.conflict)
+    _check_any_fitted(report)
     check(report, required, comparison.candidate(report.best), expected)
     _check_none_failed(report)
 
@@ -225,12 +224,12 @@ def _show(report: Report, as_json: bool, plot: bool, out: Path | None, models: S
 
 
 def _check_none_failed(report: Report) -> None:
-    """Raise an error if some candidates failed; the table says why.
+    """Raise an error if some candidates failed that suit the data; the table says why.
 
     Raises:
         IncompleteError: some failed.
     """
-    failed = [row.id for row in report.rows if row.status == "failed"]
+    failed = [row.id for row in report.rows if row.status == "failed" and not row.unsuited]
     if failed:
         names = ", ".join(failed[:3]) + (" ..." if len(failed) > 3 else "")
         raise IncompleteError(
@@ -239,15 +238,15 @@ def _check_none_failed(report: Report) -> None:
         )
 
 
-def _check_not_all_failed(report: Report) -> None:
-    """Raise the first failure if every candidate failed.
+def _check_any_fitted(report: Report) -> None:
+    """Raise the first failure if no candidate could be fitted.
 
     Raises:
-        GenzooError: every candidate failed; it has the exit code of the first.
+        GenzooError: there is none; the exit code is the code of the first that failed, or else of the first.
     """
     if any(row.status == "ok" for row in report.rows):
         return
-    first = report.rows[0]
-    error = GenzooError(f"Every candidate failed. {first.id}: {first.reasons['status']}")
+    first = next((row for row in report.rows if not row.unsuited), report.rows[0])
+    error = GenzooError(f"No candidate could be fitted. {first.id}: {first.reasons['status']}")
     error.exit_code = first.exit_code
     raise error

@@ -65,8 +65,9 @@ def evaluate_command(
     """Compute the log-likelihood and the sample metrics of RUN, a run directory or a model folder.
 
     Rows are the run's test rows, which the model was not trained on, or all rows of --data. Samples are compared with
-    at most 10,000 real rows; larger sets are subsampled evenly. The best model of a comparison may be trained on all
-    rows. The scores of its fit without the test rows, which the comparison kept, are then printed.
+    at most 10,000 real rows; larger sets are subsampled evenly. A row with a category that the model does not know is
+    impossible under it: such rows are counted, named and left out of all scores. The best model of a comparison may be
+    trained on all rows. The scores of its fit without the test rows, which the comparison kept, are then printed.
 
     \b
     genzoo evaluate RUN
@@ -87,7 +88,9 @@ def evaluate_command(
         choices = {"features": features, "samples": samples, "draws": draws, "target": target, "stride": stride}
         evaluation = kept_scores(opened, metrics, **choices, sampling=sampling or None)
     if evaluation is None:
-        dataset = None if given["data"] is None else open_data(fitted, settings_of(given))
+        dataset = (
+            None if given["data"] is None else open_data(fitted, settings_of(given, fitted, opened), keep_unknown=True)
+        )
         evaluation = evaluate_rows(opened, fitted, dataset, terms, given["data"])
     _show(evaluation, given["data"], opened, as_json)
     asked = [name for name in metrics if name in evaluation.reasons]
@@ -116,6 +119,10 @@ def _show(evaluation: Evaluation, data: str | None, run: Run | None, as_json: bo
         from genzoo.inference.row_likelihoods import named_rows
 
         print_line(f"left out, because all their values are missing: {named_rows(evaluation.unobserved)}")
+    if evaluation.unknown:
+        from genzoo.data.columns.unseen import about_unknown
+
+        print_line(f"look at: {about_unknown(evaluation.unknown)}")
     print_scores(evaluation.scores, evaluation.reasons, terminal_width())
     if evaluation.unseen:
         from genzoo.data.columns.unseen import about_unseen

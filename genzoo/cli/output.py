@@ -75,10 +75,11 @@ def show_notes(notes: Iterable[str]) -> None:
 def show_remarks(dataset: Dataset) -> None:
     """Print what may be wrong with a dataset, or with how it was read, on stderr."""
     from genzoo.data.degenerate.remarks import degenerate_remarks
+    from genzoo.data.marks import mark_remarks
     from genzoo.data.value_range import reading_notes
 
     with Phase("looking at the data"):
-        notes = [*reading_notes(dataset), *degenerate_remarks(dataset)]
+        notes = [*reading_notes(dataset), *mark_remarks(dataset), *degenerate_remarks(dataset)]
     show_notes(notes)
 
 

@@ -116,7 +116,7 @@ def _run_page(path: str, seed: int, given: dict[str, Any]) -> tuple[Path, Page]:
     metrics, features, samples, draws = (given[name] for name in ("metrics", "features", "samples", "draws"))
     terms = find_terms(fitted, metrics, features, samples, draws, seed, given["target"])
     check_data_given(given)
-    dataset = None if given["data"] is None else open_data(fitted, settings_of(given))
+    dataset = None if given["data"] is None else open_data(fitted, settings_of(given, fitted, run), keep_unknown=True)
     return run.path, run_page(run, fitted, terms, dataset)
 
 
@@ -192,7 +192,7 @@ def _described(
     from genzoo.verbs.description import describe
 
     if given["data"] is not None:
-        dataset = open_data(model, settings_of(given))
+        dataset = open_data(model, settings_of(given, model, run))
         return model.describe(dataset.everything, weights=dataset.weights, rows=rows, seed=seed), dataset.name
     found = describe(run or model, rows=rows, seed=seed)
     return found, Path(run.config.data.source).name if run is not None and found.rows else None

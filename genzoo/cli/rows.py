@@ -19,10 +19,12 @@ from genzoo.data.align import filled_table, known_to_model
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.data.loading import open_matching, open_source
 from genzoo.data.opening.given import check_matching
+from genzoo.data.opening.reuse import read_as_before
 from genzoo.errors import ConfigError, pass_out_of_memory
 from genzoo.inference.export import save_events
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.persistence.open_run import is_model_folder, open_run
+from genzoo.persistence.run import Run
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.progress import Phase
 from genzoo.spec.modality import TABLE_SUFFIXES, TEXT_SUFFIXES
@@ -30,6 +32,7 @@ from genzoo.storage.atomic import atomic_write
 from genzoo.storage.paths import check_not_source
 from genzoo.storage.tables import without_formulas, write_table, write_text
 from genzoo.typing import Array
+from genzoo.wording import argument
 
 
 def open_data(
@@ -52,11 +55,15 @@ def open_data(
     return dataset
 
 
-def settings_of(given: Mapping[str, Any], run: str | None = None, out: Path | None = None) -> DataSettings:
+def settings_of(
+    given: Mapping[str, Any], fitted: TrainedModel, run: str | Run | None = None, out: Path | None = None
+) -> DataSettings:
     """Return how a command line says that its data are read.
 
     Arguments:
-        run: path of the run whose own data are meant if the command line names none. Defaults to `None`: it names some.
+        fitted: the model that takes the data.
+        run: the run, or its path. Its own data are meant if the command line names none, and others are read as they
+            were. Defaults to `None`: there is none.
         out: file of the results. Defaults to `None`: there is none.
 
     Raises:
@@ -67,16 +74,24 @@ def settings_of(given: Mapping[str, Any], run: str | None = None, out: Path | No
     """
     if given["data"] is None and run is not None:
         check_data_given(given)
-        if is_model_folder(run):
+        if isinstance(run, str) and is_model_folder(run):
             raise ConfigError(f"{run} is a model folder, which does not name its data. Give --data.")
-        opened = open_run(run)
+        opened = run if isinstance(run, Run) else open_run(run)
         opened.check_data_on_disk()
         settings = known_to_model(opened.config.data)
         check_not_source(out, settings.source)
         print_line(f"data: all rows of {settings.source}, the run's own", err=True)
         return settings
     check_not_source(out, given["data"])
-    return check_matching(validate(DataSettings, data_layer(given["data"], given), "Data"))
+    layer = data_layer(given["data"], given)
+    if run is not None and not (isinstance(run, str) and is_model_folder(run)):
+        own = (run if isinstance(run, Run) else open_run(run)).config.data
+        shared = read_as_before(own, layer, fitted.data, get_registry())
+        if shared:
+            shown = " ".join(argument(name, value) for name, value in shared.items())
+            print_line(f"read as the run's own data: {shown}", err=True)
+        layer = {**shared, **layer}
+    return check_matching(validate(DataSettings, layer, "Data"))
 
 
 def write_filled(

@@ -247,7 +247,7 @@ def _interpolate(
     latent, between = latent_ends(
         fitted,
         ends,
-        lambda: open_data(fitted, settings_of(given)) if named else open_rows(run, fitted, None).dataset,
+        lambda: open_data(fitted, settings_of(given, fitted, run)) if named else open_rows(run, fitted, None).dataset,
         named=named,
         seed=seed,
     )

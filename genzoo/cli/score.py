@@ -112,7 +112,7 @@ def score_command(
     show_unfinished(run)
     fitted = load(run, device)
     check_capable(fitted, "score", "likelihood", "likelihood-bound", "anomaly-score")
-    settings = settings_of(given, run, out)
+    settings = settings_of(given, fitted, run, out)
     kept = kept_columns(settings, fitted, keep, SCORE_COLUMNS)
     scored = score(fitted, open_data(fitted, settings, keep_unknown=True, keep=keep), threshold, explained)
     shown = scored.unlikely[:explained]

@@ -113,7 +113,8 @@ def compare(
         progress: as for `train`.
 
     Returns:
-        The report. A candidate that fails is a row of it, with the reason.
+        The report. A candidate that fails is a row of it, with the reason. Its verdict is `not for these data` if it
+        does not take them.
 
     Raises:
         GenzooError: see `genzoo.errors`.

@@ -175,8 +175,9 @@ class Comparison:
 
     def _progress(self, found: Mapping[str, CandidateResult]) -> str:
         assert self.kept is not None
+        kept = "is" if len(found) == 1 else "are"
         return (
-            f"Interrupted. {len(found)} of {len(self.candidates)} candidates are kept in {self.kept.path}. Run the "
+            f"Interrupted. {len(found)} of {len(self.candidates)} candidates {kept} kept in {self.kept.path}. Run the "
             f"same command to continue with the others."
         )
 

@@ -24,7 +24,7 @@ _OF_SAMPLES = ("column-shapes", "pair-trends", "classifier-two-sample", "tstr")
 
 
 _REASONS = 3
-"""Number of different reasons that are printed if every candidate failed."""
+"""Number of different reasons that are printed if no candidate could be fitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def pick_of(report: Report, keeping: Collection[str] = ()) -> Pick:
     if not fitted:
         first = {row.reasons["status"]: row.id for row in reversed(report.rows)}
         why = [f"{name}: {reason}" for reason, name in first.items()][: -_REASONS - 1 : -1]
-        raise DataError(" ".join(["Every candidate failed.", *why]))
+        raise DataError(" ".join(["No candidate could be fitted.", *why]))
     copies = {row.id: reason for row in fitted if (reason := _copies(row)) is not None}
     copies |= {row.id: "it keeps training rows" for row in fitted if row.id in keeping}
     usable = [row for row in fitted if row.id not in copies] or fitted
@@ -71,15 +71,16 @@ def pick_of(report: Report, keeping: Collection[str] = ()) -> Pick:
             f"{only.id} is picked: it has the highest cross-validated log-likelihood, {only.cv.mean:.4g} nats per row.",
             left_out=copies,
         )
-    ranks = _mean_ranks(finalists)
+    metrics = _shared_metrics(finalists)
+    ranks = _mean_ranks(finalists, metrics)
     if not ranks:
         raise DataError("No candidate has a score of samples, so none can be picked. Name one, and train it.")
     by_id = {row.id: row for row in finalists}
     best = min(ranks, key=lambda name: (ranks[name], *_preference(by_id[name])))
     others = ", ".join(f"{name} {rank:.3g}" for name, rank in ranks.items() if name != best)
     reason = (
-        f"{best} is picked by its samples, because not all candidates can be ranked by likelihood: its mean rank is "
-        f"{ranks[best]:.3g} ({others})."
+        f"{best} is picked by its samples, because not all candidates can be ranked by likelihood: its mean rank by "
+        f"{' and '.join(filter(None, [', '.join(metrics[:-1]), metrics[-1]]))} is {ranks[best]:.3g} ({others})."
     )
     tied = [row for row in finalists if row.id != best and ranks[row.id] == ranks[best]]
     return Pick(best, " ".join([reason, *_about_tie(by_id[best], tied)]), ranks, copies)
@@ -134,15 +135,18 @@ def _best_of_each_measure(rows: Sequence[Row]) -> list[Row]:
     return [*best.values(), *others]
 
 
-def _mean_ranks(rows: Sequence[Row]) -> dict[str, float]:
-    """Return the mean rank of each candidate over the metrics that all of them have, by id."""
+def _shared_metrics(rows: Sequence[Row]) -> list[str]:
+    """Return the names of the metrics of samples that all candidates have."""
+    return [name for name in _OF_SAMPLES if all(name in row.metrics for row in rows)]
+
+
+def _mean_ranks(rows: Sequence[Row], metrics: Sequence[str]) -> dict[str, float]:
+    """Return the mean rank of each candidate by metrics that all of them have, by id; empty if there are none."""
     ranks = []
-    for name in _OF_SAMPLES:
-        scores = [row.metrics.get(name) for row in rows]
-        known = [score for score in scores if score is not None]
-        if len(known) == len(rows):
-            sign = -1 if known[0].direction == "higher" else 1
-            ranks.append(rankdata([sign * score.value for score in known]))
+    for name in metrics:
+        scores = [row.metrics[name] for row in rows]
+        sign = -1 if scores[0].direction == "higher" else 1
+        ranks.append(rankdata([sign * score.value for score in scores]))
     if not ranks:
         return {}
     return dict(zip((row.id for row in rows), np.mean(ranks, axis=0).tolist(), strict=True))

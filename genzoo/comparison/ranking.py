@@ -18,7 +18,7 @@ from genzoo.metrics.information_criteria import CRITERIA, akaike_weights
 from genzoo.metrics.metric import error_of_difference
 from genzoo.metrics.protocol import differing
 from genzoo.metrics.statistics import Estimate, chance_of_a_false_difference
-from genzoo.reports.result import CHEAPEST, Difference, Row
+from genzoo.reports.result import CHEAPEST, UNSUITED, Difference, Row
 from genzoo.wording import argument
 
 LIKELIHOOD_FIGURES = (*CRITERIA, "test", "cv")
@@ -42,7 +42,7 @@ class Ranking:
     """Rows in the order of their rank, with verdicts.
 
     Arguments:
-        rows: ranked candidates first, failed ones last.
+        rows: ranked candidates first, then those with another measure, the best of each first, and failed ones last.
         best, simplest: ids, as in a `Report`.
         notes: sentences about the ranking.
         conflict: why some candidates are not ranked, or `None`.
@@ -61,7 +61,7 @@ def default_figure(results: Sequence[CandidateResult], *, folds: bool) -> tuple[
     known = [row for row in rows if row.log_likelihood.kind != "none"]
     figure = "cv" if folds else "test"
     if not rows:
-        return "bic", "Nothing is ranked: every candidate failed."
+        return "bic", "Nothing is ranked: no candidate could be fitted."
     if not known:
         return "coverage", "Ranked by coverage: no candidate has a likelihood."
     known = [row for row in known if row.figure(figure) is None or row.ranked_by(figure) is not None]
@@ -112,7 +112,9 @@ def rank(results: Sequence[CandidateResult], by: str, evidence: Evidence, *, che
         ranked = [chosen, *(name for name in ranked if name != chosen)]
         notes = (*notes, about)
     return Ranking(
-        _ordered(_weighted(rows, {result.row.id for result in comparable}), ranked),
+        _ordered(
+            _weighted(rows, {result.row.id for result in comparable}), [*ranked, *_by_measure(results, alike, by)]
+        ),
         chosen,
         simplest,
         notes,
@@ -178,9 +180,22 @@ def _of_one_measure(results: Sequence[CandidateResult], by: str) -> tuple[list[C
         names = [result.row.id for result in known if result.row.log_likelihood.measure == measure]
         parts.append(f"{measure} for {', '.join(names)}")
     return alike, (
-        f"Log-likelihoods of different measures cannot be ranked together: {'; '.join(parts)}. Compare candidates with "
-        f"the same measure, or rank by a metric of samples ({argument('by', 'coverage')})."
+        f"Log-likelihoods of different measures cannot be ranked together: {'; '.join(parts)}. Ranked by them are only "
+        f"candidates with {common}.{remedy()}"
     )
+
+
+def remedy() -> str:
+    """Return the end of `Ranking.conflict`, which says what to do about it."""
+    return f" To rank all, use a metric of samples, such as {argument('by', 'coverage')}."
+
+
+def _by_measure(results: Sequence[CandidateResult], alike: Sequence[CandidateResult], by: str) -> list[str]:
+    """Return the ids of the candidates with another measure, each measure on its own, the best first."""
+    together = {result.row.id for result in alike}
+    rows = [result.row for result in results if result.row.id not in together]
+    known = [row for row in rows if row.ranked_by(by) is not None]
+    return [row.id for row in sorted(known, key=lambda row: (row.log_likelihood.measure or "", _order(row, by)))]
 
 
 def _order(row: Row, by: str) -> tuple[float, float]:
@@ -285,7 +300,7 @@ def _unranked(result: CandidateResult, by: str, gap: Difference | None) -> Row:
     """Return a row that cannot be ranked by this figure. It may still have a paired difference."""
     row = result.row
     if row.status == "failed":
-        return dataclasses.replace(row, verdict="failed")
+        return dataclasses.replace(row, verdict=UNSUITED if row.unsuited else "failed")
     if row.figure(by) is None:
         lacks = f"no {by}"
     elif _rests(row, by):

@@ -13,6 +13,7 @@ import numpy as np
 from genzoo.comparison.api import prepare_comparison, settings_of_call
 from genzoo.comparison.comparison import Comparison
 from genzoo.comparison.pick import Pick, pick_of
+from genzoo.comparison.ranking import remedy
 from genzoo.config.counts import check_count
 from genzoo.config.training import GradientTraining
 from genzoo.data.dataset import Dataset
@@ -39,10 +40,6 @@ _MOST_STEPS = 1000
 
 _FEW_TEXTS, _RARE_TEXTS = 5, 0.05
 """Least number of texts that stand in one row only, and least share of the rows with one, to say so."""
-
-
-_REASONS = 3
-"""Number of different reasons that are printed if every candidate failed."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -236,8 +233,9 @@ def write_synthesis(comparison: Comparison, not_tried: Mapping[str, str], file: 
     keeping = {one.id for one in comparison.candidates if models.get(one.config.model).spec.keeps_rows}
     pick = pick_of(found, keeping)
     marked = tuple(_marked(row, pick.id) for row in found.rows)
-    notes = (pick.reason, *about_rare_texts(comparison.dataset), *_about(pick, not_tried), *found.notes)
-    report = dataclasses.replace(found, best=pick.id, rows=marked, notes=notes)
+    conflict = () if found.conflict is None else (found.conflict.removesuffix(remedy()),)  # samples have decided
+    notes = (pick.reason, *conflict, *about_rare_texts(comparison.dataset), *_about(pick, not_tried), *found.notes)
+    report = dataclasses.replace(found, best=pick.id, rows=marked, notes=notes, conflict=None, reason=pick.reason)
     try:
         report = comparison.keep_best(report)
     finally:

@@ -18,7 +18,7 @@ from genzoo.data.columns.listing import Fault, Listing
 from genzoo.data.dataset import BLOCK, Dataset, named_parts_of
 from genzoo.data.degenerate.remarks import degenerate_remarks
 from genzoo.data.degenerate.totals import total_columns
-from genzoo.data.marks import MARKS, missing_option
+from genzoo.data.marks import MARKS, marked_levels, missing_option
 from genzoo.data.splits.notes import how_divided, repeats
 from genzoo.data.texts.facts import text_facts, text_remarks
 from genzoo.data.value_range import describe_range, range_remarks
@@ -333,15 +333,11 @@ def _missing_remarks(column: ColumnFacts, sample: Array) -> list[str]:
             f"other values; if it means a missing value, {missing_option(f'{mark:.15g}', column.name)}"
             for mark, count in _spikes(values)
         ]
-    found = []
-    letters = sum(len(level) == 1 and level.isalpha() for level in column.levels) > 1  # x is one of them
-    for code, level in enumerate(column.levels):
-        count = int((values == code).sum())
-        if level in MARKS and count and len(column.levels) > 2 and not (letters and level.isalpha()):
-            found.append(
-                f"column {column.name!r} holds {level!r} in {count} of the first {len(sample)} rows; if it means a "
-                f"missing value, {missing_option(level)}"
-            )
+    found = [
+        f"column {column.name!r} holds {level!r} in {count} of the first {len(sample)} rows; if it means a missing "
+        f"value, {missing_option(level)}"
+        for level, count in marked_levels(column.levels, values)
+    ]
     others = [level for level in column.levels if level not in MARKS]
     if not found and len(others) > 20 and measured(others):
         found.append(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from genzoo.config.data import DataSettings
+from genzoo.data.dataset import Dataset
 from genzoo.errors import ConfigError, did_you_mean
+from genzoo.typing import Array
 from genzoo.wording import argument
 
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "null", "NULL", "None", "<NA>", "#N/A")
@@ -20,6 +23,10 @@ MARKS = frozenset(
     {"?", "-", "--", "---", ".", "..", "*", "x", "X", "na", "n.a.", "N.A.", "nil", "none", "missing", "unknown", "NR"}
 )
 """Texts that often mean a missing value, and that are proposed for `--missing`."""
+
+
+_LOOKED_AT = 20_000
+"""Number of first rows that are searched for marks."""
 
 
 def missing_option(text: str, column: str | None = None) -> str:
@@ -98,3 +105,27 @@ def _number(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
+
+
+def marked_levels(levels: Sequence[str], codes: Array) -> list[tuple[str, int]]:
+    """Return the levels that may mean a missing value, with their counts."""
+    letters = sum(len(level) == 1 and level.isalpha() for level in levels) > 1  # x is one of them
+    found = [(level, int((codes == code).sum())) for code, level in enumerate(levels) if level in MARKS]
+    usual = [(level, count) for level, count in found if not (letters and level.isalpha())]
+    return [(level, count) for level, count in usual if count] if len(levels) > 2 else []
+
+
+def mark_remarks(dataset: Dataset) -> list[str]:
+    """Return a sentence for each text that may mean a missing value, and that a model would learn as a category."""
+    columns: dict[str, list[str]] = {}
+    if dataset.spec.form.columns:
+        sample = np.asarray(dataset.events[:_LOOKED_AT], np.float64)
+        for place, feature in enumerate(dataset.spec.features):
+            for level, _ in marked_levels(feature.levels or (), sample[:, place]):
+                columns.setdefault(level, []).append(feature.name)
+    return [
+        f"{'column' if len(names) == 1 else 'columns'} {', '.join(map(repr, names))} "
+        f"{'has' if len(names) == 1 else 'have'} {level!r} as a category; if it means a missing value, "
+        f"{missing_option(level)}"
+        for level, names in columns.items()
+    ]

@@ -12,7 +12,7 @@ import numpy as np
 
 import genzoo
 from genzoo.config.training import BOUND_DRAWS
-from genzoo.data.columns.unseen import unseen_levels
+from genzoo.data.columns.unseen import about_unknown, unseen_levels
 from genzoo.data.dataset import Dataset, ModelEvents, Rows
 from genzoo.data.frames.results import frame_of
 from genzoo.errors import ConfigError
@@ -85,6 +85,8 @@ class Evaluation:
         unobserved: rows without any value, which were left out.
         density_rests_on: why the log-likelihood says nothing about the data; `None` if it does.
         unseen: columns and levels that no training row has, by row. Defaults to none.
+        unknown: columns and levels that the model does not know, by row: these rows are impossible under it, and were
+            left out. Defaults to none.
         model: id of the model.
         split: what the rows are: "test", or the name of a dataset.
         fit: which fit the scores are of, if a comparison kept them: `by`, `train_rows` and `folds`. Defaults to `None`:
@@ -100,6 +102,7 @@ class Evaluation:
     unobserved: Rows
     density_rests_on: str | None = None
     unseen: Mapping[int, str] = field(default_factory=dict)
+    unknown: Mapping[int, str] = field(default_factory=dict)
     model: str = ""
     split: str = "test"
     fit: Mapping[str, Any] | None = None
@@ -122,6 +125,7 @@ class Evaluation:
             "unobserved": self.unobserved.tolist(),
             "density_rests_on": self.density_rests_on,
             "unseen": {str(row): text for row, text in self.unseen.items()},
+            "unknown": {str(row): text for row, text in self.unknown.items()},
             "fit": None if self.fit is None else dict(self.fit),
         }
 
@@ -146,6 +150,7 @@ class Evaluation:
     def __repr__(self) -> str:
         rows = "test rows" if self.split == "test" else self.split
         lines = [f"Evaluation of {self.model} on {self.events} events ({rows})"]
+        lines += [f"  {about_unknown(self.unknown)}"] if self.unknown else []
         width = max(map(len, self.scores), default=0)
         for name, score in self.scores.items():
             error = "" if score.error is None else f" ± {score.error:.2g}"
@@ -180,7 +185,8 @@ def evaluate(
     """Compute metrics of a model on rows of a dataset.
 
     Arguments:
-        rows: the rows to evaluate on; rows the model was trained on give scores that are too good.
+        rows: the rows to evaluate on; rows the model was trained on give scores that are too good. Rows with a level
+            that the model does not know are left out.
         metrics: the metrics to compute.
         seed: seed of the samples.
         features: the extractor of features. Defaults to plain pixels or columns.
@@ -198,6 +204,8 @@ def evaluate(
         DataError: the rows do not match the model's training data.
         GenzooError: the extractor cannot be built.
     """
+    unknown = {int(row): dataset.unknown[int(row)] for row in rows if int(row) in dataset.unknown}
+    rows = rows[~np.isin(rows, list(unknown))]
     chosen = features or find_extractor(get_registry(), None, dataset.spec)
     if stride is not None:
         check_stride(fitted, dataset, stride, metrics)
@@ -215,6 +223,10 @@ def evaluate(
     )
     observed = reference.rows
     if not len(observed):
+        if unknown:
+            raise ConfigError(
+                f"There are no rows to evaluate on: {about_unknown(unknown)}. Use other data with {argument('data')}."
+            )
         if len(rows):
             raise ConfigError(
                 f"There are no rows to evaluate on: none has any value. Use other data with {argument('data')}."
@@ -240,6 +252,7 @@ def evaluate(
         unobserved,
         None if resting is None or not resting.material else resting.reason,
         unseen_levels(fitted.data, dataset, observed),
+        unknown,
         fitted.model,
         split,
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from genzoo.metrics.metric import Score
-from genzoo.reports.result import CHEAPEST, Report, Row
+from genzoo.reports.result import CHEAPEST, UNSUITED, Report, Row
 from genzoo.reports.rounding import error_of_interval, rounded, with_error, with_interval, without_error
 from genzoo.text import seconds_text, size_text
 
@@ -119,16 +119,17 @@ _OWN = re.compile(r"'[^']*'|\d+")
 
 
 def report_refusals(report: Report) -> list[str]:
-    """Return why candidates failed, one sentence for all that failed in the same way."""
-    alike: dict[str, list[Row]] = {}
+    """Return why candidates could not be fitted, one sentence for all that end in the same way."""
+    alike: dict[tuple[bool, str], list[Row]] = {}
     for row in report.rows:
         if row.status == "failed":
-            alike.setdefault(_OWN.sub("", row.reasons.get("status", "")), []).append(row)
+            alike.setdefault((row.unsuited, _OWN.sub("", row.reasons.get("status", ""))), []).append(row)
     found = []
-    for rows in alike.values():
+    for (unsuited, _), rows in alike.items():
         reasons = [row.reasons.get("status", "") for row in rows]
+        ended = f"{'is' if len(rows) == 1 else 'are'} {UNSUITED}" if unsuited else "failed"
         of_first = "" if len(set(reasons)) == 1 else f" in the same way. {rows[0].id}"
-        found.append(f"{_few(tuple(row.id for row in rows))} failed{of_first}: {reasons[0]}")
+        found.append(f"{_few(tuple(row.id for row in rows))} {ended}{of_first}: {reasons[0]}")
     return found
 
 

@@ -151,15 +151,18 @@ def _ranking(report: Report) -> Iterator[Block]:
         if column.name == report.by or column.name not in _CRITERIA | metrics
     ]
     yield _table("Candidates, best first", own, report)
-    notes = [*report.notes, *([report.conflict] if report.conflict else []), *report_reasons(report)]
+    notes = [*report.sentences, *report_reasons(report)]
     if notes:
         yield Notes(tuple(notes))
 
 
 def _table(caption: str, shown: Sequence[ReportColumn], report: Report) -> Table:
-    rows = tuple(tuple(column.cell(row) for column in shown) for row in report.rows)
+    """Return a table of all candidates if their verdicts are in it, else of those that were fitted."""
+    whole = any(column.name == "verdict" for column in shown)
+    listed = [row for row in report.rows if whole or row.status == "ok"]
+    rows = tuple(tuple(column.cell(row) for column in shown) for row in listed)
     words = frozenset(place for place, column in enumerate(shown) if column.name in ("id", "verdict"))
-    best = next((place for place, row in enumerate(report.rows) if row.id == report.best), None)
+    best = next((place for place, row in enumerate(listed) if row.id == report.best), None)
     return Table(caption, tuple(column.title for column in shown), rows, best, words)
 
 
@@ -176,16 +179,16 @@ def _metrics(report: Report) -> Iterator[Section]:
     if not names:
         return
     blocks: list[Block] = []
+    fitted = [row for row in report.rows if row.status == "ok"]
     for start in range(0, len(names), _METRICS_IN_A_TABLE):
         few = names[start : start + _METRICS_IN_A_TABLE]
         marks = [_mark(report, name) for name in few]
         titles = [f"{name}\N{NO-BREAK SPACE}{mark}" for name, mark in zip(few, marks, strict=True)]
         caption = _CAPTION.format(real=_NEAR if any(mark.startswith("≈") for mark in marks) else "")
         rows = tuple(
-            (row.id, *(score_text(row.metrics[name]) if name in row.metrics else "–" for name in few))
-            for row in report.rows
+            (row.id, *(score_text(row.metrics[name]) if name in row.metrics else "–" for name in few)) for row in fitted
         )
-        place = next((place for place, row in enumerate(report.rows) if row.id == report.best), None)
+        place = next((place for place, row in enumerate(fitted) if row.id == report.best), None)
         blocks.append(Table(caption, ("candidate", *titles), rows, place))
     notes = [
         f"{row.id}, {name}: {note}"

@@ -52,10 +52,8 @@ def report_as_markdown(report: Report) -> str:
         f"|{'---|' * len(shown)}",
         *(f"| {' | '.join(_escape(column.cell(row)) for column in shown)} |" for row in report.rows),
         "",
-        *(f"- {_escape(line)}" for line in [*report.notes, *report_reasons(report)]),
+        *(f"- {_escape(line)}" for line in [*report.sentences, *report_reasons(report)]),
     ]
-    if report.conflict:
-        lines.append(f"- {_escape(report.conflict)}")
     return "\n".join(lines) + "\n"
 
 

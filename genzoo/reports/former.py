@@ -25,8 +25,9 @@ def current_report(content: Mapping[str, Any]) -> dict[str, Any]:
     for name, names in (("best", ids), ("simplest", ids), ("by", metrics)):
         if _is_text(content, name):
             found[name] = names.get(content[name], content[name])
-    if _is_text(content, "conflict"):
-        found["conflict"] = _renamed(content["conflict"], ids)
+    for name in ("conflict", "reason"):
+        if _is_text(content, name):
+            found[name] = _renamed(content[name], ids)
     if isinstance(content.get("notes"), list):
         found["notes"] = [_renamed(note, ids) if isinstance(note, str) else note for note in content["notes"]]
     return found

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import genzoo
 from genzoo.config.layers import leaves
 from genzoo.data.frames.results import frame_of
-from genzoo.errors import ConfigError
+from genzoo.errors import ConfigError, DataError
 from genzoo.metrics.metric import Score
 from genzoo.spec.events import Library
 from genzoo.wording import argument
@@ -25,6 +25,14 @@ SCHEMA = 1
 
 
 Status = Literal["ok", "failed"]
+
+
+UNSUITED = "not for these data"
+"""The verdict on a candidate that could not be fitted because it does not take the columns or rows of the data."""
+
+
+_OF_THE_DATA = (ConfigError.exit_code, DataError.exit_code)
+"""Exit codes of errors of a fit that say that a model or its options do not suit the data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +163,11 @@ class Row:
     reasons: Mapping[str, str] = field(default_factory=dict)
     exit_code: int = 0
 
+    @property
+    def unsuited(self) -> bool:
+        """True if the candidate could not be fitted because it does not suit the data; nothing went wrong."""
+        return self.status == "failed" and (self.verdict == UNSUITED or self.exit_code in _OF_THE_DATA)
+
     def figure(self, name: str) -> float | None:
         """Return a figure by name: one of `FIGURES`, or a metric."""
         if name in ("train", "test"):
@@ -229,6 +242,7 @@ class Report:
         rows: the candidates.
         notes: sentences about the ranking.
         conflict: why candidates cannot be ranked together, if their likelihoods measure different things.
+        reason: why the best was picked, if something other than the figure decided. Defaults to `None`.
     """
 
     data: Mapping[str, Any]
@@ -238,6 +252,12 @@ class Report:
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
     conflict: str | None = None
+    reason: str | None = None
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Everything to say about the ranking: first, why candidates cannot be ranked together."""
+        return self.notes if self.conflict is None else (self.conflict, *self.notes)
 
     def __getitem__(self, name: str) -> Row:
         """Return the row with this id."""
@@ -267,6 +287,7 @@ class Report:
             "simplest": self.simplest,
             "notes": list(self.notes),
             "conflict": self.conflict,
+            **({} if self.reason is None else {"reason": self.reason}),
             "rows": [row.as_dict() for row in self.rows],
         }
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from genzoo.config.run_config import RunConfig
 from genzoo.config.training import BOUND_DRAWS, DirectTraining
+from genzoo.data.columns.unseen import about_unknown
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ConfigError, DataError, GenzooError
 from genzoo.inference.trained_model import TrainedModel
@@ -177,7 +178,8 @@ def _held(run: Run, given: Dataset | None) -> EvaluationEvents:
         lack = f"The data of this run are not available, so this page shows no real data. {error}"
     if given is not None:
         rows = np.arange(len(given))
-        return EvaluationEvents(given, rows, rows, f"rows of {given.name}", own)
+        shown = rows[~np.isin(rows, list(given.unknown))]  # the others are left out of the scores, which say so
+        return EvaluationEvents(given, rows, shown, f"rows of {given.name}", own)
     if own is None or split is None:
         return EvaluationEvents(None, none, none, "", None, lack)
     names = ("test", "validation", "train")
@@ -209,7 +211,8 @@ def _scores(
         return None, (*lack, Text(f"There are no scores: {error}"))
     measured = f"; it measures {found.measure}" if found.measure else ""
     about = Text(f"Evaluated on {found.events} {held.where}. Likelihood: {found.kind}{measured}.")
-    return found, (*lack, about, *score_blocks(found.scores, found.reasons))
+    unknown = (Text(f"{about_unknown(found.unknown)}."),) if found.unknown else ()
+    return found, (*lack, about, *unknown, *score_blocks(found.scores, found.reasons))
 
 
 def _pictures(

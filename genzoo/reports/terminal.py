@@ -92,7 +92,7 @@ def print_report(report: Report, console: Console) -> None:
     shown, left_out = fitting_columns(report, console.width)
     print_ranking(report, shown, console)
     console.print()
-    for line in [*report.notes, *([report.conflict] if report.conflict else []), *report_reasons(report)]:
+    for line in [*report.sentences, *report_reasons(report)]:
         console.print(Text(printable(line)))
     if left_out:
         names = ", ".join(column.title for column in left_out)

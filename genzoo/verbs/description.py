@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from genzoo.data.dataset import Dataset
-from genzoo.data.opening.given import AnyData, matching_data
+from genzoo.data.opening.given import AnyData
 from genzoo.errors import GenzooError
 from genzoo.inference.description.describe import UNLIKELY
 from genzoo.inference.description.figures import Description
-from genzoo.plugins.manager import get_registry
 from genzoo.typing import Array
-from genzoo.verbs.given import Asked, open_asked
+from genzoo.verbs.given import Asked, open_asked, read_for
 
 
 def describe(
@@ -54,7 +53,7 @@ def describe(
             note = f"The data of the run are not available. Give data to describe. {error}"
             return dataclasses.replace(found, notes=(note, *found.notes))
     elif isinstance(data, str | Path | Mapping | Dataset):
-        dataset = matching_data(data, fitted.data, get_registry())
+        dataset = read_for(run, fitted, data)
     else:
         return fitted.describe(data, weights=weights, rows=rows, seed=seed)
     own = dataset.weights if weights is None else weights

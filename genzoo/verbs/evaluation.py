@@ -9,7 +9,7 @@ import numpy as np
 
 from genzoo.config.counts import check_count
 from genzoo.data.dataset import Dataset, Rows
-from genzoo.data.opening.given import AnyData, matching_data
+from genzoo.data.opening.given import AnyData
 from genzoo.errors import ConfigError
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.evaluate import Evaluation
@@ -19,7 +19,7 @@ from genzoo.metrics.held_out import HeldOutScores
 from genzoo.persistence.run import Run
 from genzoo.plugins.manager import get_registry
 from genzoo.reports.run_page import EvaluationTerms
-from genzoo.verbs.given import Asked, open_asked, own_rows, training_rows
+from genzoo.verbs.given import Asked, open_asked, own_rows, read_for, training_rows
 from genzoo.wording import argument
 
 
@@ -57,7 +57,8 @@ def evaluate(
 
     Raises:
         ConfigError: an unknown metric; there are no rows to evaluate on; or a stride for what has none.
-        DataError: the rows do not fit the model.
+        DataError: the rows do not fit the model. Rows with a category that it does not know are left out of all scores,
+            and listed in `Evaluation.unknown`.
 
     Examples:
         >>> evaluate("runs/faithful").scores["log-likelihood"].value  # doctest: +SKIP
@@ -70,7 +71,7 @@ def evaluate(
         choices = {"features": features, "samples": samples, "draws": draws, "target": target, "stride": stride}
         kept = kept_scores(run, metrics, **choices, sampling=sampling)
         return evaluate_rows(run, fitted, None, terms) if kept is None else kept
-    return evaluate_rows(run, fitted, matching_data(data, fitted.data, get_registry()), terms)
+    return evaluate_rows(run, fitted, read_for(run, fitted, data, keep_unknown=True), terms)
 
 
 def kept_scores(run: Run | None, metrics: str | Sequence[str] | None, **choices: object) -> Evaluation | None:

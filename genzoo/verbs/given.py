@@ -17,6 +17,8 @@ from genzoo.data.frames.results import frame_of, matrix_like, usual_library
 from genzoo.data.frames.source import in_one_piece, kept_of_frame, with_columns
 from genzoo.data.loading import open_source
 from genzoo.data.opening.given import AnyData, matching_data, matching_settings
+from genzoo.data.opening.reuse import read_as_before
+from genzoo.data.parts import are_parts
 from genzoo.data.table import kept_names
 from genzoo.errors import ConfigError, GenzooError
 from genzoo.inference.answers import ResultT
@@ -147,6 +149,7 @@ def open_rows(run: Run | None, fitted: TrainedModel, data: AnyData | None, *, ke
         if run.data_in_memory is not None:
             return GivenRows(dataset, tabular=fitted.data.frame is not None)
         return GivenRows(dataset, settings=run.config.data, tabular=dataset.spec.form.columns)
+    data = shared_reading(run, fitted, data)
     source = data.get("source") if isinstance(data, Mapping) else data
     if isinstance(data, Mapping) and is_frame(source):
         source = in_one_piece(source)
@@ -183,6 +186,31 @@ def answer_columns(
     kept = {} if rows.settings is None else kept_columns(rows.settings, fitted, keep, taken)
     table = {name: column.to_pylist() for name, column in kept.items()} | dict(result.columns())
     return frame_of(table, usual_library(fitted.data))
+
+
+def shared_reading(run: Run | None, fitted: TrainedModel, data: Any) -> Any:
+    """Return data with the settings of the run's own data that new data share, such as marks of missing values.
+
+    Settings that are given with the data come first.
+    """
+    if run is None or data is None or are_parts(data) or isinstance(data, Dataset):
+        return data
+    given = dict(data) if isinstance(data, Mapping) else {"source": data}
+    shared = read_as_before(run.config.data, given, fitted.data, get_registry())
+    return {**shared, **given} if shared else data
+
+
+def read_for(run: Run | None, fitted: TrainedModel, data: AnyData, *, keep_unknown: bool = False) -> Dataset:
+    """Return data that a call names, in the form that the model of a run was trained on.
+
+    Arguments:
+        keep_unknown: as for `matching_data`. Defaults to false.
+
+    Raises:
+        ConfigError, DataError: as `matching_data`.
+    """
+    given = shared_reading(run, fitted, data)
+    return matching_data(given, fitted.data, get_registry(), keep_unknown=keep_unknown)
 
 
 def is_array_or_frame(data: object) -> bool:

@@ -8,18 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from genzoo.data.opening.given import AnyData, matching_data
+from genzoo.data.opening.given import AnyData
 from genzoo.errors import ArtifactError, ConfigError
 from genzoo.persistence.open_run import open_run
 from genzoo.persistence.run import Run
-from genzoo.plugins.manager import get_registry
 from genzoo.reports.comparison_page import comparison_page
 from genzoo.reports.html import render_page, write_page
 from genzoo.reports.page import Page
 from genzoo.reports.run_page import run_page
 from genzoo.storage.paths import contains, user_path
 from genzoo.verbs.evaluation import find_terms
-from genzoo.verbs.given import open_asked
+from genzoo.verbs.given import open_asked, read_for
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -110,7 +109,7 @@ def report(
         run = asked if isinstance(asked, Run) else find_run(str(asked))
         fitted = open_asked(run, device)[1].with_sampling(sampling)
         terms = find_terms(fitted, metrics, features, samples, draws, seed, target)
-        dataset = None if data is None else matching_data(data, fitted.data, get_registry())
+        dataset = None if data is None else read_for(run, fitted, data, keep_unknown=True)
         page = run_page(run, fitted, terms, dataset)
     return RunReport(page) if out is None else RunReport(page).save(out)
 

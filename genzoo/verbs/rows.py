@@ -20,7 +20,7 @@ from genzoo.inference.usable import check_weights
 from genzoo.metrics import evaluate as by_row
 from genzoo.plugins.manager import get_registry
 from genzoo.typing import Array
-from genzoo.verbs.given import Asked, GivenRows, check_capable, is_array_or_frame, open_asked, open_rows
+from genzoo.verbs.given import Asked, GivenRows, check_capable, is_array_or_frame, open_asked, open_rows, shared_reading
 
 
 def embed(asked: Asked, data: AnyData | None = None, *, device: str | None = None) -> Any:
@@ -40,6 +40,7 @@ def embed(asked: Asked, data: AnyData | None = None, *, device: str | None = Non
     """
     run, fitted = open_asked(asked, device)
     check_capable(fitted, "embed", "encoder")
+    data = shared_reading(run, fitted, data)
     if is_array_or_frame(data):
         return fitted.encode(data)
     rows = open_rows(run, fitted, data)
@@ -72,6 +73,7 @@ def impute(
     """
     run, fitted = open_asked(asked, device)
     check_capable(fitted, "impute", "imputation")
+    data = shared_reading(run, fitted, data)
     if is_array_or_frame(data):
         return fitted.impute(data, draw=draw, seed=seed)
     rows = open_rows(run, fitted, data)

@@ -9,7 +9,15 @@ from typing import Any
 from genzoo.data.opening.given import AnyData
 from genzoo.inference import scoring
 from genzoo.inference.scoring import CLUSTER_COLUMNS, EXPLAINED, SCORE_COLUMNS
-from genzoo.verbs.given import Asked, answer_columns, check_capable, is_array_or_frame, open_asked, open_rows
+from genzoo.verbs.given import (
+    Asked,
+    answer_columns,
+    check_capable,
+    is_array_or_frame,
+    open_asked,
+    open_rows,
+    shared_reading,
+)
 
 
 def score(
@@ -50,6 +58,7 @@ def score(
     check_capable(fitted, "score", "likelihood", "likelihood-bound", "anomaly-score")
     if threshold is not None and (warning := scoring.threshold_of(fitted, threshold).warning) is not None:
         warnings.warn(warning, stacklevel=2)
+    data = shared_reading(run, fitted, data)
     if is_array_or_frame(data):
         return fitted.score(data, threshold=threshold, keep=keep, explained=explained)
     rows = open_rows(run, fitted, data, keep_unknown=True)
@@ -76,6 +85,7 @@ def cluster(asked: Asked, data: AnyData | None = None, *, keep: Sequence[str] = 
     """
     run, fitted = open_asked(asked, device)
     check_capable(fitted, "cluster", "components")
+    data = shared_reading(run, fitted, data)
     if is_array_or_frame(data):
         return fitted.cluster(data, keep=keep)
     rows = open_rows(run, fitted, data)

@@ -84,7 +84,7 @@ def _(result: Report) -> View:
         console.print(f"and {len(result.rows) - _MOST_ROWS} more")
     for reason in report_refusals(result)[:_MOST_REASONS]:
         console.print(reason, markup=False)
-    lines = (*result.notes, *([result.conflict] if result.conflict else []), *report_reasons(result))
+    lines = (*result.sentences, *report_reasons(result))
     blocks: list[Block] = [Text(" ".join(said)), _ranking(result), Notes(lines)]
     return View(buffer.getvalue().rstrip(), render_fragment([Section("", tuple(blocks))]))
 

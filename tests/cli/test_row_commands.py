@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 from refusals import assert_refused
 from sklearn.metrics import adjusted_rand_score
@@ -113,6 +114,30 @@ def test_by_default_rows_are_all_of_the_runs_own_data(cli, table):
     assert cli("impute", "run", "--data", "people.csv", "--out", "all-i.csv")[0] == 0
     own, whole = (Path(name).read_text(encoding="utf-8").splitlines() for name in ("i.csv", "all-i.csv"))
     assert [line.split(",")[:4] for line in own] == [line.split(",")[:4] for line in whole]
+
+
+def test_new_data_are_read_as_the_runs_own_were(cli):
+    rng = np.random.default_rng(0)
+    rows = [(f"{a:.2f}".replace(".", ","), "?" if a < 0 else "ab"[int(a > 1)]) for a in rng.normal(size=60)]
+    text = "\n".join(["a;b;note", *(f"{a};{b};." for a, b in rows)])
+    Path("own.csv").write_text(text, encoding="utf-8")
+    marks = ("--missing", "?", "--missing", "note=.", "--decimal", ",", "--separator", ";")
+    words = ("--data", "own.csv", "--drop", "note", "-o", "n_components=1", "--out", "run")
+    assert cli("train", "naive-bayes", *words, *marks)[0] == 0
+    Path("new.csv").write_text(text.replace(";note", "").replace(";.", ""), encoding="utf-8")
+    for verb, more in (("score", ()), ("cluster", ()), ("evaluate", ("--json",)), ("describe", ("--json",))):
+        code, out, err = cli(verb, "run", "--data", "new.csv", *more)
+        assert code == 0, err
+        assert "read as the run's own data: --separator ';' --decimal , --missing '?'" in " ".join(err.split())
+        assert cli(verb, "run", "--data", "new.csv", *more, "--missing", "?", *marks[4:])[1] == out
+    own = genzoo.score("run", "own.csv")["log_likelihood"]
+    assert genzoo.score("run", "new.csv")["log_likelihood"].tolist() == own.tolist()
+    assert genzoo.impute("run", "new.csv")["b"].isin(["a", "b"]).all()
+    frame = pandas.DataFrame({"a": [float(a.replace(",", ".")) for a, _ in rows], "b": [b for _, b in rows]})
+    assert genzoo.score("run", frame)["log_likelihood"].to_numpy() == pytest.approx(own.to_numpy())
+    assert_refused(cli("score", "run", "--data", "new.csv", "--missing", "!", "--decimal", "."), 4, "'a'")
+    frame.to_parquet("new.parquet")
+    assert cli("evaluate", "run", "--data", "new.parquet")[0] == 0
 
 
 def test_results_never_overwrite_the_data(cli, table):

@@ -265,7 +265,7 @@ def test_an_interrupted_comparison_keeps_finished_candidates_and_resumes(tmp_pat
         if done == 3:
             raise KeyboardInterrupt
 
-    with pytest.raises(Interrupted, match="1 of 2 candidates are kept") as error:
+    with pytest.raises(Interrupted, match="1 of 2 candidates is kept") as error:
         genzoo.compare(["gaussian", "gmm"], "iris", out=tmp_path / "out", callback=stop, training=ONCE)
     assert error.value.exit_code == 130
     made = counting(monkeypatch)

@@ -83,14 +83,17 @@ def test_measures_are_not_mixed():
     results = [
         result("a", events(), bic=1.0),
         result("b", events(), bic=2.0),
-        result("m", events(9), measure="mass", bic=-9.0),
+        result("m", events(9) - 1.0, measure="mass", bic=-9.0),
+        result("n", events(9), measure="mass", bic=-19.0),
+        result("c", events() - 1.0, bic=3.0),
     ]
     for by in ("test", "bic"):
         ranking = rank(results, by, Evidence())
+        assert [row.id for row in ranking.rows] == ["a", "b", "c", "n", "m"]
         assert ranking.best == "a"
         assert ranking.rows[-1].verdict == "not ranked: its likelihood is a mass"
         assert ranking.rows[-1].difference is None
-        assert "mass for m" in ranking.conflict
+        assert "mass for m, n. Ranked by them are only candidates with density" in ranking.conflict
     assert rank(results[:2], "test", Evidence()).conflict is None
 
 
@@ -161,6 +164,8 @@ def test_failed_and_unranked_rows_stand_last():
         ("n", "not ranked: no bic"),
         ("f", "failed"),
     ]
+    unsuited = dataclasses.replace(failed, row=dataclasses.replace(failed.row, exit_code=4))
+    assert rank([unsuited], "bic", Evidence()).rows[0].verdict == "not for these data"
     nothing = rank([failed], "bic", Evidence())
     assert (nothing.best, nothing.rows[0].verdict) == (None, "failed")
 

@@ -14,6 +14,7 @@ from genzoo.data.loading import open_dataset
 from genzoo.errors import ConfigError, DataError
 from genzoo.metrics.metric import Score
 from genzoo.plugins.manager import get_registry
+from genzoo.reports.formats import read_report
 from genzoo.reports.result import Cost, CrossValidation, LogLikelihood, Report, Row
 from genzoo.reports.terminal import fitting_columns
 
@@ -50,7 +51,7 @@ def test_finalists_of_different_measures_are_compared_by_samples():
     )
     assert pick.ranks == pytest.approx({"b": 5 / 3, "c": 4 / 3, "d": 3.0})  # a is worse than b by the same measure
     assert pick.id == "c"
-    assert "mean rank is 1.33 (b 1.67, d 3)" in pick.reason
+    assert "mean rank by column-shapes, pair-trends and classifier-two-sample is 1.33 (b 1.67, d 3)" in pick.reason
 
 
 def test_ties_go_to_a_likelihood_then_to_fewer_parameters():
@@ -84,7 +85,7 @@ def test_a_model_that_copies_is_left_out_unless_it_is_alone():
 
 def test_nothing_can_be_picked_if_all_failed():
     failed = Row("a", "a", status="failed", reasons={"status": "The data are no good."})
-    with pytest.raises(DataError, match=r"Every candidate failed. a: The data are no good"):
+    with pytest.raises(DataError, match=r"No candidate could be fitted. a: The data are no good"):
         pick_of(report(failed))
     same, other = (
         dataclasses.replace(failed, id=name, reasons={"status": why})
@@ -92,7 +93,7 @@ def test_nothing_can_be_picked_if_all_failed():
     )
     with pytest.raises(DataError) as raised:
         pick_of(report(failed, same, other))
-    assert str(raised.value) == "Every candidate failed. a: The data are no good. c: The disk is full."
+    assert str(raised.value) == "No candidate could be fitted. a: The data are no good. c: The disk is full."
     with pytest.raises(DataError, match="No candidate has a score of samples"):
         pick_of(report(row("a"), row("b")))
 
@@ -116,8 +117,9 @@ def test_rows_report_and_model_are_written(table, tmp_path):
     assert len(lines) == 51
     assert found.pick.id in {"copula", "naive-bayes"}
     assert found.report.best == found.pick.id
-    assert found.report.notes[0] == found.pick.reason
-    assert (tmp_path / "new" / "report.html").is_file()
+    assert found.report.notes[0] == found.report.sentences[0] == found.pick.reason
+    assert read_report(tmp_path / "new" / "report.json").reason == found.pick.reason
+    assert f'class="finding">{found.pick.reason}' in (tmp_path / "new" / "report.html").read_text(encoding="utf-8")
     assert found.run.path == tmp_path / "new" / "best"
     assert {
         "out",

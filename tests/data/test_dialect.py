@@ -19,6 +19,7 @@ from genzoo.config.data import DataSettings
 from genzoo.config.settings import validate
 from genzoo.data.inspect import inspect
 from genzoo.data.loading import open_dataset, open_matching, open_source
+from genzoo.data.marks import mark_remarks
 from genzoo.data.readers import piped
 from genzoo.plugins.manager import get_registry
 
@@ -332,7 +333,11 @@ def test_classes_below_zero_are_no_spike(table):
 def test_marks_in_texts_are_remarked(table):
     rows = "".join(f"{i}.5,{'?' if i % 9 == 0 else 'xyz'[i % 3]}\n" for i in range(100))
     words = "column 'b' holds '?' in 12 of the first 100 rows; if it means a missing value, --missing '?'"
-    assert words in remarks(table("a,b\n" + rows))
+    data = table("a,b\n" + rows)
+    assert words in remarks(data)
+    said = "column 'b' has '?' as a category; if it means a missing value, --missing '?'"
+    assert mark_remarks(data) == [said]
+    assert mark_remarks(table("a,b\n" + rows.replace("?", "x"))) == []
 
 
 def test_measurements_that_are_texts_are_not_advised_to_be_dropped(table):

@@ -133,7 +133,19 @@ def test_a_category_that_the_model_does_not_know_scores_minus_infinity(cli):
     assert scores["flagged"].tolist()[0]
     known = genzoo.load("run").log_prob(pandas.DataFrame({"age": [31], "color": ["blue"], "shape": ["disk"]}))
     assert scores["log_likelihood"][1] == pytest.approx(known.iloc[0], rel=1e-6)
-    for words in (("cluster",), ("impute", "--out", "whole.csv"), ("evaluate",)):
+    for words in (("cluster",), ("impute", "--out", "whole.csv")):
         code, _, err = cli(words[0], "run", "--data", "new.csv", *words[1:])
         assert code == 4, "other answers about such a row would be made up"
         assert "'mauve' in " in err
+    evaluated = genzoo.evaluate("run", "new.csv", metrics="log-likelihood")
+    assert evaluated.unknown == {0: "color = mauve", 2: "shape = cube"}
+    assert evaluated.events == 2
+    assert evaluated.scores["log-likelihood"].value == pytest.approx(scores["log_likelihood"][[1, 3]].mean(), rel=1e-6)
+    code, out, _ = cli("evaluate", "run", "--data", "new.csv", "--metric", "log-likelihood")
+    assert code == 0
+    assert "2 rows hold a level that the model does not know, so they are impossible under it" in out
+    assert "(row 0: color = mauve; row 2: shape = cube)" in out
+    Path("new.csv").write_text("age,color,shape\n30,mauve,disk\n", encoding="utf-8")
+    code, _, err = cli("evaluate", "run", "--data", "new.csv")
+    assert code == 2
+    assert "no rows to evaluate on: 1 row holds a level that the model does not know" in err

@@ -1,5 +1,6 @@
 """A report says first what was found; its pictures show exactly the stored figures."""
 
+import dataclasses
 import io
 import json
 import math
@@ -109,7 +110,7 @@ def test_a_page_starts_with_the_finding_then_pictures_then_tables(compared):
     assert {picture.name for picture in page.pictures if picture.name} == NAMES
     html = (compared / "report.html").read_text(encoding="utf-8")
     assert html.index('class="finding"') < html.index("<img") < html.index("<table")
-    assert "1 candidate failed: gmm:n_components=200." in page.lead
+    assert "1 candidate is not for these data: gmm:n_components=200." in page.lead
 
 
 def test_pictures_are_kept_as_png_and_svg(compared, tmp_path):
@@ -134,6 +135,7 @@ def test_a_former_picture_goes_and_a_file_of_the_user_stays(tmp_path):
 
 
 FAILED = Row("c", "zoo/m", status="failed", verdict="failed", reasons={"status": "Boom."})
+UNSUITED = dataclasses.replace(FAILED, verdict="not for these data")
 CASES = {
     "sure": (
         report(row("a", bic=1.0, verdict="best"), row("b", -3.0, "worse"), row("c", -2.0, "worse")),
@@ -183,6 +185,10 @@ CASES = {
     "failed": (
         report(FAILED, best=None),
         "The candidate failed, so nothing was found. c: Boom.",
+    ),
+    "unsuited": (
+        report(UNSUITED, dataclasses.replace(UNSUITED, id="d"), best=None),
+        "All 2 candidates are not for these data, so nothing was found. c: Boom.",
     ),
 }
 

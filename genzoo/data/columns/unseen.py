@@ -47,10 +47,23 @@ def unseen_levels(spec: DataSpec, dataset: Dataset, rows: Rows) -> dict[int, str
 
 def about_unseen(found: Mapping[int, str]) -> str:
     """Return a clause on the rows that `unseen_levels` found."""
-    shown = "; ".join(f"row {row}: {text}" for row, text in list(found.items())[:_NAMED])
-    more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     verb = "holds" if len(found) == 1 else "hold"
     return (
         f"{counted(len(found), 'row')} {verb} a level that no training row has, so what the model says of it means "
-        f"little ({shown}{more})"
+        f"little ({_listed(found)})"
     )
+
+
+def about_unknown(found: Mapping[int, str]) -> str:
+    """Return a clause on the rows of `Dataset.unknown`, which scores leave out."""
+    one = len(found) == 1
+    return (
+        f"{counted(len(found), 'row')} {'holds' if one else 'hold'} a level that the model does not know, so "
+        f"{'it is' if one else 'they are'} impossible under it, and no score counts {'it' if one else 'them'} "
+        f"({_listed(found)})"
+    )
+
+
+def _listed(found: Mapping[int, str]) -> str:
+    shown = "; ".join(f"row {row}: {text}" for row, text in list(found.items())[:_NAMED])
+    return shown + (f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else "")

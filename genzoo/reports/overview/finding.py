@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from genzoo.metrics.evaluate import Evaluation
 from genzoo.metrics.information_criteria import CRITERIA
 from genzoo.reports.columns import figure_text, score_text
-from genzoo.reports.result import CHEAPEST, Report, Row
+from genzoo.reports.result import CHEAPEST, UNSUITED, Report, Row
 from genzoo.text import counted, with_period
 
 _NAMED = 3
@@ -49,6 +49,8 @@ def finding(report: Report) -> tuple[str, ...]:
     if best is None:
         return (_nothing(report),)
     others = [row for row in report.rows if row is not best]
+    if report.reason is not None:
+        return (report.reason, *_more(report, others))
     if not others:
         value = figure_text(best, report.by)
         return (f"{best.id} is the only candidate, so nothing was compared. Its {figure_name(report.by)} is {value}.",)
@@ -112,8 +114,9 @@ def finding_of_scores(found: Evaluation, where: str) -> str:
 def _nothing(report: Report) -> str:
     failed = [row for row in report.rows if row.status == "failed"]
     if failed and len(failed) == len(report.rows):
-        who = "The candidate failed" if len(failed) == 1 else f"All {len(failed)} candidates failed"
-        return f"{who}, so nothing was found. {failed[0].id}: {_reason(failed[0])}"
+        who = "The candidate" if len(failed) == 1 else f"All {len(failed)} candidates"
+        ended = f"{_are(failed)} {UNSUITED}" if all(row.unsuited for row in failed) else "failed"
+        return f"{who} {ended}, so nothing was found. {failed[0].id}: {_reason(failed[0])}"
     verdict = next((row.verdict for row in report.rows if row.verdict.startswith("not ranked: ")), "")
     why = f": {verdict.removeprefix('not ranked: ')}" if verdict else ""
     return with_period(f"No candidate could be ranked by {figure_name(report.by)}{why}")
@@ -187,7 +190,9 @@ def _more(report: Report, others: Sequence[Row]) -> list[str]:
         found.append(f"The simplest candidate within one standard error of the best score is {report.simplest}.")
     if unranked := _with(others, "not ranked"):
         found.append(f"{counted(len(unranked), 'candidate')} could not be ranked: {_names(unranked)}.")
-    if failed := [row for row in others if row.status == "failed"]:
+    if unsuited := [row for row in others if row.unsuited]:
+        found.append(f"{counted(len(unsuited), 'candidate')} {_are(unsuited)} {UNSUITED}: {_names(unsuited)}.")
+    if failed := [row for row in others if row.status == "failed" and not row.unsuited]:
         found.append(f"{counted(len(failed), 'candidate')} failed: {_names(failed)}.")
     return found
 

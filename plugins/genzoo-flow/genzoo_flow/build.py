@@ -23,7 +23,8 @@ def build(config: FlowOptions, data: DataSpec) -> Parts:
         return Parts(kind(columns, size, given, Conditionals(size, given, config)))
     if data.missing:
         raise ConfigError(
-            f"These data have missing values, and couplings do not accept them. Use {argument('autoregressive', True)}."
+            f"These data have missing values, and couplings do not accept them. Set autoregressive=true, or leave such "
+            f"rows out with {argument('drop_missing', True)}."
         )
     made = CouplingBound if columns.spread else CouplingDensity
     return Parts(made(columns, size, given, Couplings(size, given, config)))
