@@ -63,7 +63,7 @@ class GPT(Generator, Likelihood, Autoregressive, Encoder):
         inside = (x != self._end).long().cumprod(1).sum(1)
         order = inside.argsort(stable=True)
         found = []
-        for rows in order.split(_GROUP):
+        for rows in torch.split(order, _GROUP):
             width = min(int(inside[rows[-1]]) + 1, x.shape[1])
             own = None if condition is None else condition[rows]
             found.append(self.log_prob_each(x[rows, :width], condition=own).sum(1))

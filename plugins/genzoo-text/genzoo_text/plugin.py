@@ -46,7 +46,7 @@ _GPT = genzoo.ModelSpec(
     conditional=True,
     data="numerals",
     training={
-        "epochs": 20,
+        "epochs": 10,
         "batch_size": 64,
         "optimizer": {"name": "muon", "lr": 0.01, "betas": (0.95, 0.99)},
         "schedule": {"name": "linear", "floor": 0.02},
