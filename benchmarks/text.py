@@ -18,7 +18,7 @@ Bars, which stand in parentheses beside the figures:
 Seconds are CPU seconds of one thread. tinyshakespeare.txt and names.txt lie in --folder; a part without its file is
 left out. With --short, all parts run for a moment on words of Python's documentation, and the figures mean nothing.
 
-    python benchmarks/text.py [shakespeare] [names] [step] [sampling] [--folder FOLDER] [--seconds 150] [--epochs 20]
+    python benchmarks/text.py [shakespeare] [names] [step] [sampling] [--folder FOLDER] [--seconds 150] [--epochs 4]
         [--rounds 40] [--seed 0] [--short] [-o key=value]...
 """
 
@@ -337,7 +337,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", help=f"some of {', '.join(PARTS)}; all by default")
     parser.add_argument("--folder", type=Path, default=Path("../shared/data"))
     parser.add_argument("--seconds", type=float, default=150.0, help="CPU seconds of each training on Shakespeare")
-    parser.add_argument("--epochs", type=float, default=20.0, help="passes over the names")
+    parser.add_argument("--epochs", type=float, default=4.0, help="passes over the names")
     parser.add_argument("--rounds", type=int, default=40, help="of timed steps")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--short", action="store_true")
