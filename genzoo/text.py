@@ -80,7 +80,7 @@ def printable(text: str) -> str:
 
 
 def harmless(text: str) -> str:
-    """Return text of several lines as it can be shown on a terminal: as `printable`, with its line feeds.
+    r"""Return text of several lines as it can be shown on a terminal: as `printable`, with its line feeds.
 
     Examples:
         >>> harmless("one\x1b[2J\ntwo\tthree")

@@ -34,16 +34,21 @@ def network(dtype=torch.float64):
     return Small().to(dtype)
 
 
+def through_singular_values(mean):
+    """What the iteration makes of a matrix, by a decomposition."""
+    u, s, v = torch.linalg.svd(mean, full_matrices=False)
+    s = s / s.square().sum().sqrt()
+    for _ in range(5):
+        s = 3.4445 * s - 4.7750 * s**3 + 2.0315 * s**5
+    return u @ s.diag() @ v
+
+
 @pytest.mark.parametrize("shape", [(3, 8, 8), (2, 4, 10), (2, 10, 4), (1, 1, 7)])
 def test_orthogonalization_acts_on_singular_values_only(shape):
     torch.manual_seed(1)
     matrices = torch.randn(shape, dtype=torch.float64)
-    u, s, v = torch.linalg.svd(matrices, full_matrices=False)
-    s = s / s.square().sum(1, keepdim=True).sqrt()
-    for _ in range(5):
-        s = 3.4445 * s - 4.7750 * s**3 + 2.0315 * s**5
     found = orthogonalized(matrices)
-    assert torch.allclose(found, u @ torch.diag_embed(s) @ v, atol=1e-10)
+    assert torch.allclose(found, torch.stack([through_singular_values(one) for one in matrices]), atol=1e-10)
     assert found.dtype == torch.float64
 
 
@@ -87,6 +92,63 @@ def test_steps_equal_those_of_torchs_muon_and_adamw(decay):
                 optimizer.zero_grad()
     for (name, one), two in zip(model.named_parameters(), twin.parameters(), strict=True):
         assert torch.allclose(one, two, atol=2e-3 if one.ndim == 2 else 2e-4), name  # bfloat16 has 8 bits
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_steps_equal_those_by_a_singular_value_decomposition(decay):
+    model, rate, beta = network(), 0.01, 0.9
+    matrices = hidden_matrices(model)
+    optimizer = Muon(model.parameters(), matrices, rate, (beta, 0.99), weight_decay=decay)
+    means = {matrix: torch.zeros_like(matrix) for matrix in matrices}
+    for _ in range(3):
+        model(CODES).backward()
+        expected = {}
+        for matrix, mean in means.items():
+            mean.mul_(beta).add_(matrix.grad, alpha=1 - beta)
+            ahead = beta * mean + (1 - beta) * matrix.grad
+            size = 0.2 * max(matrix.shape) ** 0.5
+            kept = matrix.detach() * (1 - rate * decay)
+            expected[matrix] = kept - rate * size * through_singular_values(ahead)
+        optimizer.step()
+        optimizer.zero_grad()
+        assert all(torch.allclose(matrix, value, rtol=0, atol=1e-10) for matrix, value in expected.items())
+
+
+def test_a_step_does_not_depend_on_the_size_of_gradients():
+    one, two = network(), network()
+    for model, factor, clip in ((one, 1.0, None), (two, 1e3, 0.5)):
+        group = ParameterGroup(model, OptimizerConfig(name="muon", lr=0.01), Runtime(torch.device("cpu"), "fp64"), clip)
+        group.backward(factor * model(CODES), retain_graph=False)
+        group.step(1.0)
+    assert torch.allclose(one.one.weight, two.one.weight, atol=1e-9)
+    assert torch.allclose(one.wide.weight, two.wide.weight, atol=1e-9)
+
+
+def test_gradients_of_parts_of_a_batch_add_up():
+    one, two = network(), network()
+    groups = [
+        ParameterGroup(model, OptimizerConfig(name="muon", lr=0.01), Runtime(torch.device("cpu"), "fp64"), None)
+        for model in (one, two)
+    ]
+    groups[0].backward(one(CODES), retain_graph=False)
+    for part in CODES.split(2):
+        groups[1].backward(two(part) / 2, retain_graph=False)
+    for group in groups:
+        group.step(1.0)
+    assert all(torch.allclose(a, b, atol=1e-9) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+
+
+def test_a_scaled_loss_that_overflows_moves_nothing():
+    model = network(torch.float32)
+    group = ParameterGroup(model, OptimizerConfig(name="muon", lr=0.01), Runtime(torch.device("cpu"), "fp16"), 1.0)
+    before = copy.deepcopy(model.state_dict())
+    group.backward(model(CODES) * torch.inf, retain_graph=False)
+    group.step(1.0)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    group.backward(model(CODES), retain_graph=False)
+    group.step(1.0)
+    assert not torch.equal(model.one.weight, before["one.weight"])
+    assert all(value.isfinite().all() for value in model.state_dict().values())
 
 
 def test_a_step_runs_on_the_meta_device():

@@ -30,6 +30,9 @@ from genzoo_text.gpt_options import GPTOptions, NextSymbolOptions
 _NONE = -100
 """The target at places that do not count, as `cross_entropy` has it."""
 
+_GROUP, _LONG = 16, 256
+"""On a CPU, texts of this many places or more are computed in groups of so many texts of similar length."""
+
 
 class GPT(Generator, Likelihood, Autoregressive, Encoder):
     """Texts, each symbol given the ones before it. The end also stands before the first symbol.
@@ -52,7 +55,17 @@ class GPT(Generator, Likelihood, Autoregressive, Encoder):
         return None
 
     def log_prob(self, x: Tensor, *, condition: Tensor | None = None) -> Tensor:
-        return self.log_prob_each(x, condition=condition).sum(1)
+        if x.shape[1] < _LONG or len(x) < 2 or not _reads_lengths(x):
+            return self.log_prob_each(x, condition=condition).sum(1)
+        # A few long texts would make all texts of a batch as long, and attention takes time by the square of that.
+        inside = (x != self._end).long().cumprod(1).sum(1)
+        order = inside.argsort(stable=True)
+        found = []
+        for rows in torch.split(order, _GROUP):
+            width = min(int(inside[rows[-1]]) + 1, x.shape[1])
+            own = None if condition is None else condition[rows]
+            found.append(self.log_prob_each(x[rows, :width], condition=own).sum(1))
+        return torch.cat(found)[order.argsort()]
 
     def log_prob_each(self, x: Tensor, *, condition: Tensor | None = None) -> Tensor:
         codes = x.long()
@@ -102,6 +115,11 @@ class GPT(Generator, Likelihood, Autoregressive, Encoder):
     def _check(self, condition: Tensor | None) -> None:
         if (condition is None) == (self._given > 0):
             raise ConfigError(f"This model takes conditions of {self._given} numbers.")
+
+
+def _reads_lengths(x: Tensor) -> bool:
+    """Return whether lengths of texts can be read without waiting for a device, and are numbers at all."""
+    return type(x) is Tensor and x.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 class NextSymbol(GradientObjective):

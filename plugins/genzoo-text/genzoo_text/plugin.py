@@ -46,7 +46,7 @@ _GPT = genzoo.ModelSpec(
     conditional=True,
     data="numerals",
     training={
-        "epochs": 20,
+        "epochs": 10,
         "batch_size": 64,
         "optimizer": {"name": "muon", "lr": 0.01, "betas": (0.95, 0.99)},
         "schedule": {"name": "linear", "floor": 0.02},
@@ -56,6 +56,7 @@ _GPT = genzoo.ModelSpec(
             "options": {"layers": 2, "heads": 2, "width": 64},
             "training": {"epochs": 10},
         },
+        "windows": {"training": {"batch_size": 16}},
     },
     sampling="genzoo.config.tokens:TextSampling",
     reference="Improving Language Understanding by Generative Pre-Training (Radford et al., 2018)",

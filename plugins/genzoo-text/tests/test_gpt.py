@@ -75,6 +75,17 @@ def test_what_follows_the_first_end_does_not_count():
     assert torch.allclose(generator.encode(x[:1, :3]), generator.encode(x)[1], atol=1e-12)
 
 
+@pytest.mark.parametrize("given", [0, 2])
+def test_long_texts_of_all_lengths_have_the_sums_of_their_places(given):
+    generator = model(longest=300, given=given)
+    x = torch.randint(4, (37, 300))
+    for row, length in enumerate(torch.randint(301, (37,)).tolist()):
+        x[row, length:] = 4
+    condition = torch.randn(37, given, dtype=torch.float64) if given else None
+    whole = generator.log_prob_each(x, condition=condition).sum(1)
+    assert torch.allclose(generator.log_prob(x, condition=condition), whole, atol=1e-9)
+
+
 def test_an_encoding_is_the_mean_over_start_and_symbols():
     generator, x = model(), torch.tensor([[0, 1, 2, 4, 4, 4]])
     states = generator.network(torch.tensor([[4, 0, 1, 2]]))

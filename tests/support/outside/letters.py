@@ -12,8 +12,6 @@ from genzoo import Autoregressive, Generator, Likelihood, TextSampling, TokenOpt
 
 Width = Annotated[int, Field(ge=1, le=4096, description="channels of the layers")]
 Depth = Annotated[int, Field(ge=1, le=12, description="layers; each doubles the number of symbols that are seen")]
-
-
 Tokens = Annotated[Literal["bytes", "characters", "bpe"], Field(description="what one symbol of a text is")]
 
 
