@@ -95,8 +95,8 @@ class Wish:
     def content(self, fitted: TrainedModel) -> dict[str, Any]:
         """Return the same for JSON."""
         used = fitted.sampling.replaced(self.options).stored
-        content = {"count": self.count, "seed": self.seed, "mean": self.mean, "sampling": used}
-        return content if self.prompt is None else {**content, "prompt": self.prompt}
+        drawn = {"count": self.count, "seed": self.seed, "mean": self.mean, "prompt": self.prompt}
+        return {**drawn, "sampling": used}
 
 
 def save_samples(

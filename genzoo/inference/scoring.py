@@ -215,7 +215,7 @@ class ScoreResult:
             "uncovered": self.uncovered.tolist(),
             "unobserved": self.unobserved.tolist(),
             "count_unseen": len(self.unseen),
-            **({} if self.per_byte is None else {"ranked_by": self.rate}),
+            "ranked_by": None if self.per_byte is None else self.rate,
             "least_likely": [one.as_dict() for one in self.unlikely],
         }
 
