@@ -58,6 +58,20 @@ class Diffusion(Generator):
         self._check(condition)
         return None if condition is None else torch.rand(len(condition), device=condition.device) >= self._hidden
 
+    def field(self, condition: Tensor | None = None, guidance: float = GUIDANCE) -> Field:
+        """Return the velocity of samples given conditions `(N, D)`.
+
+        Raises:
+            ConfigError: conditions are missing, or there are none to strengthen.
+        """
+        self._check(condition)
+        if not self._given and guidance != GUIDANCE:
+            raise ConfigError(
+                f"guidance={guidance:g} strengthens a condition, and this model learned events given none. Leave it "
+                f"out, or train with a condition."
+            )
+        return _Guided(self, condition, guidance)
+
     def sample(
         self,
         n: int,
@@ -68,17 +82,12 @@ class Diffusion(Generator):
         guidance: float = GUIDANCE,
         **options: object,
     ) -> Tensor:
-        self._check(condition)
-        if not self._given and guidance != GUIDANCE:
-            raise ConfigError(
-                f"guidance={guidance:g} strengthens a condition, and this model learned events given none. Leave it "
-                f"out, or train with a condition."
-            )
+        field = self.field(condition, guidance)
         weight = next(self.network.parameters())
         noise = torch.randn(n, *self._shape, dtype=weight.dtype, device=weight.device)
         times = self.path.grid(steps, noise)
         start = noise * self.path.place(times[0])[1]
-        return self.values.inverse(SAMPLERS[sampler](_Guided(self, condition, guidance), start, times))
+        return self.values.inverse(SAMPLERS[sampler](field, start, times))
 
     def _check(self, condition: Tensor | None) -> None:
         if (condition is None) == (self._given > 0):

@@ -4,40 +4,12 @@ import math
 
 import pytest
 import torch
-from torch import nn
-
-import genzoo
-from genzoo_diffusion.diffusion import Diffusion
-from genzoo_diffusion.path import PATHS
-from genzoo_diffusion.values import Values
-
-MEAN = torch.tensor([0.7, -0.4], dtype=torch.float64)
-COVARIANCE = torch.tensor([[1.3, 0.5], [0.5, 0.4]], dtype=torch.float64)
-
-
-class Normal(nn.Module):
-    """The best network for normal events, whose mean a condition multiplies; without one, the mean is 0."""
-
-    def __init__(self):
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros((), dtype=torch.float64))
-
-    def forward(self, x, a, s, condition, kept):
-        a, s, scale = a[:, None], s[:, None], (a.square() + s.square()).sqrt()[:, None]
-        mean = MEAN * (0.0 if condition is None else condition)
-        spread = a[0].square() * COVARIANCE + s[0].square() * torch.eye(2)  # a sampler has one time for all
-        away = (x * scale - a * mean) @ torch.linalg.inv(spread)
-        event, noise = mean + a * away @ COVARIANCE, s * away
-        return (s * event - a * noise) / scale
-
-
-def model(path):
-    return Diffusion(PATHS[path](), Values((genzoo.Feature("a"), genzoo.Feature("b"))), Normal(), (2,), 1, 0.1)
+from diffusion_cases import COVARIANCE, MEAN, normal_model
 
 
 def drawn(path, *, mean=1.0, n=200, **options):
     torch.manual_seed(0)
-    return model(path).sample(n, condition=torch.full((n, 1), mean, dtype=torch.float64), **options)
+    return normal_model(path).sample(n, condition=torch.full((n, 1), mean, dtype=torch.float64), **options)
 
 
 def exact(path, *, mean=1.0, n=200):
