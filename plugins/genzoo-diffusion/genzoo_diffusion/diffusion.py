@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from genzoo import ConfigError, DataSpec, Generator, Parts
+from genzoo_diffusion.column_numbers import ColumnNumbers
 from genzoo_diffusion.network import Perceptron
 from genzoo_diffusion.options import GUIDANCE, SAMPLER, STEPS, DiffusionOptions
 from genzoo_diffusion.path import PATHS, Path
 from genzoo_diffusion.samplers import SAMPLERS, Field
 from genzoo_diffusion.unet import UNet
-from genzoo_diffusion.values import Values
 
 _LARGE = 256
 """Smallest number of values of an image for which the network is a unet by default."""
@@ -35,7 +35,7 @@ class Diffusion(Generator):
     """
 
     def __init__(
-        self, path: Path, values: Values, network: nn.Module, shape: tuple[int, ...], given: int, hidden: float
+        self, path: Path, values: ColumnNumbers, network: nn.Module, shape: tuple[int, ...], given: int, hidden: float
     ) -> None:
         super().__init__()
         self.path, self.values, self.network = path, values, network
@@ -86,7 +86,8 @@ class Diffusion(Generator):
         weight = next(self.network.parameters())
         noise = torch.randn(n, *self._shape, dtype=weight.dtype, device=weight.device)
         times = self.path.grid(steps, noise)
-        start = noise * self.path.place(times[0])[1]
+        a, s = self.path.place(times[0])
+        start = noise * (a.square() + s.square()).sqrt()
         return self.values.inverse(SAMPLERS[sampler](field, start, times))
 
     def _check(self, condition: Tensor | None) -> None:
@@ -133,7 +134,7 @@ def build(config: DiffusionOptions, data: DataSpec) -> Parts:
     if config.network == "unet" and not image:
         raise ValueError("network=unet needs images, and this is a table; use network=mlp")
     # Pixels on a grid are numbers, also if they are codes: genzoo rounds samples to the grid.
-    values = Values(() if image else data.features)
+    values = ColumnNumbers(() if image else data.features)
     shape, given = data.event_shape if image else (values.width,), data.condition_size
     network: nn.Module
     if config.network == "unet" or (config.network == "auto" and image and data.size >= _LARGE):

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 _FREQUENCIES = 16
 _LEAST = 1e-3
-"""Smallest factor of an event or of noise that networks can tell from 0."""
+"""Smallest factor of an event or of noise that looks different from 0 to a network."""
 
 
 class Context(nn.Module):
@@ -47,11 +47,11 @@ class Context(nn.Module):
         angle = level[:, None] * self.frequencies
         seen: Tensor = self.first(torch.cat([angle.sin(), angle.cos()], 1))
         if self.condition is not None and self.hidden is not None:
-            told = self.hidden.expand_as(seen)
+            meant = self.hidden.expand_as(seen)
             if condition is not None:
                 known = self.condition(condition.to(seen.dtype))
-                told = known if kept is None else torch.where(kept[:, None], known, told)
-            seen = seen + told
+                meant = known if kept is None else torch.where(kept[:, None], known, meant)
+            seen = seen + meant
         described: Tensor = self.second(F.silu(seen))
         return F.silu(described)
 

@@ -54,7 +54,7 @@ def dpm(field: Field, x: Tensor, times: Tensor) -> Tensor:
         shrink = a * s_next / (a_next * s)  # exp(-h) for the step h of log(a / s); 0 for an infinite one
         step = -shrink.log()
         event = field.event(x, now)
-        # From noise alone or to no noise at all, a step is infinite, and a line says nothing.
+        # The step from noise alone, and the one that removes all noise, are infinite, and a line says nothing.
         line = (step / (2 * last)).nan_to_num(0.0, 0.0, 0.0) if step.isfinite() and before is not None else 0.0
         guess = event if before is None else event + line * (event - before)
         x = s_next / s * x + a_next * (1 - shrink) * guess

@@ -4,16 +4,16 @@ import torch
 from torch import nn
 
 import genzoo
+from genzoo_diffusion.column_numbers import ColumnNumbers
 from genzoo_diffusion.diffusion import Diffusion
 from genzoo_diffusion.path import PATHS
-from genzoo_diffusion.values import Values
 
 MEAN = torch.tensor([0.7, -0.4], dtype=torch.float64)
 COVARIANCE = torch.tensor([[1.3, 0.5], [0.5, 0.4]], dtype=torch.float64)
 
 
 class Normal(nn.Module):
-    """The best network for normal events, whose mean a condition multiplies; without one, the mean is 0."""
+    """The best network for normal events, whose mean a condition multiplies. Given nothing, the mean is 0."""
 
     def __init__(self):
         super().__init__()
@@ -29,4 +29,4 @@ class Normal(nn.Module):
 
 
 def normal_model(path):
-    return Diffusion(PATHS[path](), Values((genzoo.Feature("a"), genzoo.Feature("b"))), Normal(), (2,), 1, 0.1)
+    return Diffusion(PATHS[path](), ColumnNumbers((genzoo.Feature("a"), genzoo.Feature("b"))), Normal(), (2,), 1, 0.1)

@@ -5,12 +5,12 @@ import pytest
 import torch
 
 import genzoo
+from genzoo_diffusion.column_numbers import ColumnNumbers
 from genzoo_diffusion.diffusion import build
 from genzoo_diffusion.objectives import velocity
 from genzoo_diffusion.options import DiffusionOptions, VelocityOptions
 from genzoo_diffusion.path import PATHS
 from genzoo_diffusion.unet import UNet
-from genzoo_diffusion.values import Values
 
 KINDS = (
     genzoo.Feature("size"),
@@ -42,21 +42,21 @@ def trained(folder, dataset, **settings):
 
 def test_values_of_all_kinds_come_back():
     rows = torch.tensor([[-1.5, 0.0, 2.0, 0.0], [0.3, 1.0, 0.0, 7.0], [2.0, 1.0, 1.0, 4000.0]], dtype=torch.float64)
-    values = Values(KINDS).double()
+    values = ColumnNumbers(KINDS).double()
     z = values(rows)
     assert z.shape == (3, 6)
     assert torch.equal(values.inverse(z), rows)
 
 
-def test_the_numbers_of_a_category_have_variance_one_if_levels_are_equally_frequent():
-    z = Values(KINDS[2:3])(torch.arange(3.0)[:, None])
+def test_the_numbers_of_equally_frequent_levels_have_variance_one():
+    z = ColumnNumbers(KINDS[2:3])(torch.arange(3.0)[:, None])
     assert torch.allclose(z.mean(0), torch.zeros(3), atol=1e-6)
     assert torch.allclose(z.var(0, correction=0), torch.ones(3))
 
 
 def test_counts_learn_the_mean_and_the_deviation_of_their_logarithms():
     counts = torch.tensor(np.random.default_rng(0).poisson(30, (500, 1)), dtype=torch.float64)
-    values = Values(KINDS[3:]).double()
+    values = ColumnNumbers(KINDS[3:]).double()
     optimizer = torch.optim.Adam(values.parameters(), lr=0.01)
     for _ in range(400):
         optimizer.zero_grad()

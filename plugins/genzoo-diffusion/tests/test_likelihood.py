@@ -24,13 +24,19 @@ def error(path, **options):
     return (log_density(normal_model(path), x, GIVEN, **options)[0] - EXACT.log_prob(x)).abs().max().item()
 
 
-def test_the_error_of_exact_divergences_falls_with_the_fourth_power_of_the_steps():
+def test_the_error_falls_with_the_fourth_power_of_the_steps():
     assert error("flow", steps=100) < 1e-6
     assert error("flow", steps=20) > 12 * error("flow", steps=40)
 
 
-def test_edm_begins_at_a_finite_deviation_and_so_keeps_a_small_error():
-    assert 1e-6 < error("edm", steps=200) < 1e-3
+def test_edm_has_the_density_of_what_its_first_noise_becomes():
+    # Noise begins at a finite deviation, and around 0.
+    x, shrunk = rows(), torch.linalg.eigh(COVARIANCE)
+    factors = (shrunk[0] / (shrunk[0] + 80**2)).sqrt()
+    root = shrunk[1] @ (factors.diag() @ shrunk[1].T)
+    wanted = MultivariateNormal(MEAN - root @ MEAN, 6401 * root @ root.T)
+    found = log_density(normal_model("edm"), x, GIVEN, steps=200)[0]
+    assert torch.allclose(found, wanted.log_prob(x), atol=1e-4)
 
 
 def test_estimates_by_probes_scatter_as_their_standard_errors_say():

@@ -16,8 +16,8 @@ def exact(path, *, mean=1.0, n=200):
     torch.manual_seed(0)
     noise = torch.randn(n, 2, dtype=torch.float64)
     values, vectors = torch.linalg.eigh(COVARIANCE)
-    if path == "edm":  # noise begins at the deviation 80, around 0
-        noise = (80 * noise @ vectors - mean * MEAN @ vectors) / (values + 80**2).sqrt() @ vectors.T
+    if path == "edm":  # samples begin at the deviation of unit events with noise of 80
+        noise = (6401**0.5 * noise @ vectors - mean * MEAN @ vectors) / (values + 80**2).sqrt() @ vectors.T
     return mean * MEAN + noise @ vectors * values.sqrt() @ vectors.T
 
 

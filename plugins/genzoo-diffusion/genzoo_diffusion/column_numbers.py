@@ -31,7 +31,7 @@ _LARGEST = 30.0
 """Largest logarithm of a count in samples."""
 
 
-class Values(nn.Module):
+class ColumnNumbers(nn.Module):
     """Maps rows `x (N, C)` to numbers `z (N, E)` and back.
 
     Arguments:
