@@ -26,7 +26,7 @@ _DIFFUSION = genzoo.ModelSpec(
     conditional=True,
     data="digits",
     training={
-        "steps": 6000,
+        "steps": 5000,
         "batch_size": 128,
         "optimizer": {"name": "adam", "lr": 2e-3},
         "schedule": {"name": "cosine"},

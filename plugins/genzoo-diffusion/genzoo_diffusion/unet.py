@@ -22,6 +22,9 @@ _CONTEXT = 4
 _HEAD = 32
 """Channels of a head of attention."""
 
+_GROUPS, _LEAST_GROUP = 8, 4
+"""Most groups that channels are normalized in, and fewest channels of a group."""
+
 
 class UNet(nn.Module):
     """A U-Net. Squares of `patch` pixels are the channels of one place; images of any size are padded, and cropped.
@@ -63,7 +66,7 @@ class UNet(nn.Module):
         self.second = _Block(channels[-1], channels[-1], described, dropout)
         self.enlarge = nn.ModuleList(nn.Conv2d(narrow, 4 * wide, 1) for wide, narrow in reversed(pairs))
         self.up = nn.ModuleList(_Block(2 * wide, wide, described, dropout) for wide in reversed(channels[:-1]))
-        self.norm = _norm(channels[0])
+        self.norm = _Norm(channels[0])
         self.last = nn.Conv2d(channels[0], colors * patch**2, 3, padding=1)
 
     def forward(
@@ -88,9 +91,9 @@ class _Block(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, context: int, dropout: float) -> None:
         super().__init__()
-        self.first = nn.Sequential(_norm(inputs), nn.SiLU(), nn.Conv2d(inputs, outputs, 3, padding=1))
+        self.first = nn.Sequential(_Norm(inputs), nn.SiLU(), nn.Conv2d(inputs, outputs, 3, padding=1))
         self.modulation = nn.Linear(context, 2 * outputs)
-        self.norm = _norm(outputs)
+        self.norm = _Norm(outputs)
         self.second = nn.Sequential(nn.SiLU(), nn.Dropout(dropout), nn.Conv2d(outputs, outputs, 3, padding=1))
         self.beside = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
 
@@ -106,7 +109,7 @@ class _Attention(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self._heads = max(heads for heads in range(1, max(1, channels // _HEAD) + 1) if channels % heads == 0)
-        self.norm = _norm(channels)
+        self.norm = _Norm(channels)
         self.inputs = nn.Conv2d(channels, 3 * channels, 1)
         self.outputs = nn.Conv2d(channels, channels, 1)
 
@@ -119,5 +122,11 @@ class _Attention(nn.Module):
         return found
 
 
-def _norm(channels: int) -> nn.GroupNorm:
-    return nn.GroupNorm(math.gcd(8, channels), channels)
+class _Norm(nn.GroupNorm):
+    """Group normalization that also takes a single value, as an image of one place and one channel has."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(math.gcd(_GROUPS, max(1, channels // _LEAST_GROUP)), channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return group_Norm(x, self.num_groups, self.weight, self.bias, self.eps)
