@@ -129,4 +129,5 @@ class _Norm(nn.GroupNorm):
         super().__init__(math.gcd(_GROUPS, max(1, channels // _LEAST_GROUP)), channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return group_Norm(x, self.num_groups, self.weight, self.bias, self.eps)
+        found: Tensor = group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+        return found
