@@ -11,7 +11,7 @@ import itertools
 import math
 from collections.abc import Sequence
 
-from torch import Tensor, cat, nn
+from torch import Tensor, cat, group_norm, nn
 from torch.nn import functional as F
 
 from genzoo_diffusion.network import Context
