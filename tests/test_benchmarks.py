@@ -11,6 +11,7 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
 SHORTEST = {
     "dcgan": "--rounds 1 --batch-size 32",
     "density": "truth speed --density 8-gaussians --rows 200 --rounds 2 -o training.epochs=1",
+    "diffusion": "--seeds 1 --draws 500 --rows 300 --images 2 --alone -o training.steps=2",
     "digits": "--seeds 1 -o training.epochs=1",
     "evaluate": "--events 200 --threads 1",
     "gmm": "--rounds 1 --passes 1 --case 3",

@@ -1,0 +1,1 @@
+"""Diffusion models and flow matching for genzoo."""

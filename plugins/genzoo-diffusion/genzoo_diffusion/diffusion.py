@@ -1,0 +1,155 @@
+"""The model `diffusion`: a network that turns noise into images or rows of a table, step by step."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from genzoo import ConfigError, DataSpec, Generator, Parts
+from genzoo_diffusion.column_numbers import ColumnNumbers
+from genzoo_diffusion.network import Perceptron
+from genzoo_diffusion.options import GUIDANCE, SAMPLER, STEPS, DiffusionOptions
+from genzoo_diffusion.path import PATHS, Path
+from genzoo_diffusion.samplers import SAMPLERS, Field
+from genzoo_diffusion.unet import UNet
+
+_LARGE = 256
+"""Smallest number of values of an image for which the network is a unet by default."""
+
+_PATCHES = ((16, 1), (96, 2))
+"""Longest sides, in pixels and exclusive, and the side of the squares of pixels up to them."""
+
+_LARGEST_PATCH = 4
+
+
+class Diffusion(Generator):
+    """A path from events to noise, and a network that leads back.
+
+    Arguments:
+        path: the path.
+        values: events as numbers.
+        network: predicts F of `genzoo_diffusion.path` from numbers, factors, and a condition.
+        shape: shape of the numbers of an event.
+        given: size of a condition, 0 for none.
+        hidden: share of conditions hidden while training.
+    """
+
+    def __init__(
+        self, path: Path, values: ColumnNumbers, network: nn.Module, shape: tuple[int, ...], given: int, hidden: float
+    ) -> None:
+        super().__init__()
+        self.path, self.values, self.network = path, values, network
+        self._shape, self._given, self._hidden = shape, given, hidden
+
+    def predict(self, x: Tensor, t: Tensor, condition: Tensor | None = None, kept: Tensor | None = None) -> Tensor:
+        """Return the network's F of numbers `x (N, *shape)` at times `(N,)`, in the shape of `x`.
+
+        Arguments:
+            condition: what events are given, `(N, D)`; `None` for nothing.
+            kept: which conditions the network sees, `(N,)` bool. Defaults to `None`: all.
+        """
+        a, s = self.path.place(t)
+        scale = (a.square() + s.square()).rsqrt()
+        found: Tensor = self.network(_spread(scale, x) * x, a, s, condition, kept)
+        return found.to(x.dtype)
+
+    def kept(self, condition: Tensor | None) -> Tensor | None:
+        """Draw which conditions of a batch are not hidden, `(N,)` bool; `None` if there are none."""
+        self._check(condition)
+        return None if condition is None else torch.rand(len(condition), device=condition.device) >= self._hidden
+
+    def field(self, condition: Tensor | None = None, guidance: float = GUIDANCE) -> Field:
+        """Return the velocity of samples given conditions `(N, D)`.
+
+        Raises:
+            ConfigError: conditions are missing, or there are none to strengthen.
+        """
+        self._check(condition)
+        if not self._given and guidance != GUIDANCE:
+            raise ConfigError(
+                f"guidance={guidance:g} strengthens a condition, and this model learned events given none. Leave it "
+                f"out, or train with a condition."
+            )
+        return _Guided(self, condition, guidance)
+
+    def sample(
+        self,
+        n: int,
+        *,
+        condition: Tensor | None = None,
+        sampler: str = SAMPLER,
+        steps: int = STEPS,
+        guidance: float = GUIDANCE,
+        **options: object,
+    ) -> Tensor:
+        field = self.field(condition, guidance)
+        weight = next(self.network.parameters())
+        noise = torch.randn(n, *self._shape, dtype=weight.dtype, device=weight.device)
+        times = self.path.grid(steps, noise)
+        a, s = self.path.place(times[0])
+        start = noise * (a.square() + s.square()).sqrt()
+        return self.values.inverse(SAMPLERS[sampler](field, start, times))
+
+    def _check(self, condition: Tensor | None) -> None:
+        if (condition is None) == (self._given > 0):
+            raise ConfigError(f"This model takes conditions of {self._given} numbers.")
+
+
+class _Guided(Field):
+    """The path of samples given a condition.
+
+    References:
+        "Classifier-Free Diffusion Guidance" (Ho and Salimans, 2022).
+    """
+
+    def __init__(self, model: Diffusion, condition: Tensor | None, guidance: float) -> None:
+        self.path, self._model, self._condition = model.path, model, condition
+        self._guidance = GUIDANCE if condition is None else guidance
+
+    def velocity(self, x: Tensor, t: Tensor) -> Tensor:
+        (a, s), (da, ds) = self.path.place(t), self.path.speed(t)
+        variance = a.square() + s.square()
+        return (a * da + s * ds) / variance * x + (s * da - a * ds) * variance.rsqrt() * self._predict(x, t)
+
+    def event(self, x: Tensor, t: Tensor) -> Tensor:
+        a, s = self.path.place(t)
+        variance = a.square() + s.square()
+        return a / variance * x + s * variance.rsqrt() * self._predict(x, t)
+
+    def _predict(self, x: Tensor, t: Tensor) -> Tensor:
+        times = t.expand(len(x))
+        if self._guidance == 1:
+            return self._model.predict(x, times, self._condition)
+        free = self._model.predict(x, times)
+        return free + self._guidance * (self._model.predict(x, times, self._condition) - free)
+
+
+def build(config: DiffusionOptions, data: DataSpec) -> Parts:
+    """Build the untrained model for images or tables.
+
+    Raises:
+        ValueError: the options ask for a unet of a table.
+    """
+    image = data.form.rank == 3  # (C, H, W)
+    if config.network == "unet" and not image:
+        raise ValueError("network=unet needs images, and this is a table; use network=mlp")
+    # Pixels on a grid are numbers, also if they are codes: genzoo rounds samples to the grid.
+    values = ColumnNumbers(() if image else data.features)
+    shape, given = data.event_shape if image else (values.width,), data.condition_size
+    network: nn.Module
+    if config.network == "unet" or (config.network == "auto" and image and data.size >= _LARGE):
+        patch = config.patch or _patch(max(data.event_shape[1:]))
+        network = UNet(shape, config.channels, patch, given, attention=config.attention, dropout=config.dropout)
+    else:
+        size = torch.Size(shape).numel()
+        network = Perceptron(size, config.width, config.layers, given, config.dropout)
+    return Parts(Diffusion(PATHS[config.path](), values, network, shape, given, config.condition_dropout))
+
+
+def _patch(side: int) -> int:
+    return next((patch for below, patch in _PATCHES if side < below), _LARGEST_PATCH)
+
+
+def _spread(factor: Tensor, x: Tensor) -> Tensor:
+    """Return factors `(N,)` in a shape that multiplies `x (N, ...)`."""
+    return factor.view(-1, *[1] * (x.ndim - 1))

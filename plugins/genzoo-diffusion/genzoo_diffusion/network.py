@@ -1,0 +1,104 @@
+"""What both networks know beside an event, the time and a condition, and the network of vectors."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+_FREQUENCIES = 16
+_LEAST = 1e-3
+"""Smallest factor of an event or of noise that looks different from 0 to a network."""
+
+
+class Context(nn.Module):
+    """Describes the time and the condition of each event by a vector.
+
+    Arguments:
+        width: length of the vector.
+        given: size of a condition, 0 for none.
+
+    Shape:
+        factors `a (N,)` and `s (N,)`, `condition (N, given)` to `(N, width)`.
+    """
+
+    frequencies: Tensor
+
+    def __init__(self, width: int, given: int) -> None:
+        super().__init__()
+        frequencies = math.pi * 2.0 ** torch.linspace(-2.0, 3.0, _FREQUENCIES)
+        self.register_buffer("frequencies", frequencies, persistent=False)
+        self.first = nn.Linear(2 * _FREQUENCIES, width)
+        self.second = nn.Linear(width, width)
+        self.condition = nn.Linear(given, width) if given else None
+        self.hidden = nn.Parameter(torch.zeros(width)) if given else None
+
+    def forward(self, a: Tensor, s: Tensor, condition: Tensor | None, kept: Tensor | None) -> Tensor:
+        """Return the vectors.
+
+        Arguments:
+            a, s: factors of the event and of the noise.
+            condition: what events are given; `None` if the model has no condition, or hides all.
+            kept: which conditions are seen, `(N,)` bool. `None` means all.
+        """
+        level = 0.25 * ((s + _LEAST) / (a + _LEAST)).log()
+        angle = level[:, None] * self.frequencies
+        seen: Tensor = self.first(torch.cat([angle.sin(), angle.cos()], 1))
+        if self.condition is not None and self.hidden is not None:
+            meant = self.hidden.expand_as(seen)
+            if condition is not None:
+                known = self.condition(condition.to(seen.dtype))
+                meant = known if kept is None else torch.where(kept[:, None], known, meant)
+            seen = seen + meant
+        described: Tensor = self.second(F.silu(seen))
+        return F.silu(described)
+
+
+class Perceptron(nn.Module):
+    """A residual network for vectors; images are flattened.
+
+    Arguments:
+        size: number of values of an event.
+        width, layers: width and number of inner layers.
+        given: size of a condition, 0 for none.
+        dropout: share of inner activations dropped while training.
+
+    Shape:
+        `x (N, *shape)`, to the same shape.
+    """
+
+    def __init__(self, size: int, width: int, layers: int, given: int, dropout: float) -> None:
+        super().__init__()
+        self.context = Context(width, given)
+        self.first = nn.Linear(size, width)
+        self.layers = nn.ModuleList(_Layer(width, dropout) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+        self.last = nn.Linear(width, size)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(
+        self, x: Tensor, a: Tensor, s: Tensor, condition: Tensor | None = None, kept: Tensor | None = None
+    ) -> Tensor:
+        context = self.context(a, s, condition, kept)
+        y = self.first(x.flatten(1))
+        for layer in self.layers:
+            y = layer(y, context)
+        found: Tensor = self.last(F.silu(self.norm(y)))
+        return found.view(x.shape)
+
+
+class _Layer(nn.Module):
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.modulation = nn.Linear(width, 2 * width)
+        self.linear = nn.Linear(width, width)
+        self.dropout = dropout
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        scale, shift = self.modulation(context).chunk(2, 1)
+        y = F.silu(self.norm(x) * (1 + scale) + shift)
+        found: Tensor = x + self.linear(F.dropout(y, self.dropout, self.training))
+        return found

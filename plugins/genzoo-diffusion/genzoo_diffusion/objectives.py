@@ -1,0 +1,79 @@
+"""Objectives of `diffusion`: the squared error of what the network says at random times.
+
+    velocity    the error of F of `genzoo_diffusion.path`: of the velocity, in units that make all times count alike
+    denoise     the error of the event, for which noisy times count most
+
+Times of a batch are spread evenly over their distribution, so that losses of batches differ less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from genzoo import Batch, ConfigError, GradientObjective, Model, Progress
+from genzoo_diffusion.diffusion import Diffusion
+from genzoo_diffusion.options import DenoiseOptions, PathOptions, VelocityOptions
+
+
+class PathLoss(GradientObjective):
+    """The squared error at random times.
+
+    Arguments:
+        options: how times are drawn.
+        of_event: whether the error of the event counts, and not the error of F. Defaults to false.
+    """
+
+    stages: ClassVar[tuple[str, ...]] = ("loss",)
+
+    def __init__(self, options: PathOptions, *, of_event: bool = False) -> None:
+        self._options, self._of_event = options, of_event
+
+    def losses(self, model: Model, batch: Batch, progress: Progress) -> Iterator[Mapping[str, Tensor]]:
+        own = _diffusion(model)
+        scale = own.values.scale_loss(batch.x)
+        yield {"generator": self.loss(model, batch.x, batch.condition) + scale - scale.detach()}
+
+    def loss(self, model: Model, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return the loss of events `x (N, *event)`, `()`."""
+        own = _diffusion(model)
+        return self._error(own, x, condition, own.kept(condition))
+
+    def monitor(self, model: Model, batch: Batch) -> Tensor:
+        return self._error(_diffusion(model), batch.x, batch.condition, None)
+
+    def _error(self, own: Diffusion, x: Tensor, condition: Tensor | None, kept: Tensor | None) -> Tensor:
+        z = own.values(x)
+        share = (torch.arange(len(z), device=z.device) + torch.rand(1, device=z.device)) / len(z)
+        t = self._times(own, share.to(z.dtype))
+        a, s = (factor.view(-1, *[1] * (z.ndim - 1)) for factor in own.path.place(t))
+        noise = torch.randn_like(z)
+        scale = (a.square() + s.square()).rsqrt()
+        wanted = scale * (s * z - a * noise)
+        error: Tensor = (own.predict(a * z + s * noise, t, condition, kept) - wanted).square()
+        error = (s * scale).square() * error if self._of_event else error
+        return error.mean()
+
+    def _times(self, own: Diffusion, share: Tensor) -> Tensor:
+        if self._options.times == "uniform":
+            return own.path.even(share)
+        return own.path.logit_normal(share, self._options.location, self._options.spread)
+
+
+def _diffusion(model: Model) -> Diffusion:
+    if not isinstance(model.generator, Diffusion):
+        raise ConfigError("This objective trains diffusion models, and this model is none.")
+    return model.generator
+
+
+def velocity(options: VelocityOptions) -> PathLoss:
+    """Build the objective `velocity`."""
+    return PathLoss(options)
+
+
+def denoise(options: DenoiseOptions) -> PathLoss:
+    """Build the objective `denoise`."""
+    return PathLoss(options, of_event=True)

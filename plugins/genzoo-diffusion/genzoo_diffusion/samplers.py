@@ -1,0 +1,65 @@
+"""Solvers of the equation that moves noise to events, `dx/dt = velocity(x, t)`.
+
+References:
+    "Elucidating the Design Space of Diffusion-Based Generative Models" (Karras et al., 2022), for Heun's method;
+    "DPM-Solver++: Fast Solver for Guided Sampling of Diffusion Probabilistic Models" (Lu et al., 2022).
+"""
+
+from __future__ import annotations
+
+import itertools
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from torch import Tensor
+
+from genzoo_diffusion.path import Path
+
+
+class Field(ABC):
+    """What a solver asks about the path of samples."""
+
+    path: Path
+
+    @abstractmethod
+    def velocity(self, x: Tensor, t: Tensor) -> Tensor:
+        """Return the derivative of samples `x (N, *shape)` at a time `()`, in their shape."""
+
+    @abstractmethod
+    def event(self, x: Tensor, t: Tensor) -> Tensor:
+        """Return the mean of the event given samples `x (N, *shape)` at a time `()`, in their shape."""
+
+
+def euler(field: Field, x: Tensor, times: Tensor) -> Tensor:
+    """Follow the velocity at the start of each step. Its error falls with the number of steps."""
+    for now, then in itertools.pairwise(times):
+        x = x + (then - now) * field.velocity(x, now)
+    return x
+
+
+def heun(field: Field, x: Tensor, times: Tensor) -> Tensor:
+    """Follow the mean of the velocities at both ends of each step. Its error falls with the square of their number."""
+    for now, then in itertools.pairwise(times):
+        first = field.velocity(x, now)
+        second = field.velocity(x + (then - now) * first, then)
+        x = x + (then - now) * (first + second) / 2
+    return x
+
+
+def dpm(field: Field, x: Tensor, times: Tensor) -> Tensor:
+    """Predict the event, and continue the line through the last two predictions over `log(a / s)`: DPM-Solver++(2M)."""
+    before, last = None, times.new_zeros(())
+    for now, then in itertools.pairwise(times):
+        (a, s), (a_next, s_next) = field.path.place(now), field.path.place(then)
+        shrink = a * s_next / (a_next * s)  # exp(-h) for the step h of log(a / s); 0 for an infinite one
+        step = -shrink.log()
+        event = field.event(x, now)
+        # The step from noise alone, and the one that removes all noise, are infinite, and a line says nothing.
+        line = (step / (2 * last)).nan_to_num(0.0, 0.0, 0.0) if step.isfinite() and before is not None else 0.0
+        guess = event if before is None else event + line * (event - before)
+        x = s_next / s * x + a_next * (1 - shrink) * guess
+        before, last = event, step
+    return x
+
+
+SAMPLERS: dict[str, Callable[[Field, Tensor, Tensor], Tensor]] = {"heun": heun, "euler": euler, "dpm++": dpm}

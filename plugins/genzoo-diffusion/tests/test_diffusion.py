@@ -1,0 +1,152 @@
+"""Diffusion on images and tables: values, networks, conditions, and errors."""
+
+import numpy as np
+import pytest
+import torch
+
+import genzoo
+from genzoo_diffusion.column_numbers import ColumnNumbers
+from genzoo_diffusion.diffusion import build
+from genzoo_diffusion.objectives import velocity
+from genzoo_diffusion.options import DiffusionOptions, VelocityOptions
+from genzoo_diffusion.path import PATHS
+from genzoo_diffusion.unet import UNet
+
+KINDS = (
+    genzoo.Feature("size"),
+    genzoo.Feature("sex", "binary", ("f", "m")),
+    genzoo.Feature("color", "categorical", ("r", "g", "b")),
+    genzoo.Feature("visits", "count"),
+)
+SMALL = {"width": 16, "layers": 1, "channels": [8, 8]}
+
+
+def table(features, rows):
+    spec = genzoo.DataSpec((len(features),), "table", features, storage="float64")
+    return genzoo.Dataset("table", spec, np.ascontiguousarray(rows, np.float64))
+
+
+def images(shape=(1, 5, 7), n=40):
+    rng = np.random.default_rng(0)
+    events = rng.normal(size=(n, *shape))
+    spec = genzoo.DataSpec(shape, "image", (genzoo.Feature("pixel"),), storage="float64")
+    labels = genzoo.Feature("label", "categorical", ("a", "b"))
+    return genzoo.Dataset("images", spec, events, labels=rng.integers(0, 2, n), label=labels)
+
+
+def trained(folder, dataset, **settings):
+    options = {**SMALL, **settings.pop("options", {})}
+    settings |= {"steps": 4, "batch_size": 8, "device": "cpu", "precision": "fp32", "sampling": {"steps": 1}}
+    return genzoo.train("diffusion", dataset, out=folder / "run", **options, **settings)
+
+
+def test_values_of_all_kinds_come_back():
+    rows = torch.tensor([[-1.5, 0.0, 2.0, 0.0], [0.3, 1.0, 0.0, 7.0], [2.0, 1.0, 1.0, 4000.0]], dtype=torch.float64)
+    values = ColumnNumbers(KINDS).double()
+    z = values(rows)
+    assert z.shape == (3, 6)
+    assert torch.equal(values.inverse(z), rows)
+
+
+def test_the_numbers_of_equally_frequent_levels_have_variance_one():
+    z = ColumnNumbers(KINDS[2:3])(torch.arange(3.0)[:, None])
+    assert torch.allclose(z.mean(0), torch.zeros(3), atol=1e-6)
+    assert torch.allclose(z.var(0, correction=0), torch.ones(3))
+
+
+def test_counts_learn_the_mean_and_the_deviation_of_their_logarithms():
+    counts = torch.tensor(np.random.default_rng(0).poisson(30, (500, 1)), dtype=torch.float64)
+    values = ColumnNumbers(KINDS[3:]).double()
+    optimizer = torch.optim.Adam(values.parameters(), lr=0.01)
+    for _ in range(400):
+        optimizer.zero_grad()
+        values.scale_loss(counts).backward()
+        optimizer.step()
+    z = values(counts)
+    assert z.mean().item() == pytest.approx(0, abs=0.05)
+    assert z.std().item() == pytest.approx(1, abs=0.1)  # noise in the cells adds a little
+
+
+@pytest.mark.parametrize("path", ["flow", "edm"])
+def test_what_the_network_predicts_has_variance_one_and_forgets_the_scale(path):
+    torch.manual_seed(0)
+    own = PATHS[path]()
+    z, noise = torch.randn(2, 100_000, dtype=torch.float64)
+    for ratio in (0.01, 1.0, 20.0):
+        a, s = own.place(own.of_ratio(torch.tensor(ratio, dtype=torch.float64)))
+        assert (s / a).item() == pytest.approx(ratio)
+        scale = (a.square() + s.square()).sqrt()
+        wanted, seen = (s * z - a * noise) / scale, (a * z + s * noise) / scale
+        assert wanted.var().item() == pytest.approx(1, abs=0.02)
+        assert (wanted * seen).mean().item() == pytest.approx(0, abs=0.02)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 2, 2), (1, 5, 7), (3, 9, 16)])
+def test_a_unet_takes_images_of_any_size(shape):
+    network = UNet(shape, (8, 16), 2, 0, attention=True, dropout=0.0)
+    assert network(torch.randn(1, *shape), torch.rand(1), torch.rand(1)).shape == (1, *shape)
+
+
+def test_black_and_white_images_come_back_black_and_white(tmp_path):
+    run = trained(tmp_path, "digits", binarize=True, options={"network": "unet"})
+    assert set(np.unique(np.asarray(run.sample(5)))) <= {0, 1}
+
+
+def test_guidance_changes_the_samples_of_a_class(tmp_path):
+    run = trained(tmp_path, images(), condition=["label"], options={"network": "unet"})
+    plain, guided = (
+        np.asarray(run.sample(4, given={"label": "a"}, options={"guidance": strength})) for strength in (1.0, 3.0)
+    )
+    assert plain.shape == guided.shape
+    assert not np.array_equal(plain, guided)
+
+
+def test_guidance_without_conditions_is_one_clear_error(tmp_path):
+    run = trained(tmp_path, images())
+    with pytest.raises(genzoo.ConfigError, match="guidance=2 strengthens a condition"):
+        run.sample(2, options={"guidance": 2.0})
+
+
+@pytest.mark.parametrize(("name", "value"), [("steps", 0), ("sampler", "rk4"), ("guidance", 0.5)])
+def test_sampling_options_out_of_range_are_errors(tmp_path, name, value):
+    run = trained(tmp_path, images())
+    with pytest.raises(genzoo.ConfigError, match=name):
+        run.sample(2, options={name: value})
+
+
+def test_a_unet_of_a_table_is_an_error(tmp_path):
+    with pytest.raises(genzoo.ConfigError, match="network=unet needs images"):
+        trained(tmp_path, table(KINDS[:1], np.arange(20.0)[:, None]), options={"network": "unet"})
+
+
+def test_an_unknown_label_is_an_error(tmp_path):
+    run = trained(tmp_path, images(), condition=["label"])
+    with pytest.raises(genzoo.ConfigError, match="has no level 'c'"):
+        run.sample(2, given={"label": "c"})
+
+
+def test_too_few_images_for_a_step_are_an_error(tmp_path):
+    with pytest.raises(genzoo.ConfigError, match="There are 2 training rows and a step takes 8"):
+        trained(tmp_path, images(n=2))
+
+
+def test_hidden_conditions_leave_nothing_of_the_condition():
+    data = genzoo.DataSpec((2,), "table", (genzoo.Feature("a"), genzoo.Feature("b")), condition=(genzoo.Feature("c"),))
+    model = build(DiffusionOptions(width=8, layers=1, condition_dropout=1.0), data).generator
+    x, t, given = torch.randn(3, 2), torch.rand(3), torch.randn(3, 1)
+    kept = model.kept(given)
+    assert not kept.any()
+    assert torch.equal(model.predict(x, t, given, kept), model.predict(x, t))
+    assert not torch.equal(model.predict(x, t, given), model.predict(x, t))
+
+
+def test_times_of_a_batch_are_spread_evenly():
+    data = genzoo.DataSpec((1,), "table", (genzoo.Feature("a"),))
+    model = build(DiffusionOptions(width=8, layers=1), data).generator
+    objective = velocity(VelocityOptions(times="uniform"))
+    seen = []
+    model.predict = lambda x, t, *rest: seen.append(t) or x
+    torch.manual_seed(0)
+    objective._error(model, torch.zeros(10, 1), None, None)
+    gaps = seen[0].diff()
+    assert torch.allclose(gaps, torch.full_like(gaps, 0.1), atol=1e-6)

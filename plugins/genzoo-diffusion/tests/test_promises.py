@@ -1,0 +1,24 @@
+"""The promises of every plugin, for `diffusion`."""
+
+import pytest
+
+from genzoo.testing.keeping import keeps_promises
+
+TABLES = dict.fromkeys(("builds", "refuses-by-name"), "network=unet takes no tables, and its message names the option")
+
+
+@keeps_promises("diffusion", options={"width": 32, "layers": 2})
+def test_perceptron(promise):
+    promise()
+
+
+@pytest.mark.full
+@keeps_promises("diffusion", options={"width": 32, "layers": 2, "path": "edm"}, objective="denoise")
+def test_edm(promise):
+    promise()
+
+
+@pytest.mark.full
+@keeps_promises("diffusion", options={"network": "unet", "channels": [8, 8]}, data="digits", expected_failures=TABLES)
+def test_unet(promise):
+    promise()
