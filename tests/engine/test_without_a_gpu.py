@@ -39,9 +39,13 @@ OBSERVATIONS = [
 ]
 ALL = [*VARIANTS, *(("vae", options, DOUBLY) for options in OBSERVATIONS)]
 """Observations are traced under the objective that differentiates them by itself; the others only evaluate them."""
+SHORT = [ALL[0], ALL[-5], ("dcgan", {}, {"name": "relativistic", "r1": 0.5, "r2": 0.1})]
 
 
-@pytest.mark.parametrize(("model", "options", "objective"), ALL)
+@pytest.mark.parametrize(
+    ("model", "options", "objective"),
+    [pytest.param(*one, marks=[pytest.mark.full] * (one not in SHORT)) for one in ALL],
+)
 def test_options_of_models_and_objectives_keep_the_gpu_path_intact(model, options, objective):
     """Every model and objective as it is by default: see `test_promises.py` of the plugins."""
     subject = Subject(model, options, objective=objective)

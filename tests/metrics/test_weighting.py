@@ -144,7 +144,13 @@ def tilted(rng, count):
 METRICS = (classifier_two_sample, precision, recall, density, coverage, mmd, kernel_distance, frechet)
 
 
-@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+def long_in_full(metrics):
+    """Return one parameter for each metric; those of neighborhoods take long, and `coverage` stands for them."""
+    slow = [pytest.mark.full]
+    return [pytest.param(one, marks=slow * (one in (precision, recall, density)), id=one.name) for one in metrics]
+
+
+@pytest.mark.parametrize("metric", long_in_full(METRICS))
 def test_the_right_model_of_weighted_events_scores_as_if_unweighted(metric):
     """The unweighted score is far off: a two-sample accuracy near 0.7 instead of 0.5.
 
@@ -169,7 +175,7 @@ def test_the_right_model_of_weighted_events_scores_as_if_unweighted(metric):
         assert abs(weighted.mean() - unweighted.mean()) < 0.3 * abs(wrong.mean() - unweighted.mean())
 
 
-@pytest.mark.parametrize("metric", [precision, recall, coverage, mmd, frechet], ids=lambda metric: metric.name)
+@pytest.mark.parametrize("metric", long_in_full([precision, recall, coverage, mmd, frechet]))
 def test_errors_of_weighted_events_are_the_spread_over_repeats(metric):
     rng = np.random.default_rng(4)
     scores = []

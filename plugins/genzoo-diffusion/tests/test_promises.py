@@ -1,13 +1,18 @@
 """The promises of every plugin, for `diffusion`."""
 
 import pytest
+from long_kinds import promises_in_full
 
 from genzoo.testing.keeping import keeps_promises
 
 TABLES = dict.fromkeys(("builds", "refuses-by-name"), "network=unet takes no tables, and its message names the option")
 
 
-@keeps_promises("diffusion", options={"width": 32, "layers": 2})
+SLOW = {"options-hold-at-bounds", "resumes", "samples-follow-conditions", "saves-and-loads", "traces"}
+KIT = keeps_promises("diffusion", options={"width": 32, "layers": 2})
+
+
+@pytest.mark.parametrize("promise", promises_in_full(KIT, SLOW))
 def test_perceptron(promise):
     promise()
 
