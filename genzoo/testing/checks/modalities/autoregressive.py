@@ -14,6 +14,7 @@ from genzoo.data.transforms.ended import completed, lengths_in, shortened
 from genzoo.models.base import Autoregressive, Likelihood
 from genzoo.models.next_symbol import collect_symbols
 from genzoo.testing.checks.likelihood import log_prob
+from genzoo.testing.checks.modalities.texts import count_texts
 from genzoo.testing.event_values import impossible
 from genzoo.testing.given import Given
 from genzoo.testing.promise import DoesNotApply, Promise, expect
@@ -22,10 +23,6 @@ from genzoo.testing.subject import Case, Subject, scoped
 
 _MOST, _DRAWN, _PROMPTS = 10_000, 5_000, 20
 """Largest number of possible texts that are enumerated, number of samples for each prompt, and most prompts."""
-
-
-_FAR = 6.0
-"""How many standard errors a count may be from its expectation."""
 
 
 def _answered(case: Case, given: Given) -> Tensor:
@@ -129,17 +126,14 @@ def texts_follow_their_prompts(subject: Subject) -> None:
 
 def _check_drawn(case: Case, prompt: Tensor, texts: Tensor, mass: Tensor) -> None:
     drawn = scoped(lambda: _texts(case, prompt.expand(_DRAWN, -1).clone()))
-    found, counts = torch.unique(torch.cat([texts, drawn]), dim=0, return_counts=True)
+    counted = count_texts(texts, mass, drawn)
     shown = decoded(_padded(prompt, case)[None].numpy(), case.data)[0]
-    expect(len(found) == len(texts), f"On {case.name}, texts drawn after {shown!r} are none that begin so.")
-    share = (counts[torch.unique(texts, dim=0, return_inverse=True)[1]] - 1) / _DRAWN
-    error = (mass * (1 - mass).clamp(min=0) / _DRAWN).sqrt() + 1 / _DRAWN
-    worst = int(((share - mass).abs() / error).argmax())
-    text = decoded(texts[worst : worst + 1].numpy(), case.data)[0]
+    expect(counted.known, f"On {case.name}, texts drawn after {shown!r} are none that begin so.")
+    text = decoded(texts[counted.worst : counted.worst + 1].numpy(), case.data)[0]
     expect(
-        abs(share[worst] - mass[worst]) < _FAR * error[worst],
-        f"On {case.name}, the probability of {text!r} given that it begins with {shown!r} is {mass[worst]:.4g}, and "
-        f"{share[worst]:.4g} of the texts drawn after this prompt are {text!r}.",
+        counted.near,
+        f"On {case.name}, the probability of {text!r} given that it begins with {shown!r} is "
+        f"{mass[counted.worst]:.4g}, and {counted.share:.4g} of the texts drawn after this prompt are {text!r}.",
     )
 
 

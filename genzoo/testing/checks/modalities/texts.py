@@ -7,10 +7,12 @@ import functools
 import itertools
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from genzoo.config.resolve import options_class
 from genzoo.config.tokens import TokenOptions, Tokens
@@ -37,6 +39,41 @@ _FEW_DRAWN, _MOST_BYTES, _VOCABULARY = 4096, 6, 260
 
 _FAR = 6.0
 """How many standard errors a count may be from its expectation: among 10,000 texts, one in 50,000 tests errs."""
+
+
+@dataclass(frozen=True, slots=True)
+class CountedTexts:
+    """How often texts were drawn, beside their probabilities.
+
+    Arguments:
+        known: whether every drawn text is a possible one.
+        worst: number of the text whose share is the farthest from its probability.
+        share: the share of that text.
+        near: whether this share is near enough.
+    """
+
+    known: bool
+    worst: int
+    share: float
+    near: bool
+
+
+def count_texts(texts: Tensor, mass: Tensor, drawn: Tensor) -> CountedTexts:
+    """Count drawn texts.
+
+    Arguments:
+        texts: all possible texts, `(K, L)`.
+        mass: their probabilities, `(K,)`.
+        drawn: the drawn ones, `(N, L)`.
+    """
+    found, counts = torch.unique(torch.cat([texts, drawn]), dim=0, return_counts=True)
+    if len(found) != len(texts):
+        return CountedTexts(False, 0, 0.0, False)
+    share = (counts[torch.unique(texts, dim=0, return_inverse=True)[1]] - 1) / len(drawn)
+    error = (mass * (1 - mass).clamp(min=0) / len(drawn)).sqrt() + 1 / len(drawn)
+    far = (share - mass).abs() / error
+    worst = int(far.argmax())
+    return CountedTexts(True, worst, float(share[worst]), bool(far[worst] < _FAR))
 
 
 def width_changes_nothing(subject: Subject) -> None:
@@ -71,17 +108,13 @@ def texts_have_their_masses(subject: Subject) -> None:
         texts = grid.events[~impossible(grid.events, case.data)]
         mass = log_prob(case, case.under_one(texts)).exp()
         drawn = scoped(functools.partial(case.sample, _DRAWN, condition=case.one_condition(_DRAWN))).double()
-        found, counts = torch.unique(torch.cat([texts, drawn]), dim=0, return_counts=True)
-        expect(len(found) == len(texts), f"On {case.name}, samples hold codes that are none of its symbols.")
-        order = torch.unique(texts, dim=0, return_inverse=True)[1]
-        share = (counts[order] - 1) / _DRAWN
-        error = (mass * (1 - mass).clamp(min=0) / _DRAWN).sqrt() + 1 / _DRAWN
-        worst = int(((share - mass).abs() / error).argmax())
-        text = decoded(texts[worst : worst + 1].numpy(), case.data)[0]
+        counted = count_texts(texts, mass, drawn)
+        expect(counted.known, f"On {case.name}, samples hold codes that are none of its symbols.")
+        text = decoded(texts[counted.worst : counted.worst + 1].numpy(), case.data)[0]
         expect(
-            abs(share[worst] - mass[worst]) < _FAR * error[worst],
-            f"On {case.name}, the probability of {text!r} is {mass[worst]:.4g}, and {share[worst]:.4g} of the samples "
-            f"are this text.",
+            counted.near,
+            f"On {case.name}, the probability of {text!r} is {mass[counted.worst]:.4g}, and {counted.share:.4g} of the "
+            f"samples are this text.",
         )
     if not checked:
         raise DoesNotApply("it has no exact likelihood, or too many possible texts to enumerate")
