@@ -89,7 +89,9 @@ def test_a_misspelled_file_is_corrected(cli, table, words):
 def test_data_that_do_not_suit_the_model_exit_4(cli, tmp_path, model):
     rows = [f"person{row},{row % 7}.5" for row in range(40)]
     (tmp_path / "text.csv").write_text("\n".join(["name,size", *rows]), encoding="utf-8")
-    told = "takes images" if model == "dcgan" else "use a model that takes it (arf, autoencoder, copula, flow, "
+    told = (
+        "takes images" if model == "dcgan" else "use a model that takes it (arf, autoencoder, copula, diffusion, flow, "
+    )
     assert_refused(cli("train", model, "--data", "text.csv"), 4, f"odel {model!r}", told)
 
 
