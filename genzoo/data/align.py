@@ -27,6 +27,7 @@ from genzoo.data.table import (
     take_columns,
 )
 from genzoo.data.table_source import TableSource, numbered
+from genzoo.data.texts.flat import Texts
 from genzoo.data.texts.symbols import as_texts
 from genzoo.data.texts.windows import Windows
 from genzoo.data.value_range import Values, check_inside
@@ -115,8 +116,12 @@ def _without_own(source: TableSource, settings: DataSettings, spec: DataSpec) ->
     return settings.model_copy(update=dict.fromkeys(own))
 
 
-def match_dataset(dataset: Dataset, spec: DataSpec) -> Dataset:
+def match_dataset(dataset: Dataset, spec: DataSpec, *, keep_unknown: bool = False) -> Dataset:
     """Return a dataset as events of `spec`, with columns matched as in `match_table`.
+
+    Arguments:
+        keep_unknown: keep the beginnings of texts that are longer than any that the model knows, and list these in
+            `Dataset.unknown`. Defaults to false: they are an error.
 
     Raises:
         DataError: the events have another modality, shape or set of columns; or images lie outside the range of the
@@ -124,6 +129,7 @@ def match_dataset(dataset: Dataset, spec: DataSpec) -> Dataset:
     """
     dataset = _as_one_feature(dataset, spec)
     if spec.form.ended and dataset.spec.form.ended:
+        dataset = _without_long_ends(dataset, spec) if keep_unknown else dataset
         texts = as_texts(dataset.events, spec, dataset.name)
         same = dataclasses.replace(dataset.spec, event_shape=spec.event_shape)
         rests = texts.about_rests if isinstance(texts, Windows) else ()
@@ -147,6 +153,21 @@ def match_dataset(dataset: Dataset, spec: DataSpec) -> Dataset:
     matched = match_table(dataset.name, EventTable(dataset), DataSettings(source=dataset.name), spec)
     kept = {name: getattr(dataset, name) for name in ("labels", "test_rows", "skipped", "weights", "dropped")}
     return dataclasses.replace(matched, **kept)
+
+
+def _without_long_ends(dataset: Dataset, spec: DataSpec) -> Dataset:
+    """Cut the texts that are longer than any that a model knows, and list them in `Dataset.unknown`."""
+    texts, longest = dataset.events, spec.event_shape[0]
+    if not isinstance(texts, Texts) or spec.windows or texts.shape[1] <= longest:
+        return dataset
+    beginnings, rows = texts.beginnings(longest)
+    sizes = texts.lengths[rows].tolist()
+    unknown = {
+        row: f"a text of {size:,} symbols, and the longest of training has {longest:,}"
+        for row, size in zip(rows.tolist(), sizes, strict=True)
+    }
+    known = dataclasses.replace(dataset.spec, event_shape=spec.event_shape)
+    return dataclasses.replace(dataset, spec=known, events=beginnings.as_array(), unknown=unknown)
 
 
 def _as_one_feature(dataset: Dataset, spec: DataSpec) -> Dataset:

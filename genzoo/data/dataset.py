@@ -84,7 +84,8 @@ class Dataset:
         notes: decisions in reading it about which the user should know, as clauses. Defaults to none.
         groups: number of each event's group, `(N,)`; a random split keeps groups together. Defaults to `None`.
         times: what `--split time` orders the events by, `(N,)`: numbers or datetime64. Defaults to `None`.
-        unknown: categories that the spec does not have, as `color = red`, by row; their code is 0. Defaults to none.
+        unknown: categories that the spec does not have, as `color = red`, by row, whose code is 0; or why a text
+            cannot be taken whole. Defaults to none.
         conditions: what each event is conditional on, `(N, K)` float64 in data units, codes for categories. Defaults to
             `None`: nothing.
         label: name and levels of the labels, if these are codes of levels. Defaults to `None`.

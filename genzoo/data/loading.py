@@ -105,7 +105,7 @@ def open_matching(settings: DataSettings, spec: DataSpec, registry: Registry, *,
     Values may be missing.
 
     Arguments:
-        keep_unknown: as for `match_table`; only files of tables can have such rows. Defaults to false.
+        keep_unknown: as for `match_table` and `match_dataset`. Defaults to false.
 
     Raises:
         ConfigError: a setting does not suit the data.
@@ -117,12 +117,12 @@ def open_matching(settings: DataSettings, spec: DataSpec, registry: Registry, *,
     with _reading(settings):
         opened = _open(settings, registry, spec)
         if isinstance(opened, Dataset):
-            return match_events(with_columns(opened, settings), spec)
+            return match_events(with_columns(opened, settings), spec, keep_unknown=keep_unknown)
         if settings.text is not None:
             from genzoo.data.texts.column import matching_texts
 
             settings = with_window(settings, spec, texts=True)
-            return matching_texts(name_of(settings), opened, settings, spec)
+            return matching_texts(name_of(settings), opened, settings, spec, keep_unknown=keep_unknown)
         return match_table(name_of(settings), opened, settings, spec, keep_unknown=keep_unknown)
 
 

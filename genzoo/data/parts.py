@@ -285,17 +285,20 @@ def _joined(spec: DataSpec, parts: Mapping[str, Array], count: int) -> Array:
     return rows
 
 
-def match_events(dataset: Dataset, spec: DataSpec, absent: Set[str] = frozenset()) -> Dataset:
+def match_events(
+    dataset: Dataset, spec: DataSpec, absent: Set[str] = frozenset(), *, keep_unknown: bool = False
+) -> Dataset:
     """Return a dataset as events of `spec`, as `match_dataset` does, part by part.
 
     Arguments:
         absent: names of parts that no event has. Defaults to none.
+        keep_unknown: as for `match_dataset`; events of several parts have none. Defaults to false.
 
     Raises:
         DataError: the events have other parts, or as for `match_dataset`.
     """
     if not spec.has_parts:
-        return match_dataset(dataset, spec)
+        return match_dataset(dataset, spec, keep_unknown=keep_unknown)
     own = {piece.name: piece for piece in dataset.spec.pieces}
     if own.keys() | absent != {piece.name for piece in spec.pieces}:
         raise DataError(

@@ -6,11 +6,13 @@ import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeVar, get_args
 
+from genzoo.data.align import match_dataset
 from genzoo.data.dataset import Conditioned, Dataset
 from genzoo.data.frames.kinds import is_frame
 from genzoo.data.frames.results import events_frame, matrix_like, rows_like, table_like
 from genzoo.data.parts import arrays_of
-from genzoo.data.texts.symbols import decoded
+from genzoo.data.texts.lines import listed
+from genzoo.data.texts.symbols import decoded, is_texts, of_bytes
 from genzoo.errors import ConfigError
 from genzoo.inference.data_units import DataUnits, Events
 from genzoo.models.base import Decoder, Outliers
@@ -64,7 +66,7 @@ def answer_rows(
     Arguments:
         keep: columns of the table to copy.
         taken: names of the result's own columns.
-        keep_unknown: as for `match_table`. Defaults to false.
+        keep_unknown: as for `match_table` and `match_dataset`. Defaults to false.
 
     Raises:
         ConfigError: a column to keep is unknown, or `x` is no table.
@@ -75,7 +77,7 @@ def answer_rows(
     if not is_frame(x):
         if keep:
             raise ConfigError("keep names columns of a table, and these data are an array. Hand over a table.")
-        return compute(_as_dataset(units, x))
+        return compute(_as_dataset(units, x, keep_unknown=keep_unknown))
     from genzoo.data.frames.source import frame_events, frame_rows, in_one_piece, kept_of_frame, with_columns
 
     frame = in_one_piece(x)
@@ -87,7 +89,9 @@ def answer_rows(
     return with_columns(frame, kept, compute(dataset).columns())
 
 
-def _as_dataset(units: DataUnits, x: Events) -> Dataset:
+def _as_dataset(units: DataUnits, x: Events, *, keep_unknown: bool = False) -> Dataset:
+    if keep_unknown and is_texts(x) and of_bytes(units.data) and not units.data.condition:
+        return match_dataset(listed(x), units.data, keep_unknown=True)
     checked = units.check(x)
     spec = dataclasses.replace(units.data, missing=checked.missing)
     return Dataset("the array", spec, checked.events, conditions=checked.conditions)

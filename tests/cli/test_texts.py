@@ -12,6 +12,7 @@ from refusals import assert_refused
 import genzoo
 from genzoo.cli.drawing import TextStream
 from genzoo.cli.main import main
+from genzoo.errors import DataError
 from genzoo.inference.trained_model import TrainedModel
 
 FILE = Path(__file__).parents[1] / "support" / "outside" / "letters.py"
@@ -179,3 +180,23 @@ def test_rows_of_tables_are_sorted_by_score_and_have_no_bytes(tmp_path, cli):
     assert table.log_likelihood.is_monotonic_increasing
     assert sorted(table.row) == list(range(150))
     assert_refused(cli("score", out, "--data", "iris", "--sort", "per-byte"), 2, "Only log-likelihoods of texts")
+
+
+def test_a_line_longer_than_any_of_training_is_impossible_and_first(run, cli, tmp_path):
+    lines = ["anna", "bella" * 9, "karta"]
+    (tmp_path / "log.txt").write_text("\n".join(lines))
+    code, out, err = cli("score", run.path, "--model-file", FILE, "--data", "log.txt", "--json", "--out", "scores.csv")
+    assert code == 0, err
+    content = json.loads(out)
+    table = pd.read_csv(tmp_path / "scores.csv")
+    assert table.log_likelihood[1] == -np.inf
+    assert np.allclose(table.log_likelihood[[0, 2]], run.log_prob([lines[0], lines[2]]), atol=1e-4)
+    first = content["least_likely"][0]
+    assert (first["row"], first["because"]) == (1, "a text of 45 symbols, and the longest of training has 11")
+    assert run.score(lines).unlikely[0].row == 1
+    found = genzoo.evaluate(run, data=lines, metrics="bits-per-byte")
+    assert found.unknown == {1: "a text of 45 symbols, and the longest of training has 11"}
+    shorter = genzoo.evaluate(run, data=[lines[0], lines[2]], metrics="bits-per-byte")
+    assert found.scores["bits-per-byte"].value == pytest.approx(shorter.scores["bits-per-byte"].value)
+    with pytest.raises(DataError, match="longer ones have no probability"):
+        run.log_prob(lines)

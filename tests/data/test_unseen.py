@@ -64,7 +64,7 @@ def test_score_names_the_row_and_the_column(cli, model):
     )
     code, out, err = cli("score", "run", "--data", "new.csv", "--out", "scores.csv")
     assert code == 0, err
-    assert "look at: 1 row holds a level that no training row has" in out + err
+    assert "look at: 1 row holds a value that no training row has" in out + err
     assert "(row 0: color = red)" in out + err
     scores = pandas.read_csv("scores.csv")
     assert scores["unseen"].tolist()[0] == "color = red"
@@ -95,7 +95,7 @@ def test_the_row_of_a_comparison_names_it(cli):
     for one in report.rows:
         assert f"row {row}: color = red" in one.reasons["unseen"]
         assert one.ranked_by("test") is not None
-    assert "1 row holds a level" in cli("compare", "naive-bayes", "--data", "people.csv")[1]
+    assert "1 row holds a value" in cli("compare", "naive-bayes", "--data", "people.csv")[1]
 
 
 def test_folds_name_a_level_that_only_they_hold_out():
@@ -114,7 +114,7 @@ def test_rows_of_weight_zero_show_no_level(tmp_path):
 
 def test_many_rows_are_counted():
     text = about_unseen(dict.fromkeys(range(9), "color = red"))
-    assert text.startswith("9 rows hold a level")
+    assert text.startswith("9 rows hold a value")
     assert text.endswith("row 4: color = red; and 4 more)")
 
 
@@ -126,7 +126,7 @@ def test_a_category_that_the_model_does_not_know_scores_minus_infinity(cli):
     )
     code, out, err = cli("score", "run", "--data", "new.csv", "--threshold", 0.2, "--out", "scores.csv")
     assert code == 0, err
-    assert "2 rows hold a level that no training row has" in out + err
+    assert "2 rows hold a value that no training row has" in out + err
     scores = pandas.read_csv("scores.csv")
     assert np.isneginf(scores["log_likelihood"]).tolist() == [True, False, True, False]
     assert scores["unseen"].fillna("").tolist() == ["color = mauve", "", "shape = cube, color = red", ""]
@@ -143,9 +143,9 @@ def test_a_category_that_the_model_does_not_know_scores_minus_infinity(cli):
     assert evaluated.scores["log-likelihood"].value == pytest.approx(scores["log_likelihood"][[1, 3]].mean(), rel=1e-6)
     code, out, _ = cli("evaluate", "run", "--data", "new.csv", "--metric", "log-likelihood")
     assert code == 0
-    assert "2 rows hold a level that the model does not know, so they are impossible under it" in out
+    assert "2 rows hold a value that the model does not know, so they are impossible under it" in out
     assert "(row 0: color = mauve; row 2: shape = cube)" in out
     Path("new.csv").write_text("age,color,shape\n30,mauve,disk\n", encoding="utf-8")
     code, _, err = cli("evaluate", "run", "--data", "new.csv")
     assert code == 2
-    assert "no rows to evaluate on: 1 row holds a level that the model does not know" in err
+    assert "no rows to evaluate on: 1 row holds a value that the model does not know" in err

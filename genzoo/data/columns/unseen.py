@@ -49,7 +49,7 @@ def about_unseen(found: Mapping[int, str]) -> str:
     """Return a clause on the rows that `unseen_levels` found."""
     verb = "holds" if len(found) == 1 else "hold"
     return (
-        f"{counted(len(found), 'row')} {verb} a level that no training row has, so what the model says of it means "
+        f"{counted(len(found), 'row')} {verb} a value that no training row has, so what the model says of it means "
         f"little ({_listed(found)})"
     )
 
@@ -58,7 +58,7 @@ def about_unknown(found: Mapping[int, str]) -> str:
     """Return a clause on the rows of `Dataset.unknown`, which scores leave out."""
     one = len(found) == 1
     return (
-        f"{counted(len(found), 'row')} {'holds' if one else 'hold'} a level that the model does not know, so "
+        f"{counted(len(found), 'row')} {'holds' if one else 'hold'} a value that the model does not know, so "
         f"{'it is' if one else 'they are'} impossible under it, and no score counts {'it' if one else 'them'} "
         f"({_listed(found)})"
     )

@@ -166,7 +166,7 @@ def matching_data(data: AnyData, spec: DataSpec, registry: Registry, *, keep_unk
     """Return data that a call names, in the form that a model was trained on; see `open_matching`.
 
     Arguments:
-        keep_unknown: as for `match_table`; only tables can have such rows. Defaults to false.
+        keep_unknown: as for `match_table` and `match_dataset`. Defaults to false.
 
     Raises:
         ConfigError: a setting does not suit the data.
@@ -186,7 +186,7 @@ def matching_data(data: AnyData, spec: DataSpec, registry: Registry, *, keep_unk
             from genzoo.data.texts.column import matching_texts
 
             settings = with_window(settings, spec, texts=True)
-            return matching_texts("table", FrameSource(in_one_piece(source)), settings, spec)
+            return matching_texts("table", FrameSource(in_one_piece(source)), settings, spec, keep_unknown=keep_unknown)
         return match_table("table", FrameSource(in_one_piece(source)), settings, spec, keep_unknown=keep_unknown)
     if are_parts(source):
         return match_parts("parts", source, settings, spec)
@@ -196,4 +196,4 @@ def matching_data(data: AnyData, spec: DataSpec, registry: Registry, *, keep_unk
     dataset, _ = _named(source, SplitSettings())
     if dataset is None:
         raise ConfigError("There is no source of data. Give a path, a built-in name, an array or a table.")
-    return match_events(with_columns(as_stated(dataset, settings), settings), spec)
+    return match_events(with_columns(as_stated(dataset, settings), settings), spec, keep_unknown=keep_unknown)

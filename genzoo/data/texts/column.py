@@ -49,10 +49,15 @@ def text_dataset(name: str, source: TableSource, settings: DataSettings, split: 
     return _given(found, features, np.asarray(beside.events[:])[rows, : len(names)]) if names else found
 
 
-def matching_texts(name: str, source: TableSource, settings: DataSettings, spec: DataSpec) -> Dataset:
+def matching_texts(
+    name: str, source: TableSource, settings: DataSettings, spec: DataSpec, *, keep_unknown: bool = False
+) -> Dataset:
     """Return a column of a table as texts for a trained model, with the columns that it is conditional on.
 
     Rows without a text are empty texts, so that rows keep their numbers, and a note counts them.
+
+    Arguments:
+        keep_unknown: as for `match_dataset`. Defaults to false.
 
     Raises:
         ConfigError, DataError: as `read_column`; or as for `match_table`.
@@ -63,7 +68,7 @@ def matching_texts(name: str, source: TableSource, settings: DataSettings, spec:
         table = DataSpec((len(spec.condition),), "table", spec.condition, storage="float64")
         beside = match_table(name, source, _beside(settings, None), table)
         found = _given(found, spec.condition, np.asarray(beside.events[:])[rows])
-    return match_dataset(found, spec)
+    return match_dataset(found, spec, keep_unknown=keep_unknown)
 
 
 def _beside(settings: DataSettings, columns: tuple[str, ...] | None) -> DataSettings:

@@ -135,6 +135,13 @@ class Texts:
             )
         return Texts(self.codes, self.offsets, longest, self.end)
 
+    def beginnings(self, longest: int) -> tuple[Texts, Array]:
+        """Return the first `longest` symbols of each text, and the numbers of the texts that had more."""
+        lengths = self.lengths
+        places = np.arange(len(self.codes)) - np.repeat(self.offsets[:-1], lengths)
+        kept = offsets_of(np.minimum(lengths, longest))
+        return Texts(self.codes[places < longest], kept, longest, self.end), np.flatnonzero(lengths > longest)
+
     def as_array(self) -> Array:
         """Return the texts themselves, typed as the array that they can be used as."""
         return cast("Array", self)

@@ -71,17 +71,19 @@ class UnlikelyText:
         text: the text; bytes that are no valid UTF-8 are `�`.
         per_byte: minus its log-likelihood in nats, divided by its size; `None` if it has no likelihood.
         read: its symbols with their log-probabilities; `None` if the model does not know them.
+        unknown: why the model cannot take it whole; then `text` is its beginning. Defaults to none.
     """
 
     text: str
     per_byte: float | None
     read: ReadText | None
+    unknown: str = ""
 
     @property
     def because(self) -> str | None:
-        """Its most surprising characters, in words; `None` if the model does not know them."""
-        if self.read is None:
-            return None
+        """Its most surprising characters, or why the model cannot take it; `None` if the model knows neither."""
+        if self.unknown or self.read is None:
+            return self.unknown or None
         return "; ".join(one.describe() for one in standing_out(self.read)) or None
 
     def as_dict(self, *, each: bool = False) -> dict[str, Any]:
@@ -127,6 +129,6 @@ def unlikely_texts(units: DataUnits, dataset: Dataset, rows: Sequence[int], rate
     read: Sequence[ReadText | None] = read_texts(units, events) if known else [None] * len(rows)
     shown = decoded(chosen, units.data)
     return [
-        UnlikelyText(text, None if rates is None else float(rates[row]), one)
+        UnlikelyText(text, None if rates is None else float(rates[row]), one, dataset.unknown.get(row, ""))
         for text, row, one in zip(shown, rows, read, strict=True)
     ]
