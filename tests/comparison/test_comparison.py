@@ -427,7 +427,7 @@ def test_a_fit_at_no_proper_maximum_has_no_criteria():
         (2, "1..3"),
         pytest.param(3, "2..4", marks=pytest.mark.full),
         pytest.param(4, "1..6", marks=pytest.mark.full),
-        (5, "4..6"),
+        pytest.param(5, "4..6", marks=pytest.mark.full),
     ],
 )
 def test_bic_and_the_one_error_rule_find_the_number_of_gaussians(k, tried):

@@ -477,7 +477,7 @@ def test_a_run_with_an_unsaved_model_is_not_finished(tmp_path, monkeypatch):
     assert contents(genzoo.resume(tmp_path / "part")) == contents(whole)
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.full), 2])
 def test_a_killed_comparison_does_not_refit_finished_candidates(tmp_path, jobs):
     wanted = ["gaussian", "gmm:n_components=2..3,training.n_init=1"]
     whole = genzoo.compare(wanted, data="iris", out=tmp_path / "whole")

@@ -158,7 +158,7 @@ def test_weights_of_events_are_repetitions(name):
     [
         *(pytest.param(name, False, marks=() if name in QUICK else pytest.mark.full) for name in NAMES),
         ("EVI", True),
-        ("VVE", True),
+        pytest.param("VVE", True, marks=pytest.mark.full),
         pytest.param("VEE", True, marks=pytest.mark.full),
     ],
 )
