@@ -125,11 +125,12 @@ def explain_interruption(message: Callable[[], str]) -> Iterator[None]:
 
 _MEMORY = re.compile(
     r"(?:can't|cannot) allocate memory|out of memory|bad_alloc|bad allocation|could not create a (?:primitive|memory)"
-    r"|failed to map segment|can't start new thread|failed to launch worker thread|unable to mmap",
+    r"|failed to map segment|can't start new thread|failed to launch worker thread|unable to mmap"
+    r"|error return without exception set|without setting an exception",
     re.IGNORECASE,
 )
 """What libraries write if memory ran out and their error has no class of its own: torch, oneDNN, pyarrow, the loader
-of C."""
+of C. The last two are Python's own words for C code that failed and could not even allocate its error."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -21,6 +21,7 @@ SHORTAGES = [
     OSError(errno.ENOMEM, "Cannot allocate memory"),
     pa.ArrowException("Unknown error: Failed to launch worker thread: Resource temporarily unavailable"),
     ImportError("libx.so: failed to map segment from shared object"),
+    SystemError("error return without exception set"),
 ]
 
 
