@@ -1,7 +1,7 @@
 """Measure `diffusion`: digits, densities of the plane, and the time of samples of 28 x 28 pixels.
 
     digits   training with the defaults on digits, for each seed: CPU seconds, coverage, distances to the nearest
-             training digit as a share of what held-out digits have (medians), the accuracy of a classifier between
+             training digit, median, divided by the median for held-out digits, the accuracy of a classifier between
              samples and digits beside the accuracy for `dcgan`, and the kernel distance between draws of 10 and of 50
              steps, with its standard error
     toys     two moons and eight Gaussians, 5,000 training rows: mean log-density of 2,000 new rows in nats beside the

@@ -72,7 +72,7 @@ class Work:
     Arguments:
         seconds: CPU seconds of a training on Shakespeare.
         epochs: passes over the names.
-        rounds: repetitions of what is timed.
+        rounds: number of times that each function is timed.
         seed: of trainings and windows.
         options: settings of `gpt`, as for `genzoo train -o`.
         short: whether the figures mean nothing.

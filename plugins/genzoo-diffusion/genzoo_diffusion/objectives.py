@@ -1,4 +1,4 @@
-"""Objectives of `diffusion`: the squared error of what the network says at random times.
+"""Objectives of `diffusion`: the squared error of the network's prediction at random times.
 
     velocity    the error of F of `genzoo_diffusion.path`: of the velocity, in units that make all times count alike
     denoise     the error of the event, for which noisy times count most

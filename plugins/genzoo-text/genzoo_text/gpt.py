@@ -97,7 +97,7 @@ class GPT(Generator, Likelihood, Autoregressive, Encoder):
         return collect_symbols(drawn, prompt, end=self._end, longest=self._longest).to(weight.dtype)
 
     def encode(self, x: Tensor, *, condition: Tensor | None = None) -> Tensor:
-        """Return the mean of what is known at the places of each text, from its start to its end, `(N, width)`."""
+        """Return the mean of the last layer over the start and all symbols of each text, `(N, width)`."""
         codes = x.long()
         self._check(condition)
         hidden = self.network(self._shifted(codes), condition)  # (N, L + 1, width)

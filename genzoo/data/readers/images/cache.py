@@ -35,7 +35,7 @@ from genzoo.storage.atomic import atomic_write
 from genzoo.typing import Array
 
 _FORMAT = 1
-"""Version of what is kept and of how images are decoded; raise it when either changes."""
+"""Version of the files and of the decoding. Raise it when either changes."""
 
 
 _LEAST_FILES = 256
