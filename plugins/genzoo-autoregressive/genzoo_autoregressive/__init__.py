@@ -1,0 +1,1 @@
+"""Autoregressive models for genzoo: each value given the ones before it."""
