@@ -51,3 +51,22 @@ class Extractor(ABC):
 
         Infinite and NaN values must stay in the features; metrics count them.
         """
+
+
+class Standardizer:
+    """Shifts and scales columns so that real events have a mean of 0 and a standard deviation of 1.
+
+    Constant columns are only shifted.
+
+    Arguments:
+        real: features of the real events, `(N, F)`.
+    """
+
+    def __init__(self, real: Features) -> None:
+        deviation = real.std(axis=0)
+        self._shift, self._scale = real.mean(axis=0), np.where(deviation > 0, deviation, 1.0)
+
+    def __call__(self, features: Features) -> Features:
+        """Return `features (N, F)`, shifted and scaled."""
+        scaled: Features = (features - self._shift) / self._scale
+        return scaled

@@ -18,7 +18,7 @@ import numpy as np
 
 from genzoo.data.texts.flat import Texts
 from genzoo.data.texts.symbols import as_texts, of_bytes
-from genzoo.features.extractor import Extractor, Features, Material
+from genzoo.features.extractor import Extractor, Features, Material, Standardizer
 from genzoo.spec.events import DataSpec
 from genzoo.typing import Array
 
@@ -45,13 +45,10 @@ class NgramExtractor(Extractor):
 
     def __init__(self, data: DataSpec, real: Array) -> None:
         self._data = data
-        counted = self._counts(real)
-        self._shift, deviation = counted.mean(axis=0), counted.std(axis=0)
-        self._scale = np.where(deviation > 0, deviation, 1.0)
+        self._standardized = Standardizer(self._counts(real))
 
     def __call__(self, events: Array) -> Features:
-        features: Features = (self._counts(events) - self._shift) / self._scale
-        return features
+        return self._standardized(self._counts(events))
 
     def _counts(self, events: Array) -> Features:
         """Return the length of each text and the sums of its n-grams in each column, `(N, F)`."""

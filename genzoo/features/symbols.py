@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from genzoo.data.texts.flat import lengths_of
-from genzoo.features.extractor import Extractor, Features, Material
+from genzoo.features.extractor import Extractor, Features, Material, Standardizer
 from genzoo.typing import Array
 
 _MOST = 256
@@ -28,13 +28,10 @@ class SymbolExtractor(Extractor):
         self._end = end
         found, counts = np.unique(np.concatenate([ids for _, ids in self._grams(real)]), return_counts=True)
         self._known = np.sort(found[np.argsort(-counts, kind="stable")[:_MOST]])
-        counted = self._counts(real)
-        self._shift, deviation = counted.mean(axis=0), counted.std(axis=0)
-        self._scale = np.where(deviation > 0, deviation, 1.0)
+        self._standardized = Standardizer(self._counts(real))
 
     def __call__(self, events: Array) -> Features:
-        features: Features = (self._counts(events) - self._shift) / self._scale
-        return features
+        return self._standardized(self._counts(events))
 
     def _counts(self, events: Array) -> Features:
         found = np.zeros((len(events), len(self._known) + 1))
