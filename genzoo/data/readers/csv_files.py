@@ -233,54 +233,61 @@ class CsvSource(TableSource):
             raise DataError(f"{self.shown} cannot be read as a table: {error}.") from error
 
     def _read_whole(self, text: TextInput | bytes, columns: Sequence[str], types: Mapping[str, Any]) -> pa.Table:
-        dialect, raw = self._dialect, isinstance(text, TextInput)
-        names = list(map(str, range(len(dialect.names))))
+        names = list(map(str, range(len(self._dialect.names))))
         chosen = [names[self._places[name]] for name in columns]
-        void = [names[place] for place in sorted(dialect.void)]
+        void = [names[place] for place in sorted(self._dialect.void)]
         common, _ = marks_of(self._settings, self.names)
-        quoted = not isinstance(text, TextInput) or text.may_hold(dialect.quote)  # pyarrow reads unquoted text faster
         convert = arrow_csv.ConvertOptions(
             include_columns=[*chosen, *void],
             column_types={place: types[name] for place, name in zip(chosen, columns, strict=True) if name in types},
             null_values=[""] if list(columns) == [self._settings.text] else [*MISSING, *common],
             strings_can_be_null=True,
-            decimal_point=dialect.decimal,
+            decimal_point=self._dialect.decimal,
         )
-        while True:
-            try:
-                table = arrow_csv.read_csv(
-                    text.arrow() if isinstance(text, TextInput) else pa.BufferReader(text),
-                    read_options=arrow_csv.ReadOptions(
-                        column_names=names,
-                        skip_rows=dialect.skipped if raw else 0,
-                        skip_rows_after_names=dialect.head if raw else 0,
-                        block_size=self._text.size,
-                        encoding=self._text.encoding.removesuffix("-sig") if raw else "utf-8",
-                    ),
-                    parse_options=arrow_csv.ParseOptions(
-                        delimiter=dialect.separator if raw else ",",
-                        quote_char=dialect.quote if raw else '"',
-                        newlines_in_values=quoted,
-                        invalid_row_handler=self._skip_comment,
-                    ),
-                    convert_options=convert,
-                )
-            except UnicodeDecodeError as error:
-                self._text.fall_back(error)
-                continue
-            except pa.ArrowInvalid as error:
-                if "invalid UTF8" not in str(error):
-                    raise
-                self._text.fall_back("a text column holds other bytes")
-                continue
-            except OSError as error:
-                pass_out_of_memory(error)
-                raise DataError(f"{self.shown} cannot be read: {error}.") from error
-            if not any(pa.types.is_binary(column.type) for column in table.columns):
-                break
-            self._text.fall_back("a text column holds other bytes")
+        while (table := self._parsed(text, names, convert)) is None:
+            pass  # again, in another encoding
         if any(column.null_count < len(column) for column in table.columns[len(columns) :]):
             raise DataError(f"{self.shown} has a value in a column without a name that is empty above. Name it.")
+        return table
+
+    def _parsed(
+        self, text: TextInput | bytes, names: Sequence[str], convert: arrow_csv.ConvertOptions
+    ) -> pa.Table | None:
+        """Return the table; `None` if the text is not in this encoding, after a change to the next one."""
+        dialect, raw = self._dialect, isinstance(text, TextInput)
+        quoted = not isinstance(text, TextInput) or text.may_hold(dialect.quote)  # pyarrow reads unquoted text faster
+        try:
+            table = arrow_csv.read_csv(
+                text.arrow() if isinstance(text, TextInput) else pa.BufferReader(text),
+                read_options=arrow_csv.ReadOptions(
+                    column_names=names,
+                    skip_rows=dialect.skipped if raw else 0,
+                    skip_rows_after_names=dialect.head if raw else 0,
+                    block_size=self._text.size,
+                    encoding=self._text.encoding.removesuffix("-sig") if raw else "utf-8",
+                ),
+                parse_options=arrow_csv.ParseOptions(
+                    delimiter=dialect.separator if raw else ",",
+                    quote_char=dialect.quote if raw else '"',
+                    newlines_in_values=quoted,
+                    invalid_row_handler=self._skip_comment,
+                ),
+                convert_options=convert,
+            )
+        except UnicodeDecodeError as error:
+            self._text.fall_back(error)
+            return None
+        except pa.ArrowInvalid as error:
+            if "invalid UTF8" not in str(error):
+                raise
+            self._text.fall_back("a text column holds other bytes")
+            return None
+        except OSError as error:
+            pass_out_of_memory(error)
+            raise DataError(f"{self.shown} cannot be read: {error}.") from error
+        if any(pa.types.is_binary(column.type) for column in table.columns):
+            self._text.fall_back("a text column holds other bytes")
+            return None
         return table
 
     def _skip_comment(self, row: Any) -> str:
