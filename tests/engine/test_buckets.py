@@ -93,7 +93,9 @@ def test_no_other_widths_pad_less(monkeypatch, seed, step):
     def symbols(buckets):
         return step * sum(buckets.widths_of(buckets.grouped(np.arange(40), step, rng), step))
 
-    ends = [(*inner, room.max()) for count in (0, 1, 2) for inner in itertools.combinations(np.unique(room)[:-1], count)]
+    ends = [
+        (*inner, room.max()) for count in (0, 1, 2) for inner in itertools.combinations(np.unique(room)[:-1], count)
+    ]
     others = [Buckets(np.array(widths), np.searchsorted(widths, room)) for widths in ends]
     assert symbols(Buckets.of(texts, np.arange(40), step)) == min(map(symbols, others))
 

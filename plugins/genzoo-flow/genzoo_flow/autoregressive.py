@@ -102,7 +102,7 @@ class Conditionals(nn.Module):
         return self.fill(torch.zeros_like(noise), torch.zeros_like(noise, dtype=torch.bool), condition, noise)[0]
 
     def _given_before(self, z: Tensor, known: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Return the noise of each column of `z (N, D)` given the known ones before it, and the log-slopes, `(N, D)`."""
+        """Return the noise of columns `z (N, D)`, each given the known ones before, and log-slopes, `(N, D)`."""
         z = widened(z, self.training)
         found, some = [], max(1, _NUMBERS // max(1, 2 * z.numel()))
         for start in range(0, self._size, some):
