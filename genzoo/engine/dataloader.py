@@ -256,7 +256,7 @@ def make_loader(
     """Return the fastest loader for the data and the device: resident if the rows fit, else streaming."""
     # The order of rows must not depend on the loader: the same run gives the same bits, however much memory is free.
     texts = isinstance(dataset.events, Texts)
-    buckets = Buckets.of(dataset.events, rows) if isinstance(dataset.events, Texts) else None
+    buckets = Buckets.of(dataset.events, rows, events_per_step) if isinstance(dataset.events, Texts) else None
     block = BLOCK // 16 if is_on_disk(dataset.events) else 1
     window = dataset.spec.event_shape[0] if isinstance(dataset.events, Windows) else 1
     order = Sampler(rows, events_per_step, seed, block, share, buckets, window)

@@ -24,6 +24,9 @@ from genzoo.plugins.registry import blame
 from genzoo.runtime.device import Runtime
 from genzoo.wording import argument
 
+MOST_SYMBOLS = 2**16
+"""Symbols of texts that a step computes at a time, with padding, if the mean over parts of a batch is the same loss."""
+
 
 class GradientEngine:
     """Gradient training of one model under one objective.
@@ -144,7 +147,7 @@ class GradientEngine:
         With gradient accumulation, all parts yield a loss before its group is stepped, so each yield is one update by
         the whole batch.
         """
-        parts = batch.chunk(self._training.grad_accumulation)
+        parts = batch.chunk(self._parts(batch))
         with blame("The objective"):
             streams = [self.objective.losses(self.model, part, self.progress) for part in parts]
         for stream in streams:
@@ -165,6 +168,20 @@ class GradientEngine:
                 names = list(losses)
             for name in names:
                 self._groups[name].step(factor)
+
+    def _parts(self, batch: Batch) -> int:
+        """Return in how many equal parts to compute a batch: in more than the settings say if its texts are long.
+
+        The number depends on the shape of the batch only, never on free memory, so a resumed run repeats it. Several
+        processes share noise by the size of their parts, which must not change.
+        """
+        asked, count, objective = self._training.grad_accumulation, len(batch), self.objective
+        adds_up = objective.likelihood_losses and objective.least_events == objective.batches_per_step == 1
+        x = None if batch.length is None else batch.x
+        if not (isinstance(x, Tensor) and adds_up and self._processes.count == 1):
+            return asked
+        least = max(asked, -(-x.numel() // MOST_SYMBOLS))
+        return next((parts for parts in range(asked, count, asked) if parts >= least and not count % parts), count)
 
     def _backward(self, losses: Mapping[str, Tensor], parts: int, kept: dict[str, list[Tensor]]) -> None:
         if not isinstance(losses, Mapping):

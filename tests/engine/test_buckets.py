@@ -81,6 +81,33 @@ def test_equal_lengths_need_one_width():
     assert Buckets.of(dataset.events, np.arange(3)).widths.tolist() == [2]
 
 
+@pytest.mark.parametrize("step", [1, 4])
+@pytest.mark.parametrize("seed", range(4))
+def test_no_other_widths_pad_less(monkeypatch, seed, step):
+    monkeypatch.setattr("genzoo.engine.buckets.MOST_WIDTHS", 3)
+    rng = np.random.default_rng(seed)
+    lengths = rng.geometric(0.15, 40)
+    texts = listed(["x" * int(length) for length in lengths]).events
+    room = np.minimum(lengths + 1, lengths.max())
+
+    def symbols(buckets):
+        return step * sum(buckets.widths_of(buckets.grouped(np.arange(40), step, rng), step))
+
+    ends = [
+        (*inner, room.max()) for count in (0, 1, 2) for inner in itertools.combinations(np.unique(room)[:-1], count)
+    ]
+    others = [Buckets(np.array(widths), np.searchsorted(widths, room)) for widths in ends]
+    assert symbols(Buckets.of(texts, np.arange(40), step)) == min(map(symbols, others))
+
+
+def test_a_few_long_texts_do_not_pad_the_others():
+    lengths = np.append(np.random.default_rng(0).integers(1, 2000, 3000), 16_000)
+    texts = listed(["x" * int(length) for length in lengths]).events
+    buckets = Buckets.of(texts, np.arange(3001), 1)
+    assert len(buckets.widths) == MOST_WIDTHS
+    assert buckets.widths[buckets.needed].sum() < 1.2 * lengths.sum()
+
+
 def test_lengths_are_divided_among_parts_of_a_batch():
     batch = Batch(torch.zeros(4, 3), length=torch.arange(4))
     assert [part.length.tolist() for part in batch.chunk(2)] == [[0, 1], [2, 3]]

@@ -1,6 +1,7 @@
 """The engine beside loops written out by hand, in float64 where a tolerance means something."""
 
 import copy
+import dataclasses
 import itertools
 import math
 
@@ -153,6 +154,24 @@ def test_a_batch_computed_in_parts_gives_the_same_update():
     assert torch.allclose(whole.trained.mean, parts.trained.mean, rtol=1e-12)
     assert whole.trained.calls == 10
     assert parts.trained.calls == 50
+
+
+class Likely(NegativeLogLikelihood):
+    likelihood_losses = ("generator",)
+
+
+@pytest.mark.parametrize(
+    ("objective", "rows", "asked", "parts"),
+    [(Likely, 15, 1, 5), (Likely, 20, 4, 20), (NegativeLogLikelihood, 15, 1, 1)],
+)
+def test_long_texts_are_computed_in_parts_with_the_same_update(monkeypatch, objective, rows, asked, parts):
+    monkeypatch.setattr("genzoo.engine.gradient.MOST_SYMBOLS", 8)  # of 30 or 40
+    batch = genzoo.Batch(torch.from_numpy(ROWS[:rows]))
+    whole, engine = toy_engine(objective()), toy_engine(objective(), grad_accumulation=asked)
+    whole.update(batch, 1, 0.0)
+    engine.update(dataclasses.replace(batch, length=torch.full((rows,), 2)), 1, 0.0)
+    assert engine.trained.calls == parts
+    assert torch.allclose(whole.trained.mean, engine.trained.mean, rtol=1e-12)
 
 
 def test_parts_of_an_adversarial_batch_see_the_same_discriminator():

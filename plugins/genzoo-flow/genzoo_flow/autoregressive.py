@@ -44,17 +44,19 @@ class Conditionals(nn.Module):
         self._numbers = spline_size(config.bins) + 2
         self.network = Network(2 * size + given, size * self._numbers, config.widths, config.dropout)
 
+    def forward(self, z: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Map events `z (N, D)` to noise; return it with the log-determinants, `(N,)`.
+
+        Both have the type of the computation, because `sample` would stretch what rounding takes from noise.
+        """
+        noise, logs = self._given_before(z, torch.ones_like(z, dtype=torch.bool), condition)
+        return noise, logs.sum(1)
+
     def log_prob(self, z: Tensor, condition: Tensor | None = None, missing: Tensor | None = None) -> Tensor:
         """Return the log-density of the known values of `z (N, D)`, each given the known ones before it, `(N,)`."""
-        known, given = torch.ones_like(z, dtype=torch.bool) if missing is None else ~missing, z
-        z = widened(z, self.training)
-        total, some = z.new_zeros(len(z)), max(1, _NUMBERS // max(1, 2 * z.numel()))
-        for start in range(0, self._size, some):
-            places = torch.arange(start, min(start + some, self._size), device=z.device)
-            before = torch.arange(self._size, device=z.device) < places[:, None]  # (P, D)
-            raw = self._raw(z[:, None], before & known[:, None], condition, places)
-            total = total + (_log_prob(z[:, places], raw, self._bins) * known[:, places]).sum(1)
-        return total.to(given.dtype)
+        known = torch.ones_like(z, dtype=torch.bool) if missing is None else ~missing
+        noise, logs = self._given_before(z, known, condition)
+        return (_log_density(noise, logs) * known).sum(1).to(z.dtype)
 
     def estimate(self, z: Tensor, condition: Tensor | None = None, missing: Tensor | None = None) -> Tensor:
         """Return the log-density of the known values of `z (N, D)` in random orders, from a random part of it, `(N,)`.
@@ -67,7 +69,7 @@ class Conditionals(nn.Module):
         shown = (torch.rand_like(z[:, :1]) * count).floor()
         seen = known & (rank < shown)
         raw = self.network(self._inputs(z, seen, condition)).unflatten(1, (self._size, self._numbers))
-        logs = _log_prob(z, raw, self._bins) * (known & ~seen)
+        logs = _log_density(*_noise(z, raw, self._bins)) * (known & ~seen)
         return logs.sum(1) * (count / (count - shown).clamp_min(1)).squeeze(1)
 
     def fill(self, z: Tensor, known: Tensor, condition: Tensor | None, noise: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,7 +89,7 @@ class Conditionals(nn.Module):
             raw = self._raw(z[:, None], known[:, None], condition, column)
             middle, scale, splines = _parts(raw, self._bins)
             drawn = inverse(noise[:, column], splines) * scale.exp() + middle
-            logs = _log_prob(drawn, raw, self._bins).squeeze(1)
+            logs = _log_density(*_noise(drawn, raw, self._bins)).squeeze(1)
             new = ~known[:, place]
             total = total + torch.where(new, logs, 0.0)
             here = torch.arange(self._size, device=z.device) == place
@@ -96,8 +98,20 @@ class Conditionals(nn.Module):
         return z.to(own), total.to(own)
 
     def sample(self, noise: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Return the events of standard normal `noise (N, D)`."""
+        """Return the events of standard normal `noise (N, D)`, in the type of the noise."""
         return self.fill(torch.zeros_like(noise), torch.zeros_like(noise, dtype=torch.bool), condition, noise)[0]
+
+    def _given_before(self, z: Tensor, known: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return the noise of columns `z (N, D)`, each given the known ones before, and log-slopes, `(N, D)`."""
+        z = widened(z, self.training)
+        found, some = [], max(1, _NUMBERS // max(1, 2 * z.numel()))
+        for start in range(0, self._size, some):
+            places = torch.arange(start, min(start + some, self._size), device=z.device)
+            before = torch.arange(self._size, device=z.device) < places[:, None]  # (P, D)
+            raw = self._raw(z[:, None], before & known[:, None], condition, places)
+            found.append(_noise(z[:, places], raw, self._bins))
+        noise, logs = zip(*found, strict=True)
+        return torch.cat(noise, 1), torch.cat(logs, 1)
 
     def _inputs(self, z: Tensor, seen: Tensor, condition: Tensor | None) -> Tensor:
         """Return what the network sees of `z (..., D)`."""
@@ -123,8 +137,13 @@ def _parts(raw: Tensor, bins: int) -> tuple[Tensor, Tensor, Splines]:
     return raw[..., 0], _WIDEST * torch.tanh(raw[..., 1] / _WIDEST), splines_of(raw[..., 2:], bins)
 
 
-def _log_prob(z: Tensor, raw: Tensor, bins: int) -> Tensor:
-    """Return the log-densities of numbers `z (...)` under conditionals with numbers `raw (..., 3 K + 1)`, `(...)`."""
+def _noise(z: Tensor, raw: Tensor, bins: int) -> tuple[Tensor, Tensor]:
+    """Return the noise that conditionals with numbers `raw (..., 3 K + 1)` make `z (...)` of, and its log-slopes."""
     middle, scale, splines = _parts(raw, bins)
     noise, logs = forward((z - middle) * (-scale).exp(), splines)
-    return logs - scale - 0.5 * noise.square() - LOG_NORMALIZER
+    return noise, logs - scale
+
+
+def _log_density(noise: Tensor, logs: Tensor) -> Tensor:
+    """Return the log-densities of numbers by their noise and log-slopes, `(...)` each."""
+    return logs - 0.5 * noise.square() - LOG_NORMALIZER

@@ -119,16 +119,19 @@ class Couplings(nn.Module):
         self.couplings = nn.ModuleList(Coupling(size, given, config) for _ in range(config.layers))
 
     def forward(self, z: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Map events `z (N, D)` to noise; return it with the log-determinants, `(N,)`."""
+        """Map events `z (N, D)` to noise; return it with the log-determinants, `(N,)`.
+
+        Both have the type of the computation, because `inverse` would stretch what rounding takes from noise.
+        """
         wide = widened(z, self.training)
         total = wide.new_zeros(len(z))
         for coupling, rotation in zip(self.couplings, self.rotations(wide.dtype), strict=True):
             wide, logs = coupling(wide @ rotation, condition)
             total = total + logs
-        return wide.to(z.dtype), total.to(z.dtype)
+        return wide, total
 
     def inverse(self, noise: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Return the events that `forward` maps to `noise (N, D)`."""
+        """Return the events that `forward` maps to `noise (N, D)`, in the type of the noise."""
         wide = widened(noise, self.training)
         for coupling, rotation in zip(reversed(self.couplings), self.rotations(wide.dtype).flip(0), strict=True):
             assert isinstance(coupling, Coupling)
@@ -139,7 +142,7 @@ class Couplings(nn.Module):
         """Return the log-density of `z (N, D)`, `(N,)`."""
         noise, logs = self(z, condition)
         found: Tensor = logs - 0.5 * noise.square().sum(-1) - LOG_NORMALIZER * self._size
-        return found
+        return found.to(z.dtype)
 
     def sample(self, noise: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return the events of standard normal `noise (N, D)`."""

@@ -56,7 +56,7 @@ def test_splines_agree_with_zuko():
 
 def largest_error(flow, x):
     with torch.no_grad():
-        return (flow.inverse(flow(x)[0]) - x).abs().max()
+        return (flow.sample(flow(x)[0]) - x).abs().max()
 
 
 @pytest.mark.parametrize("size", [1, 2, 7])
@@ -73,10 +73,37 @@ def test_each_strongly_perturbed_coupling_inverts(size):
             x = y
 
 
-def test_a_trained_model_inverts_in_single_precision(tmp_path):
+def test_a_trained_model_inverts_with_weights_in_single_precision(tmp_path):
     model = genzoo.train("flow", "iris", out=tmp_path / "run", device="cpu", precision="fp32").load()
     x = torch.from_numpy(load_iris().data)
     assert largest_error(model.generator.couplings.eval(), model.transform(x).float()) <= 1e-5
+
+
+@pytest.mark.parametrize("kind", [Couplings, Conditionals])
+def test_noise_keeps_what_the_inverse_stretches_a_thousandfold(kind):
+    torch.manual_seed(0)
+    flow = kind(3, 0, FlowOptions(dropout=0.0, widths=(16, 16), layers=2)).eval()
+    for parameter in flow.parameters():
+        parameter.data += 0.3 * torch.randn_like(parameter)
+    x = torch.randn(500, 3)
+    with torch.no_grad():
+        noise, logs = flow(x)
+        assert noise.dtype == logs.dtype == torch.float64
+        assert (flow.sample(noise) - x).abs().max() <= 1e-9
+        assert (flow.sample(noise.float()) - x).abs().max() > 1e-5
+
+
+def test_log_determinants_of_conditionals_agree_with_jacobians():
+    torch.manual_seed(0)
+    flow = Conditionals(3, 0, FlowOptions(dropout=0.0, widths=(8,))).double()
+    for parameter in flow.parameters():
+        parameter.data += 0.3 * torch.randn_like(parameter)
+    x = torch.randn(20, 3, dtype=torch.float64)
+    noise, logs = flow(x)
+    jacobians = torch.func.vmap(torch.func.jacrev(lambda row: flow(row[None])[0][0]))(x)
+    assert torch.allclose(jacobians.det().abs().log(), logs, atol=1e-8)
+    normal = torch.distributions.Normal(0.0, 1.0)
+    assert torch.allclose(flow.log_prob(x), normal.log_prob(noise).sum(1) + logs, atol=1e-12)
 
 
 def test_transposes_of_rotations_are_their_inverses_in_double_precision():
