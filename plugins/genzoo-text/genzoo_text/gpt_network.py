@@ -7,21 +7,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genzoo import full_precision
+from genzoo_text.gpt_gradients import Turns, attention_parts, computes_by_hand, normalized, squared_relu
 
 _BASE = 10_000.0
 """Ratio of the longest wavelength of the rotations to the shortest, about."""
 
 _START = 0.02
 """Standard deviation of the weights of embeddings at the start."""
-
-
-_TINY = 1e-7
-"""What keeps the norm of nothing from dividing by 0. torch's own choice is large in bfloat16."""
-
-
-def normalized(x: Tensor) -> Tensor:
-    """Return vectors `(..., D)` with a mean square of 1."""
-    return F.rms_norm(x, x.shape[-1:], eps=_TINY)
 
 
 def rotations(first: int, count: int, size: int, like: Tensor) -> tuple[Tensor, Tensor]:
@@ -35,13 +27,6 @@ def rotations(first: int, count: int, size: int, like: Tensor) -> tuple[Tensor, 
     places = torch.arange(first, first + count, device=like.device, dtype=torch.float32)
     angles = places[:, None] * _BASE ** (-2 * pairs / size)
     return angles.cos().to(like.dtype), angles.sin().to(like.dtype)
-
-
-def rotated(x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
-    """Rotate each place of `x (n, heads, L, size)` by its angles."""
-    cosine, sine = turns
-    one, two = x.chunk(2, dim=3)
-    return torch.cat([one * cosine - two * sine, two * cosine + one * sine], dim=3)
 
 
 class Cache:
@@ -84,7 +69,7 @@ class CausalLayer(nn.Module):
         for last in (self.mix, self.narrow):
             nn.init.zeros_(last.weight)
 
-    def forward(self, x: Tensor, turns: tuple[Tensor, Tensor], cache: Cache | None = None, number: int = 0) -> Tensor:
+    def forward(self, x: Tensor, turns: Turns, cache: Cache | None = None, number: int = 0) -> Tensor:
         """Return `x (n, L, D)` with what the layer adds.
 
         Arguments:
@@ -93,12 +78,12 @@ class CausalLayer(nn.Module):
             number: number of the layer in the cache.
         """
         x = x + self._dropped(self._attention(normalized(x), turns, cache, number))
-        return x + self._dropped(self.narrow(_squared(self.widen(normalized(x)).relu())))
+        return x + self._dropped(self.narrow(squared_relu(self.widen(normalized(x)))))
 
-    def _attention(self, x: Tensor, turns: tuple[Tensor, Tensor], cache: Cache | None, number: int) -> Tensor:
-        shape = (*x.shape[:2], self._heads, -1)
-        query, key, value = (part(x).view(shape).transpose(1, 2) for part in (self.query, self.key, self.value))
-        query, key = (rotated(normalized(part), turns).to(value.dtype) for part in (query, key))
+    def _attention(self, x: Tensor, turns: Turns, cache: Cache | None, number: int) -> Tensor:
+        weights = torch.cat([self.query.weight, self.key.weight, self.value.weight])  # one product instead of three
+        together = F.linear(x, weights).view(*x.shape[:2], 3, self._heads, -1)
+        query, key, value = (part.transpose(1, 2) for part in attention_parts(together, turns))
         if cache is not None:
             key, value = cache.put(number, key, value)
         mixed: Tensor = self.mix(_attended(query, key, value).transpose(1, 2).flatten(2))
@@ -106,10 +91,6 @@ class CausalLayer(nn.Module):
 
     def _dropped(self, x: Tensor) -> Tensor:
         return F.dropout(x, self._dropout, self.training) if self._dropout else x
-
-
-def _squared(x: Tensor) -> Tensor:
-    return x * x  # `square` computes in single precision under autocast, and its gradient takes a power
 
 
 def _attended(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -157,7 +138,8 @@ class Transformer(nn.Module):
             x = x + self.condition(condition)[:, None]
         if not x.is_meta and torch.is_autocast_enabled(x.device.type):
             x = x.to(torch.get_autocast_dtype(x.device.type))  # halves the memory that is moved between layers
-        turns = rotations(0 if cache is None else cache.length, codes.shape[1], self._size, x)
+        wide = x.to(torch.promote_types(x.dtype, torch.float32)) if computes_by_hand(x) else x
+        turns = rotations(0 if cache is None else cache.length, codes.shape[1], self._size, wide)
         for number, layer in enumerate(self.layers):
             x = layer(x, turns, cache, number)
         if cache is not None:
