@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from genzoo import full_precision
 from genzoo_text.gpt_gradients import Turns, attention_parts, computes_by_hand, normalized, squared_relu
+from genzoo_text.gpt_pieces import Pieces
 
 _BASE = 10_000.0
 """Ratio of the longest wavelength of the rotations to the shortest, about."""
@@ -34,11 +35,17 @@ class Cache:
 
     Arguments:
         keys, values: of all layers, `(layers, n, heads, places, size)`.
+        past: the last symbols, `(n, reach)`.
     """
 
-    def __init__(self, keys: Tensor, values: Tensor) -> None:
-        self.keys, self.values = keys, values
+    def __init__(self, keys: Tensor, values: Tensor, past: Tensor) -> None:
+        self.keys, self.values, self.past = keys, values, past
         self.length = 0
+
+    def extend(self, codes: Tensor) -> None:
+        """Note that the symbols `(n, L)` have been put."""
+        self.past = torch.cat([self.past, codes], 1)[:, codes.shape[1] :]
+        self.length += codes.shape[1]
 
     def put(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Store new places `(n, heads, L, size)` of a layer over the oldest, and return all that are known."""
@@ -110,16 +117,29 @@ class Transformer(nn.Module):
     Arguments:
         symbols: number of symbols, with the end.
         given: size of a condition, 0 for none.
-        layers, heads, width, dropout: see `GPTOptions`.
+        layers, heads, width, dropout, before, pieces, piece_rows: see `GPTOptions`.
 
     References:
         "Attention Is All You Need" (Vaswani and others, 2017); "RoFormer: Enhanced Transformer with Rotary Position
         Embedding" (Su and others, 2021); "Query-Key Normalization for Transformers" (Henry and others, 2020).
     """
 
-    def __init__(self, symbols: int, given: int, *, layers: int, heads: int, width: int, dropout: float) -> None:
+    def __init__(
+        self,
+        symbols: int,
+        given: int,
+        *,
+        layers: int,
+        heads: int,
+        width: int,
+        dropout: float,
+        before: int = 0,
+        pieces: int = 1,
+        piece_rows: int = 1,
+    ) -> None:
         super().__init__()
         self.symbols = nn.Embedding(symbols, width)
+        self.pieces = Pieces(symbols, width, before=before, longest=pieces, rows=piece_rows)
         self.condition = nn.Linear(given, width, bias=False) if given else None
         self.layers = nn.ModuleList(CausalLayer(width, heads, dropout) for _ in range(layers))
         self._size = width // heads
@@ -133,7 +153,7 @@ class Transformer(nn.Module):
             condition: what the texts are given, `(n, C)`.
             cache: the places before, which these extend. Defaults to `None`: there are none.
         """
-        x = normalized(self.symbols(codes))
+        x = normalized(self._known(codes, cache))
         if self.condition is not None:
             x = x + self.condition(condition)[:, None]
         if not x.is_meta and torch.is_autocast_enabled(x.device.type):
@@ -143,8 +163,19 @@ class Transformer(nn.Module):
         for number, layer in enumerate(self.layers):
             x = layer(x, turns, cache, number)
         if cache is not None:
-            cache.length += codes.shape[1]
+            cache.extend(codes)
         return normalized(x)
+
+    def _known(self, codes: Tensor, cache: Cache | None) -> Tensor:
+        """Return what the symbols of each place and the few before it say, `(n, L, D)`."""
+        past = self._start(len(codes), codes) if cache is None else cache.past
+        own: Tensor = self.symbols(codes)
+        added = self.pieces(codes, past)
+        return own if added is None else own + added
+
+    def _start(self, n: int, like: Tensor) -> Tensor:
+        """Return what stands before the first symbol of texts: the end, `(n, reach)`."""
+        return like.new_full((n, self.pieces.reach), self.symbols.num_embeddings - 1, dtype=torch.int64)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Return the logits of all symbols after `hidden (..., D)`, `(..., symbols)`."""
@@ -154,4 +185,4 @@ class Transformer(nn.Module):
         """Return an empty cache for `n` texts of `places` places."""
         weight = self.symbols.weight
         shape = (len(self.layers), n, weight.shape[1] // self._size, places, self._size)
-        return Cache(weight.new_zeros(shape), weight.new_zeros(shape))
+        return Cache(weight.new_zeros(shape), weight.new_zeros(shape), self._start(n, weight))
