@@ -29,7 +29,9 @@ class LargeGPT(GradientRow):
     model: str = "gpt"
     shape: tuple[int, int, int] = (1, 1, _LONGEST)
     rows: int = 8192
-    settings: dict[str, Any] = field(default_factory=lambda: {"layers": 12, "heads": 12, "width": 768})
+    settings: dict[str, Any] = field(
+        default_factory=lambda: {"layers": 12, "heads": 12, "width": 768, "before": 0, "pieces": 1}
+    )
 
     unit = "tokens/s"
 
