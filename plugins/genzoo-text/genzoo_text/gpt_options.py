@@ -20,7 +20,7 @@ class GPTOptions(TokenOptions):
         3, ge=0, le=64, description="symbols before each place that it knows by tables, besides by attention"
     )
     pieces: int = Field(
-        5, ge=1, le=16, description="length of the longest pieces of symbols that have rows in a table; 1 for none"
+        1, ge=1, le=16, description="length of the longest pieces of symbols that have rows in a table; 1 for none"
     )
     piece_rows: int = Field(
         16_384, ge=1, le=2**24, description="largest number of rows of a table of pieces; if there are more, they share"
