@@ -29,9 +29,7 @@ class LargeGPT(GradientRow):
     model: str = "gpt"
     shape: tuple[int, int, int] = (1, 1, _LONGEST)
     rows: int = 8192
-    settings: dict[str, Any] = field(
-        default_factory=lambda: {"layers": 12, "heads": 12, "width": 768, "before": 0, "pieces": 1}
-    )
+    settings: dict[str, Any] = field(default_factory=lambda: {"layers": 12, "heads": 12, "width": 768})
 
     unit = "tokens/s"
 
