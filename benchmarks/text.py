@@ -35,7 +35,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -53,6 +55,7 @@ from genzoo.engine.schedule import Budget
 from genzoo.models.factory import build_model
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.device import resolve_runtime
+from genzoo.training import trainer as loop
 from genzoo.training.run_training import LOSS_BLOCK
 from genzoo.training.setup import TrainingSetup, build_setup
 from genzoo.training.trainer import Trainer
@@ -109,12 +112,13 @@ def measure_shakespeare(text: str, work: Work) -> None:
     cut = len(text) * 9 // 10
     train, held = text[:cut], following(text[cut:])
     settings = {"preset": "windows", "window": WINDOW, "device": "cpu", **work.options}
-    trial = 4 if work.short else 60
-    seconds = {steps: trained("gpt", [train], work, **{**settings, "steps": steps})[1] for steps in (1, trial)}
-    steps = max(2, round((work.seconds - seconds[1]) * (trial - 1) / max(seconds[trial] - seconds[1], 1e-3)))
-    fitted, spent = trained("gpt", [train], work, **{**settings, "steps": steps})
+    _, once = trained("gpt", [train], work, **settings, steps=1)
+    settings["minutes"] = max(work.seconds - once, 0.1) / 60
+    taken: list[genzoo.Step] = []
+    with patch.object(loop, "time", SimpleNamespace(monotonic=time.process_time)):  # minutes of the processor
+        fitted, spent = trained("gpt", [train], work, **settings, callbacks=[taken.append])
     ours = nats_after_the_first(fitted, held)
-    print(f"shakespeare: gpt {ours:.4f} nats per character, {steps} steps in {spent:.0f} s", flush=True)
+    print(f"shakespeare: gpt {ours:.4f} nats per character, {len(taken)} steps in {spent:.0f} s", flush=True)
     alphabet = "".join(sorted(set(train)))
     network, count = nanogpt(numbered([train], alphabet)[0], len(alphabet), spent, work.seed)
     theirs = nanogpt_nats(network, numbered(held, alphabet))

@@ -155,6 +155,9 @@ def build(config: GPTOptions, data: DataSpec) -> Parts:
         heads=config.heads,
         width=config.width,
         dropout=config.dropout,
+        before=config.before,
+        pieces=config.pieces,
+        piece_rows=config.piece_rows,
     )
     return Parts(GPT(network, data.event_shape[0], end, data.condition_size))
 

@@ -7,21 +7,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genzoo import full_precision
+from genzoo_text.gpt_gradients import Turns, attention_parts, computes_by_hand, normalized, squared_relu
+from genzoo_text.gpt_pieces import Pieces
 
 _BASE = 10_000.0
 """Ratio of the longest wavelength of the rotations to the shortest, about."""
 
 _START = 0.02
 """Standard deviation of the weights of embeddings at the start."""
-
-
-_TINY = 1e-7
-"""What keeps the norm of nothing from dividing by 0. torch's own choice is large in bfloat16."""
-
-
-def normalized(x: Tensor) -> Tensor:
-    """Return vectors `(..., D)` with a mean square of 1."""
-    return F.rms_norm(x, x.shape[-1:], eps=_TINY)
 
 
 def rotations(first: int, count: int, size: int, like: Tensor) -> tuple[Tensor, Tensor]:
@@ -37,23 +30,22 @@ def rotations(first: int, count: int, size: int, like: Tensor) -> tuple[Tensor, 
     return angles.cos().to(like.dtype), angles.sin().to(like.dtype)
 
 
-def rotated(x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
-    """Rotate each place of `x (n, heads, L, size)` by its angles."""
-    cosine, sine = turns
-    one, two = x.chunk(2, dim=3)
-    return torch.cat([one * cosine - two * sine, two * cosine + one * sine], dim=3)
-
-
 class Cache:
     """Keys and values of the last places of texts, so that each new place costs the same.
 
     Arguments:
         keys, values: of all layers, `(layers, n, heads, places, size)`.
+        past: the last symbols, `(n, reach)`.
     """
 
-    def __init__(self, keys: Tensor, values: Tensor) -> None:
-        self.keys, self.values = keys, values
+    def __init__(self, keys: Tensor, values: Tensor, past: Tensor) -> None:
+        self.keys, self.values, self.past = keys, values, past
         self.length = 0
+
+    def extend(self, codes: Tensor) -> None:
+        """Note that the symbols `(n, L)` have been put."""
+        self.past = torch.cat([self.past, codes], 1)[:, codes.shape[1] :]
+        self.length += codes.shape[1]
 
     def put(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Store new places `(n, heads, L, size)` of a layer over the oldest, and return all that are known."""
@@ -84,7 +76,7 @@ class CausalLayer(nn.Module):
         for last in (self.mix, self.narrow):
             nn.init.zeros_(last.weight)
 
-    def forward(self, x: Tensor, turns: tuple[Tensor, Tensor], cache: Cache | None = None, number: int = 0) -> Tensor:
+    def forward(self, x: Tensor, turns: Turns, cache: Cache | None = None, number: int = 0) -> Tensor:
         """Return `x (n, L, D)` with what the layer adds.
 
         Arguments:
@@ -93,12 +85,12 @@ class CausalLayer(nn.Module):
             number: number of the layer in the cache.
         """
         x = x + self._dropped(self._attention(normalized(x), turns, cache, number))
-        return x + self._dropped(self.narrow(_squared(self.widen(normalized(x)).relu())))
+        return x + self._dropped(self.narrow(squared_relu(self.widen(normalized(x)))))
 
-    def _attention(self, x: Tensor, turns: tuple[Tensor, Tensor], cache: Cache | None, number: int) -> Tensor:
-        shape = (*x.shape[:2], self._heads, -1)
-        query, key, value = (part(x).view(shape).transpose(1, 2) for part in (self.query, self.key, self.value))
-        query, key = (rotated(normalized(part), turns).to(value.dtype) for part in (query, key))
+    def _attention(self, x: Tensor, turns: Turns, cache: Cache | None, number: int) -> Tensor:
+        weights = torch.cat([self.query.weight, self.key.weight, self.value.weight])  # one product instead of three
+        together = F.linear(x, weights).view(*x.shape[:2], 3, self._heads, -1)
+        query, key, value = (part.transpose(1, 2) for part in attention_parts(together, turns))
         if cache is not None:
             key, value = cache.put(number, key, value)
         mixed: Tensor = self.mix(_attended(query, key, value).transpose(1, 2).flatten(2))
@@ -106,10 +98,6 @@ class CausalLayer(nn.Module):
 
     def _dropped(self, x: Tensor) -> Tensor:
         return F.dropout(x, self._dropout, self.training) if self._dropout else x
-
-
-def _squared(x: Tensor) -> Tensor:
-    return x * x  # `square` computes in single precision under autocast, and its gradient takes a power
 
 
 def _attended(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -129,16 +117,29 @@ class Transformer(nn.Module):
     Arguments:
         symbols: number of symbols, with the end.
         given: size of a condition, 0 for none.
-        layers, heads, width, dropout: see `GPTOptions`.
+        layers, heads, width, dropout, before, pieces, piece_rows: see `GPTOptions`.
 
     References:
         "Attention Is All You Need" (Vaswani and others, 2017); "RoFormer: Enhanced Transformer with Rotary Position
         Embedding" (Su and others, 2021); "Query-Key Normalization for Transformers" (Henry and others, 2020).
     """
 
-    def __init__(self, symbols: int, given: int, *, layers: int, heads: int, width: int, dropout: float) -> None:
+    def __init__(
+        self,
+        symbols: int,
+        given: int,
+        *,
+        layers: int,
+        heads: int,
+        width: int,
+        dropout: float,
+        before: int = 0,
+        pieces: int = 1,
+        piece_rows: int = 1,
+    ) -> None:
         super().__init__()
         self.symbols = nn.Embedding(symbols, width)
+        self.pieces = Pieces(symbols, width, before=before, longest=pieces, rows=piece_rows)
         self.condition = nn.Linear(given, width, bias=False) if given else None
         self.layers = nn.ModuleList(CausalLayer(width, heads, dropout) for _ in range(layers))
         self._size = width // heads
@@ -152,17 +153,29 @@ class Transformer(nn.Module):
             condition: what the texts are given, `(n, C)`.
             cache: the places before, which these extend. Defaults to `None`: there are none.
         """
-        x = normalized(self.symbols(codes))
+        x = normalized(self._known(codes, cache))
         if self.condition is not None:
             x = x + self.condition(condition)[:, None]
         if not x.is_meta and torch.is_autocast_enabled(x.device.type):
             x = x.to(torch.get_autocast_dtype(x.device.type))  # halves the memory that is moved between layers
-        turns = rotations(0 if cache is None else cache.length, codes.shape[1], self._size, x)
+        wide = x.to(torch.promote_types(x.dtype, torch.float32)) if computes_by_hand(x) else x
+        turns = rotations(0 if cache is None else cache.length, codes.shape[1], self._size, wide)
         for number, layer in enumerate(self.layers):
             x = layer(x, turns, cache, number)
         if cache is not None:
-            cache.length += codes.shape[1]
+            cache.extend(codes)
         return normalized(x)
+
+    def _known(self, codes: Tensor, cache: Cache | None) -> Tensor:
+        """Return what the symbols of each place and the few before it say, `(n, L, D)`."""
+        past = self._start(len(codes), codes) if cache is None else cache.past
+        own: Tensor = self.symbols(codes)
+        added = self.pieces(codes, past)
+        return own if added is None else own + added
+
+    def _start(self, n: int, like: Tensor) -> Tensor:
+        """Return what stands before the first symbol of texts: the end, `(n, reach)`."""
+        return like.new_full((n, self.pieces.reach), self.symbols.num_embeddings - 1, dtype=torch.int64)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Return the logits of all symbols after `hidden (..., D)`, `(..., symbols)`."""
@@ -172,4 +185,4 @@ class Transformer(nn.Module):
         """Return an empty cache for `n` texts of `places` places."""
         weight = self.symbols.weight
         shape = (len(self.layers), n, weight.shape[1] // self._size, places, self._size)
-        return Cache(weight.new_zeros(shape), weight.new_zeros(shape))
+        return Cache(weight.new_zeros(shape), weight.new_zeros(shape), self._start(n, weight))
