@@ -49,13 +49,15 @@ class PathLoss(GradientObjective):
         z = own.values(x)
         share = (torch.arange(len(z), device=z.device) + torch.rand(1, device=z.device)) / len(z)
         t = self._times(own, share.to(z.dtype))
-        a, s = (factor.view(-1, *[1] * (z.ndim - 1)) for factor in own.path.place(t))
+        factors = own.path.place(t)
+        a, s = (factor.view(-1, *[1] * (z.ndim - 1)) for factor in factors)
         noise = torch.randn_like(z)
-        scale = (a.square() + s.square()).rsqrt()
-        wanted = scale * (s * z - a * noise)
-        error: Tensor = (own.predict(a * z + s * noise, t, condition, kept) - wanted).square()
-        error = (s * scale).square() * error if self._of_event else error
-        return error.mean()
+        noisy, scale = a * z + s * noise, (a.square() + s.square()).rsqrt()
+        outputs = own.outputs(noisy, t, condition, kept)
+        squares = (outputs - scale * (s * z - a * noise)).square()
+        squares = (s * scale).square() * squares if self._of_event else squares
+        found = squares if own.guesses.plain else own.guesses.errors(outputs, noisy, *factors, z, squares)
+        return found.mean()
 
     def _times(self, own: Diffusion, share: Tensor) -> Tensor:
         if self._options.times == "uniform":
