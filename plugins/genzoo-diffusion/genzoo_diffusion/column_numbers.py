@@ -1,7 +1,7 @@
-"""Values of all kinds as numbers of about unit variance, and back.
+"""Values of all kinds as numbers of similar variance, and back.
 
-    continuous      as they are, standardized
-    binary          -1 and 1
+    continuous      as they are
+    binary          one number, below 0 and above
     categorical     one number for each level, high for its own
     count           the logarithm of the count with uniform noise, log(1 + c + u), shifted and scaled
 
@@ -20,6 +20,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genzoo import Feature
+
+SCALE = 0.4
+"""Deviation of the numbers of a category whose levels are equally frequent.
+
+At a deviation of 1, categories would show through more noise than the details of continuous columns do, and few of the
+random times while training would serve both.
+"""
 
 _RATE = 10.0
 """Factor on the learned shift and scale, so that they learn as much faster than the weights of networks."""
@@ -96,7 +103,7 @@ class ColumnNumbers(nn.Module):
 
 def gap(levels: int) -> float:
     """Return how much higher the number of a category's own level is than the numbers of the others."""
-    return levels / math.sqrt(levels - 1)
+    return SCALE * levels / math.sqrt(levels - 1)
 
 
 def _to_numbers(x: Tensor, levels: int) -> Tensor:
@@ -104,7 +111,7 @@ def _to_numbers(x: Tensor, levels: int) -> Tensor:
     if levels == 0:
         return x[:, None]
     if levels <= 2:
-        return 2 * x[:, None] - 1
+        return SCALE * (2 * x[:, None] - 1)
     hot = F.one_hot(x.long().clamp(0, levels - 1), levels).to(x.dtype)
     return (hot - 1 / levels) * gap(levels)
 

@@ -43,6 +43,11 @@ class Diffusion(Generator):
         self.guesses = Guesses(values)
         self._shape, self._given, self._hidden = shape, given, hidden
 
+    @property
+    def of_images(self) -> bool:
+        """Whether events are images."""
+        return len(self._shape) > 1
+
     def outputs(self, x: Tensor, t: Tensor, condition: Tensor | None = None, kept: Tensor | None = None) -> Tensor:
         """Return outputs of the network for numbers `x (N, *shape)` at times `(N,)`, in the shape of `x`.
 
@@ -148,7 +153,8 @@ def build(config: DiffusionOptions, data: DataSpec) -> Parts:
         network = UNet(shape, config.channels, patch, given, attention=config.attention, dropout=config.dropout)
     else:
         size = torch.Size(shape).numel()
-        network = Perceptron(size, config.width, config.layers, given, config.dropout)
+        waved = () if image else Guesses(values).numbers
+        network = Perceptron(size, config.width, config.layers, given, config.dropout, waved)
     return Parts(Diffusion(PATHS[config.path](), values, network, shape, given, config.condition_dropout))
 
 

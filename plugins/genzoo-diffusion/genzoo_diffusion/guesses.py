@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from genzoo_diffusion.column_numbers import ColumnNumbers, gap
+from genzoo_diffusion.column_numbers import SCALE, ColumnNumbers, gap
 
 _LEAST = 1e-3
 """Smallest factor of the noise by which anything is divided."""
@@ -28,18 +28,21 @@ class Guesses:
 
     Arguments:
         values: what the numbers are.
+
+    Attributes:
+        numbers: places of the numbers that are no category's.
     """
 
     def __init__(self, values: ColumnNumbers) -> None:
         self._groups: list[tuple[slice, int]] = []
-        self._numbers: list[int] = []
+        self.numbers: list[int] = []
         end = 0
         for levels, size in zip(values.levels, values.sizes, strict=True):
             place, end = slice(end, end + size), end + size
             if levels > 1:
                 self._groups.append((place, levels))
             else:
-                self._numbers.append(place.start)
+                self.numbers.append(place.start)
 
     @property
     def plain(self) -> bool:
@@ -69,7 +72,7 @@ class Guesses:
             z: numbers without noise, `(N, E)`.
             squares: squared errors of F, `(N, E)`.
         """
-        found = [squares[:, self._numbers]] if self._numbers else []
+        found = [squares[:, self.numbers]] if self.numbers else []
         for place, logits in self._logits(outputs, x, a[:, None], s[:, None].clamp(min=_LEAST)):
             own = z[:, place]
             if logits.shape[1] == 1:
@@ -87,6 +90,6 @@ class Guesses:
 def _mean(logits: Tensor) -> Tensor:
     """Return the mean of a category's numbers, given log-odds of its levels."""
     if logits.shape[1] == 1:
-        return (logits / 2).tanh()
+        return SCALE * (logits / 2).tanh()
     levels = logits.shape[1]
     return (logits.softmax(1) - 1 / levels) * gap(levels)

@@ -14,7 +14,7 @@ _LEAST = 1e-3
 """Smallest factor of an event or of noise that looks different from 0 to a network."""
 
 
-_WAVES = tuple(math.pi / 4 * 2**octave for octave in range(4))
+_WAVES = tuple(math.pi / 4 * 2**octave for octave in range(3))
 """How fast the waves turn, in radians for each standard deviation of the values."""
 
 

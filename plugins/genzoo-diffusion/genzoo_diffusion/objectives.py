@@ -18,6 +18,9 @@ from genzoo import Batch, ConfigError, GradientObjective, Model, Progress
 from genzoo_diffusion.diffusion import Diffusion
 from genzoo_diffusion.options import DenoiseOptions, PathOptions, VelocityOptions
 
+_OF_IMAGES, _OF_TABLES = (0.0, 1.0), (-1.0, 1.4)
+"""Mean and deviation of `log(s / a)`. Densities of tables are narrower in places, and show with little noise only."""
+
 
 class PathLoss(GradientObjective):
     """The squared error at random times.
@@ -62,7 +65,10 @@ class PathLoss(GradientObjective):
     def _times(self, own: Diffusion, share: Tensor) -> Tensor:
         if self._options.times == "uniform":
             return own.path.even(share)
-        return own.path.logit_normal(share, self._options.location, self._options.spread)
+        location, spread = _OF_IMAGES if own.of_images else _OF_TABLES
+        chosen = self._options
+        location = location if chosen.location is None else chosen.location
+        return own.path.logit_normal(share, location, spread if chosen.spread is None else chosen.spread)
 
 
 def _diffusion(model: Model) -> Diffusion:
