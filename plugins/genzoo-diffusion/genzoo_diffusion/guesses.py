@@ -24,7 +24,7 @@ _LEAST = 1e-3
 
 
 class Guesses:
-    """Reads outputs `(N, E)` of a network that sees numbers `x (N, E)` with noise; images `(N, *shape)` are F as they are.
+    """Reads outputs `(N, E)` of a network that sees numbers `x (N, E)` with noise. Outputs for images are F.
 
     Arguments:
         values: what the numbers are.
