@@ -9,8 +9,10 @@ from torch import nn
 
 import genzoo
 from genzoo_diffusion.column_numbers import ColumnNumbers
-from genzoo_diffusion.diffusion import Diffusion
+from genzoo_diffusion.diffusion import Diffusion, build
 from genzoo_diffusion.guesses import Guesses
+from genzoo_diffusion.objectives import velocity
+from genzoo_diffusion.options import DiffusionOptions, VelocityOptions
 from genzoo_diffusion.path import PATHS
 
 COLUMNS = (
@@ -59,12 +61,11 @@ def test_the_error_of_a_category_is_minus_the_logarithm_of_its_probability():
     squares = torch.arange(18.0, dtype=torch.float64).view(3, 6)
     factors = torch.full((3,), a, dtype=torch.float64), torch.full((3,), s, dtype=torch.float64)
     found = Guesses(values).errors(KNOWN.double().expand_as(x), x, *factors, z, squares)
-    own = sorted(zip((found[:, 0], found[:, 1], found[:, 2]), range(3), strict=True), key=lambda pair: pair[1])
-    np.testing.assert_allclose(own[0][0], squares[:, 4])
-    for column, place, part, shares in ((1, slice(0, 4), 0, SHARES[0]), (2, slice(5, 6), 1, SHARES[1])):
-        chances = posteriors(x[:, place].numpy(), levels[part].numpy(), shares, a, s)
-        truth = [0, 2, 3] if part == 0 else [0, 1, 1]
-        np.testing.assert_allclose(found[:, column], -np.log(chances[range(3), truth]), rtol=1e-9)
+    np.testing.assert_array_equal(found[:, 0], squares[:, 4])
+    truths = ([0, 2, 3], slice(0, 4)), ([0, 1, 1], slice(5, 6))
+    for column, (truth, place) in enumerate(truths):
+        chances = posteriors(x[:, place].numpy(), levels[column].numpy(), SHARES[column], a, s)
+        np.testing.assert_allclose(found[:, column + 1], -np.log(chances[range(3), truth]), rtol=1e-9)
 
 
 class Shares(nn.Module):
@@ -87,3 +88,27 @@ def test_samples_of_categories_follow_the_shares_that_the_network_knows(path):
     for column, shares in ((0, SHARES[0]), (2, SHARES[1])):
         counts = np.bincount(drawn[:, column].long(), minlength=len(shares))
         assert chisquare(counts, 4000 * shares).pvalue > 1e-4
+
+
+def test_tables_are_seen_with_less_noise_than_images():
+    shares = torch.linspace(0.01, 0.99, 99)
+    table = genzoo.DataSpec((3,), "table", COLUMNS)
+    image = genzoo.DataSpec((1, 2, 2), "image", (genzoo.Feature("pixel"),))
+    objective, options = velocity(VelocityOptions()), DiffusionOptions(width=8, layers=1)
+    times = [objective._times(build(options, data).generator, shares) for data in (table, image)]
+    of_table, of_image = ((t / (1 - t)).log() for t in times)
+    assert of_table.median().item() == pytest.approx(-1.0, abs=1e-3)
+    assert of_image.median().item() == pytest.approx(0.0, abs=1e-3)
+    chosen = velocity(VelocityOptions(location=0.5, spread=1.0))._times(build(options, table).generator, shares)
+    assert (chosen / (1 - chosen)).log().median().item() == pytest.approx(0.5, abs=1e-3)
+
+
+def test_only_numbers_of_tables_are_waves_to_the_network():
+    network = build(DiffusionOptions(width=8, layers=1), genzoo.DataSpec((3,), "table", COLUMNS)).generator.network
+    x = torch.zeros(2, 6)
+    x[1] = 4.0
+    seen = network._seen(x)
+    assert torch.equal(seen[:, :6], x)
+    assert seen.shape == (2, 12)
+    np.testing.assert_allclose(seen[0, 6:], [0, 0, 0, 1, 1, 1])
+    np.testing.assert_allclose(seen[1, 6:], [*np.sin([np.pi, 2 * np.pi, 4 * np.pi]), -1, 1, 1], atol=1e-5)
