@@ -1,7 +1,7 @@
-"""Values of all kinds as numbers of about unit variance, and back.
+"""Values of all kinds as numbers of similar variance, and back.
 
-    continuous      as they are, standardized
-    binary          -1 and 1
+    continuous      as they are
+    binary          one number, below 0 and above
     categorical     one number for each level, high for its own
     count           the logarithm of the count with uniform noise, log(1 + c + u), shifted and scaled
 
@@ -21,6 +21,13 @@ from torch.nn import functional as F
 
 from genzoo import Feature
 
+SCALE = 0.4
+"""Deviation of the numbers of a category whose levels are equally frequent.
+
+At a deviation of 1, categories would show through more noise than the details of continuous columns do, and few of the
+random times while training would serve both.
+"""
+
 _RATE = 10.0
 """Factor on the learned shift and scale, so that they learn as much faster than the weights of networks."""
 
@@ -39,27 +46,29 @@ class ColumnNumbers(nn.Module):
 
     Attributes:
         width: E.
+        levels: number of levels of each column, 0 for numbers.
+        sizes: how many numbers each column has.
     """
 
     def __init__(self, features: Sequence[Feature]) -> None:
         super().__init__()
-        self._levels = [len(feature.levels or ()) for feature in features]
+        self.levels = [len(feature.levels or ()) for feature in features]
         self._counts = [place for place, feature in enumerate(features) if feature.kind == "count"]
-        self._sizes = [levels if levels > 2 else 1 for levels in self._levels]
-        self.width = sum(self._sizes)
+        self.sizes = [levels if levels > 2 else 1 for levels in self.levels]
+        self.width = sum(self.sizes)
         start = torch.tensor(_START)[:, None].expand(2, len(self._counts)) / _RATE
         self.scales = nn.Parameter(start.clone()) if self._counts else None
 
     @property
     def plain(self) -> bool:
         """Whether numbers are the values themselves."""
-        return not (any(self._levels) or self._counts)
+        return not (any(self.levels) or self._counts)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return events as numbers, counts with new noise. No gradient reaches the scales of counts."""
         if self.plain:
             return x
-        found = [_to_numbers(part, levels) for part, levels in zip(x.unbind(1), self._levels, strict=True)]
+        found = [_to_numbers(part, levels) for part, levels in zip(x.unbind(1), self.levels, strict=True)]
         for place, shift, scale in self._scaled():
             log = torch.log1p(x[:, place] + torch.rand_like(x[:, place]))
             found[place] = (((log - shift) / scale).detach())[:, None]
@@ -69,8 +78,8 @@ class ColumnNumbers(nn.Module):
         """Return the events that have these numbers, or are the nearest to them."""
         if self.plain:
             return z
-        parts = torch.split(z, self._sizes, 1)
-        found = [_to_values(part, levels) for part, levels in zip(parts, self._levels, strict=True)]
+        parts = torch.split(z, self.sizes, 1)
+        found = [_to_values(part, levels) for part, levels in zip(parts, self.levels, strict=True)]
         for place, shift, scale in self._scaled():
             log = found[place] * scale + shift
             found[place] = torch.expm1(log.clamp(0.0, _LARGEST)).floor()
@@ -92,14 +101,19 @@ class ColumnNumbers(nn.Module):
         return [(place, shifts[n], logs[n].clamp(-5.0, 5.0).exp()) for n, place in enumerate(self._counts)]
 
 
+def gap(levels: int) -> float:
+    """Return how much higher the number of a category's own level is than the numbers of the others."""
+    return SCALE * levels / math.sqrt(levels - 1)
+
+
 def _to_numbers(x: Tensor, levels: int) -> Tensor:
     """Return values `(N,)` of one column as `(N, E)`."""
     if levels == 0:
         return x[:, None]
     if levels <= 2:
-        return 2 * x[:, None] - 1
+        return SCALE * (2 * x[:, None] - 1)
     hot = F.one_hot(x.long().clamp(0, levels - 1), levels).to(x.dtype)
-    return (hot - 1 / levels) * (levels / math.sqrt(levels - 1))
+    return (hot - 1 / levels) * gap(levels)
 
 
 def _to_values(z: Tensor, levels: int) -> Tensor:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from genzoo import ConfigError, DataSpec, Generator, Parts
 from genzoo_diffusion.column_numbers import ColumnNumbers
+from genzoo_diffusion.guesses import Guesses
 from genzoo_diffusion.network import Perceptron
 from genzoo_diffusion.options import GUIDANCE, SAMPLER, STEPS, DiffusionOptions
 from genzoo_diffusion.path import PATHS, Path
@@ -28,7 +29,7 @@ class Diffusion(Generator):
     Arguments:
         path: the path.
         values: events as numbers.
-        network: predicts F of `genzoo_diffusion.path` from numbers, factors, and a condition.
+        network: its outputs for numbers, factors and a condition mean what `genzoo_diffusion.guesses` says.
         shape: shape of the numbers of an event.
         given: size of a condition, 0 for none.
         hidden: share of conditions hidden while training.
@@ -39,10 +40,16 @@ class Diffusion(Generator):
     ) -> None:
         super().__init__()
         self.path, self.values, self.network = path, values, network
+        self.guesses = Guesses(values)
         self._shape, self._given, self._hidden = shape, given, hidden
 
-    def predict(self, x: Tensor, t: Tensor, condition: Tensor | None = None, kept: Tensor | None = None) -> Tensor:
-        """Return the network's F of numbers `x (N, *shape)` at times `(N,)`, in the shape of `x`.
+    @property
+    def of_images(self) -> bool:
+        """Whether events are images."""
+        return len(self._shape) > 1
+
+    def outputs(self, x: Tensor, t: Tensor, condition: Tensor | None = None, kept: Tensor | None = None) -> Tensor:
+        """Return outputs of the network for numbers `x (N, *shape)` at times `(N,)`, in the shape of `x`.
 
         Arguments:
             condition: what events are given, `(N, D)`; `None` for nothing.
@@ -52,6 +59,10 @@ class Diffusion(Generator):
         scale = (a.square() + s.square()).rsqrt()
         found: Tensor = self.network(_spread(scale, x) * x, a, s, condition, kept)
         return found.to(x.dtype)
+
+    def predict(self, x: Tensor, t: Tensor, condition: Tensor | None = None, kept: Tensor | None = None) -> Tensor:
+        """Return F of numbers, as `outputs` does."""
+        return self.guesses.velocity(self.outputs(x, t, condition, kept), x, *self.path.place(t))
 
     def kept(self, condition: Tensor | None) -> Tensor | None:
         """Draw which conditions of a batch are not hidden, `(N,)` bool; `None` if there are none."""
@@ -142,7 +153,8 @@ def build(config: DiffusionOptions, data: DataSpec) -> Parts:
         network = UNet(shape, config.channels, patch, given, attention=config.attention, dropout=config.dropout)
     else:
         size = torch.Size(shape).numel()
-        network = Perceptron(size, config.width, config.layers, given, config.dropout)
+        waved = () if image else Guesses(values).numbers
+        network = Perceptron(size, config.width, config.layers, given, config.dropout, waved)
     return Parts(Diffusion(PATHS[config.path](), values, network, shape, given, config.condition_dropout))
 
 

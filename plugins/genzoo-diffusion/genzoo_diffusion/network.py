@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,10 @@ from torch.nn import functional as F
 _FREQUENCIES = 16
 _LEAST = 1e-3
 """Smallest factor of an event or of noise that looks different from 0 to a network."""
+
+
+_WAVES = tuple(math.pi / 4 * 2**octave for octave in range(3))
+"""How fast the waves turn, in radians for each standard deviation of the values."""
 
 
 class Context(nn.Module):
@@ -64,15 +69,23 @@ class Perceptron(nn.Module):
         width, layers: width and number of inner layers.
         given: size of a condition, 0 for none.
         dropout: share of inner activations dropped while training.
+        waved: places of the values that the network also sees as waves. Narrow peaks of a density are hard to learn
+            from the values alone.
 
     Shape:
         `x (N, *shape)`, to the same shape.
+
+    References:
+        "On Embeddings for Numerical Features in Tabular Deep Learning" (Gorishniy, Rubachev and Babenko, 2022).
     """
 
-    def __init__(self, size: int, width: int, layers: int, given: int, dropout: float) -> None:
+    def __init__(
+        self, size: int, width: int, layers: int, given: int, dropout: float, waved: Sequence[int] = ()
+    ) -> None:
         super().__init__()
+        self._waved = list(waved)
         self.context = Context(width, given)
-        self.first = nn.Linear(size, width)
+        self.first = nn.Linear(size + 2 * len(_WAVES) * len(self._waved), width)
         self.layers = nn.ModuleList(_Layer(width, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.last = nn.Linear(width, size)
@@ -82,11 +95,18 @@ class Perceptron(nn.Module):
         self, x: Tensor, a: Tensor, s: Tensor, condition: Tensor | None = None, kept: Tensor | None = None
     ) -> Tensor:
         context = self.context(a, s, condition, kept)
-        y = self.first(x.flatten(1))
+        y = self.first(self._seen(x.flatten(1)))
         for layer in self.layers:
             y = layer(y, context)
         found: Tensor = self.last(F.silu(self.norm(y)))
         return found.view(x.shape)
+
+    def _seen(self, x: Tensor) -> Tensor:
+        """Return values `(N, D)`, and sines and cosines of some."""
+        if not self._waved:
+            return x
+        angles = torch.cat([number * x[:, self._waved] for number in _WAVES], 1)
+        return torch.cat([x, angles.sin(), angles.cos()], 1)
 
 
 class _Layer(nn.Module):

@@ -18,6 +18,9 @@ from genzoo import Batch, ConfigError, GradientObjective, Model, Progress
 from genzoo_diffusion.diffusion import Diffusion
 from genzoo_diffusion.options import DenoiseOptions, PathOptions, VelocityOptions
 
+_OF_IMAGES, _OF_TABLES = (0.0, 1.0), (-1.0, 1.4)
+"""Mean and deviation of `log(s / a)`. Densities of tables are narrower in places, and show with little noise only."""
+
 
 class PathLoss(GradientObjective):
     """The squared error at random times.
@@ -49,18 +52,23 @@ class PathLoss(GradientObjective):
         z = own.values(x)
         share = (torch.arange(len(z), device=z.device) + torch.rand(1, device=z.device)) / len(z)
         t = self._times(own, share.to(z.dtype))
-        a, s = (factor.view(-1, *[1] * (z.ndim - 1)) for factor in own.path.place(t))
+        factors = own.path.place(t)
+        a, s = (factor.view(-1, *[1] * (z.ndim - 1)) for factor in factors)
         noise = torch.randn_like(z)
-        scale = (a.square() + s.square()).rsqrt()
-        wanted = scale * (s * z - a * noise)
-        error: Tensor = (own.predict(a * z + s * noise, t, condition, kept) - wanted).square()
-        error = (s * scale).square() * error if self._of_event else error
-        return error.mean()
+        noisy, scale = a * z + s * noise, (a.square() + s.square()).rsqrt()
+        outputs = own.outputs(noisy, t, condition, kept)
+        squares = (outputs - scale * (s * z - a * noise)).square()
+        squares = (s * scale).square() * squares if self._of_event else squares
+        found = squares if own.guesses.plain else own.guesses.errors(outputs, noisy, *factors, z, squares)
+        return found.mean()
 
     def _times(self, own: Diffusion, share: Tensor) -> Tensor:
         if self._options.times == "uniform":
             return own.path.even(share)
-        return own.path.logit_normal(share, self._options.location, self._options.spread)
+        location, spread = _OF_IMAGES if own.of_images else _OF_TABLES
+        chosen = self._options
+        location = location if chosen.location is None else chosen.location
+        return own.path.logit_normal(share, location, spread if chosen.spread is None else chosen.spread)
 
 
 def _diffusion(model: Model) -> Diffusion:

@@ -69,10 +69,20 @@ class PathOptions(Settings):
     """Options that both objectives share."""
 
     times: TimesName = Field("logit-normal", description="distribution of the times on the path while training")
-    location: float = Field(
-        0.0, ge=-10, le=10, description="mean of logit-normal times, as the logarithm of noise over signal"
+    location: float | None = Field(
+        None,
+        ge=-10,
+        le=10,
+        description="mean of logit-normal times, as the logarithm of noise over signal; by default 0 for images and -1 "
+        "for tables",
     )
-    spread: float = Field(1.0, gt=0, le=10, description="standard deviation of logit-normal times, in the same unit")
+    spread: float | None = Field(
+        None,
+        gt=0,
+        le=10,
+        description="standard deviation of logit-normal times, in the same unit; by default 1 for images and 1.4 for "
+        "tables",
+    )
 
 
 class VelocityOptions(PathOptions):
