@@ -35,8 +35,7 @@ from genzoo.config.data import SplitSettings
 from genzoo.config.layers import parse_assignments
 from genzoo.metrics.mmd import kernel_distance
 from genzoo.metrics.precision_recall import coverage
-from genzoo_diffusion.diffusion import Diffusion, build
-from genzoo_diffusion.likelihood import log_density
+from genzoo_diffusion.diffusion import DiffusionDensity, build
 from genzoo_diffusion.options import DiffusionOptions
 
 PARTS = ("digits", "toys", "speed")
@@ -109,9 +108,9 @@ def measure_toys(count: int, options: dict[str, Any], folder: Path, *, alone: bo
 def densities(fitted: genzoo.TrainedModel, rows: Array) -> tuple[Array, float]:
     """Return log-densities in data units, `(N,)`, and the largest difference to half as many steps of the solver."""
     own, x = fitted.generator.double().eval(), torch.from_numpy(rows)
-    assert isinstance(own, Diffusion)
+    assert isinstance(own, DiffusionDensity)
     y, change = fitted.transform(x), fitted.transform.log_det(x)
-    fine, rough = (log_density(own, y, steps=steps)[0] for steps in (SOLVER_STEPS, SOLVER_STEPS // 2))
+    fine, rough = (own.log_prob_estimate(y, probes=0, steps=steps)[0] for steps in (SOLVER_STEPS, SOLVER_STEPS // 2))
     return np.asarray((fine + change).numpy()), float((fine - rough).abs().max())
 
 

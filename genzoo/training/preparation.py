@@ -24,7 +24,7 @@ from genzoo.data.transforms.transform import Stage
 from genzoo.data.value_range import scaling_spec
 from genzoo.errors import ConfigError, DataError
 from genzoo.inference.trained_model import TrainedModel
-from genzoo.models.base import Generator, Likelihood, Model
+from genzoo.models.base import Generator, Likelihood, Model, capabilities_of
 from genzoo.models.factory import build_model, build_objective, check_data
 from genzoo.models.objective import Objective
 from genzoo.persistence.run import Run
@@ -145,8 +145,7 @@ def _untrained_model(
         model = Model(build_model(entry, config.options, inner))
     model = model.to(runtime.device, runtime.dtype)
     dequantizer = Dequantizer.of(model.generator, dataset.spec, config.seed)
-    likelihood = entry.spec.capabilities & {"likelihood", "likelihood-bound"}
-    if likelihood:
+    if capabilities_of(model.generator) & {"likelihood", "likelihood-bound", "likelihood-estimate"}:
         _refuse_degenerate(model.generator, dataset, given.split.train, dequantizer)
     if given.warm is not None:
         take_over(model.generator, given.warm.generator.to(runtime.device, runtime.dtype), str(config.warm_start))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from genzoo import ConfigError, DataSpec, Generator, Parts
+from genzoo import ConfigError, DataSpec, Generator, LikelihoodBound, LikelihoodEstimate, Parts
 from genzoo_diffusion.column_numbers import ColumnNumbers
+from genzoo_diffusion.likelihood import FINEST, finest_noise, log_density, lower_bound
 from genzoo_diffusion.network import Perceptron
 from genzoo_diffusion.options import GUIDANCE, SAMPLER, STEPS, DiffusionOptions
 from genzoo_diffusion.path import PATHS, Path
@@ -95,6 +96,32 @@ class Diffusion(Generator):
             raise ConfigError(f"This model takes conditions of {self._given} numbers.")
 
 
+class DiffusionBound(Diffusion, LikelihoodBound):
+    """A diffusion model of images on a grid: noise within the cells makes their values continuous."""
+
+    draws_tighten = False
+
+    finest = FINEST
+    """Deviation of the smallest noise in bounds, as a ratio to the event."""
+
+    def log_prob_bound(self, x: Tensor, *, condition: Tensor | None = None, draws: int = 1) -> Tensor:
+        self._check(condition)
+
+        def predict(z: Tensor, t: Tensor) -> Tensor:
+            return self.predict(z, t, condition)
+
+        return lower_bound(self.path, predict, x, draws=draws, finest=self.finest)
+
+
+class DiffusionDensity(DiffusionBound, LikelihoodEstimate):
+    """A diffusion model of continuous values."""
+
+    def log_prob_estimate(
+        self, x: Tensor, *, condition: Tensor | None = None, probes: int, steps: int
+    ) -> tuple[Tensor, Tensor]:
+        return log_density(self.field(condition), x, steps=steps, probes=probes)
+
+
 class _Guided(Field):
     """The path of samples given a condition.
 
@@ -143,7 +170,19 @@ def build(config: DiffusionOptions, data: DataSpec) -> Parts:
     else:
         size = torch.Size(shape).numel()
         network = Perceptron(size, config.width, config.layers, given, config.dropout)
-    return Parts(Diffusion(PATHS[config.path](), values, network, shape, given, config.condition_dropout))
+    kind = _kind(data)
+    generator = kind(PATHS[config.path](), values, network, shape, given, config.condition_dropout)
+    if isinstance(generator, DiffusionBound):
+        generator.finest = finest_noise(data.quantum, data.bounds)
+        generator.dequantized = data.quantum is not None
+    return Parts(generator)
+
+
+def _kind(data: DataSpec) -> type[Diffusion]:
+    """Return the class for such data: categories, counts and pixels of two levels have no density."""
+    if any(feature.discrete for feature in data.features):
+        return Diffusion
+    return DiffusionDensity if data.quantum is None else DiffusionBound
 
 
 def _patch(side: int) -> int:
