@@ -60,7 +60,11 @@ class ParameterTable:
 
 @with_former_names
 class Generator(nn.Module, ABC):
-    """A distribution over events."""
+    """A distribution over events.
+
+    If it has a buffer `grid_step ()`, the core fills it before training with the step, in model space, of the grid that
+    images lie on. So it can give such values a probability itself.
+    """
 
     needs_float64: ClassVar[bool] = False
     """Whether some of its computations need float64, independent of the type of its parameters.

@@ -126,7 +126,26 @@ def prepared(entry: Entry[ModelSpec], given: TrainingData, runtime: Runtime, zoo
         model, dequantizer = _untrained_model(entry, given, runtime, transform.spec_after(given.dataset.spec))
         return Prepared(model, dequantizer, transform, condition)
     model, dequantizer = _untrained_model(entry, given, runtime, given.dataset.spec)
-    return Prepared(model, dequantizer, *_fitted_transforms(given, dequantizer, runtime, zoo))
+    transform, condition = _fitted_transforms(given, dequantizer, runtime, zoo)
+    _fill_grid_step(model.generator, transform, given.dataset.spec)
+    return Prepared(model, dequantizer, transform, condition)
+
+
+def _fill_grid_step(generator: Generator, transform: Transform, data: DataSpec) -> None:
+    """Put the step of the grid in model space where the generator keeps it, if it does.
+
+    Raises:
+        ConfigError: the grid has no single step in model space.
+    """
+    step = dict(generator.named_buffers(recurse=False)).get("grid_step")
+    if step is None or data.quantum is None:
+        return
+    if not transform.affine:
+        raise ConfigError("This model needs values on an even grid, and the transform makes it uneven. Leave it out.")
+    ends = torch.zeros((2, *data.event_shape), dtype=transform.dtype, device=transform.device)
+    ends[1] += data.quantum
+    first, second = transform(ends)
+    step.copy_((second - first).abs().max())
 
 
 def _untrained_model(

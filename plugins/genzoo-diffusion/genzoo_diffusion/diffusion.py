@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from genzoo import ConfigError, DataSpec, Generator, LikelihoodBound, LikelihoodEstimate, Parts
 from genzoo_diffusion.column_numbers import ColumnNumbers
-from genzoo_diffusion.likelihood import FINEST, finest_noise, log_density, lower_bound
+from genzoo_diffusion.likelihood import log_density, lower_bound
 from genzoo_diffusion.network import Perceptron
 from genzoo_diffusion.options import GUIDANCE, SAMPLER, STEPS, DiffusionOptions
 from genzoo_diffusion.path import PATHS, Path
@@ -97,12 +99,21 @@ class Diffusion(Generator):
 
 
 class DiffusionBound(Diffusion, LikelihoodBound):
-    """A diffusion model of images on a grid: noise within the cells makes their values continuous."""
+    """A diffusion model with a bound of the likelihood.
+
+    Arguments:
+        parts: arguments of `Diffusion`.
+        step: step of the grid that values lie on, in model space, until training says what it is. Values on a grid have
+            probabilities. Defaults to `None`: values are continuous, and have a density.
+    """
 
     draws_tighten = False
+    grid_step: Tensor | None
 
-    finest = FINEST
-    """Deviation of the smallest noise in bounds, as a ratio to the event."""
+    def __init__(self, *parts: Any, step: float | None = None) -> None:
+        super().__init__(*parts)
+        self.register_buffer("grid_step", None if step is None else torch.tensor(step))
+        self.measures = None if step is None else ("mass",)
 
     def log_prob_bound(self, x: Tensor, *, condition: Tensor | None = None, draws: int = 1) -> Tensor:
         self._check(condition)
@@ -110,7 +121,7 @@ class DiffusionBound(Diffusion, LikelihoodBound):
         def predict(z: Tensor, t: Tensor) -> Tensor:
             return self.predict(z, t, condition)
 
-        return lower_bound(self.path, predict, x, draws=draws, finest=self.finest)
+        return lower_bound(self.path, predict, x, draws=draws, step=self.grid_step)
 
 
 class DiffusionDensity(DiffusionBound, LikelihoodEstimate):
@@ -170,19 +181,13 @@ def build(config: DiffusionOptions, data: DataSpec) -> Parts:
     else:
         size = torch.Size(shape).numel()
         network = Perceptron(size, config.width, config.layers, given, config.dropout)
-    kind = _kind(data)
-    generator = kind(PATHS[config.path](), values, network, shape, given, config.condition_dropout)
-    if isinstance(generator, DiffusionBound):
-        generator.finest = finest_noise(data.quantum, data.bounds)
-        generator.dequantized = data.quantum is not None
-    return Parts(generator)
-
-
-def _kind(data: DataSpec) -> type[Diffusion]:
-    """Return the class for such data: categories, counts and pixels of two levels have no density."""
-    if any(feature.discrete for feature in data.features):
-        return Diffusion
-    return DiffusionDensity if data.quantum is None else DiffusionBound
+    parts = (PATHS[config.path](), values, network, shape, given, config.condition_dropout)
+    if any(feature.discrete for feature in data.features):  # no bound of categories, counts or black and white
+        return Parts(Diffusion(*parts))
+    if image and data.quantum is not None:
+        low, high = data.bounds or (0.0, 2 * data.quantum)
+        return Parts(DiffusionBound(*parts, step=2 * data.quantum / (high - low)))
+    return Parts(DiffusionDensity(*parts))
 
 
 def _patch(side: int) -> int:

@@ -6,8 +6,9 @@ from noise back to an event, in infinitely many random steps, costs
     (y_0 - y_1) / 2  E |F(x_t, t) - F*|^2  nats, with y uniform between y_1 and y_0, and F* of `genzoo_diffusion.path`,
 
 on any path. At the noisiest place, it costs the divergence from the sampler's first noise. At the least noisy one, x
-has the density N(mean of the event given `x_t`, s^2 / V). Each draw has one y and one noise. The mean over all draws is
-the bound, so more draws make it less random, not tighter.
+has the density N(mean of the event given `x_t`, s^2 / V). On a grid, each value has the probability that this density
+gives it among all points of the grid. Each draw has one y and one noise. The mean over all draws is the bound, so more
+draws make it less random, not tighter.
 
 The estimate is `log p(x_0) = log p(x_1) + integral of div v(x_t, t) dt` along the path of a sample. A solver has an
 error, which falls with the fourth power of the number of steps, and random probes have another.
@@ -43,8 +44,11 @@ Predict = Callable[[Tensor, Tensor], Tensor]
 FINEST = 0.05
 """Smallest deviation of noise for continuous events. Training by default hardly sees smaller ones."""
 
-_CELL = 0.3
-"""Smallest deviation of noise for values on a grid, as a share of the smallest step that it can have in model space."""
+_CELL = 0.5
+"""Smallest deviation of noise for values on a grid, as a share of the step of the grid."""
+
+_POINTS = 3
+"""Points of the grid on either side of the nearest one that have any probability: others are 7 deviations off."""
 
 _AT_END = 16
 """Draws of the steps for each draw of the last density, which varies less."""
@@ -53,53 +57,52 @@ _LEAST = 1e-7
 """Smallest share of the steps, at which noise is still finite."""
 
 
-def finest_noise(quantum: float | None, bounds: tuple[float, float] | None) -> float:
-    """Return the deviation of the smallest noise that a bound needs, as a ratio to the event.
+def lower_bound(
+    path: Path, predict: Predict, x: Tensor, *, draws: int, finest: float = FINEST, step: Tensor | None = None
+) -> Tensor:
+    """Draw a lower bound of the log-densities of events, or of their log-probabilities on a grid.
 
-    Arguments:
-        quantum, bounds: the step of the grid that values lie on, and their range, in data units.
-
-    Examples:
-        >>> finest_noise(None, None)
-        0.05
-    """
-    if quantum is None or bounds is None:
-        return FINEST
-    # Values between two bounds deviate from their mean by at most half of the range.
-    return _CELL * 2 * quantum / (bounds[1] - bounds[0])
-
-
-def lower_bound(path: Path, predict: Predict, x: Tensor, *, draws: int, finest: float) -> Tensor:
-    """Draw a lower bound of the log-densities of events, whose mean over all draws is a bound.
+    The mean over all draws is a bound.
 
     Arguments:
         path: the path.
         predict: the network.
         x: events, `(N, *shape)`.
         draws: number of draws, spread evenly over the path.
-        finest: deviation of the smallest noise, as a ratio to the event.
+        finest: deviation of the smallest noise, as a ratio to the event. Defaults to 0.05; a grid has its own.
+        step: step of the grid that values lie on, `()`. Defaults to `None`: values are continuous.
 
     Returns:
         Bounds in nats, `(N,)`.
     """
     a, s = path.place(path.grid(1, x)[0])
-    low, high = torch.log1p((a / s).square()), math.log1p(finest**-2)
+    ratio = x.new_tensor(finest) if step is None else _CELL * step.to(x.dtype)
+    low, high = torch.log1p((a / s).square()), torch.log1p(ratio**-2)
     size = x[0].numel()
     prior = a.square() / (a.square() + s.square()) * (x.square().flatten(1).sum(1) - size) + low * size
     total = x.new_zeros(len(x))
     for number in range(draws):
         share = ((number + torch.rand(len(x), dtype=x.dtype, device=x.device)) / draws).clamp_min(_LEAST)
-        total = total + _error(path, predict, x, torch.expm1(low + (high - low) * share).rsqrt())
+        gap, chance = _errors(path, predict, x, torch.expm1(low + (high - low) * share).rsqrt())
+        total = total + (gap.square() - chance).flatten(1).sum(1)
     ends = math.ceil(draws / _AT_END)
-    last = sum(_error(path, predict, x, x.new_full((len(x),), finest)) for _ in range(ends)) / ends
-    return 0.5 * (size * (high - math.log(2 * math.pi)) - last - (high - low) * total / draws - prior)
+    last = x.new_zeros(len(x))
+    for _ in range(ends):
+        gap, chance = _errors(path, predict, x, ratio.expand(len(x)))
+        # Gaps are in units of the deviation s / sqrt(V) of the last density, and so is `high`: V / s^2 = exp(high).
+        each = 0.5 * (gap.square() - chance + math.log(2 * math.pi) - high)
+        last = last + (each if step is None else _on_grid(gap, step * (high / 2).exp())).flatten(1).sum(1)
+    return -last / ends - 0.5 * ((high - low) * total / draws + prior)
 
 
-def _error(path: Path, predict: Predict, x: Tensor, ratio: Tensor) -> Tensor:
-    """Return the squared error of F with new noise, at ratios `(N,)` of noise to event, `(N,)`.
+def _errors(path: Path, predict: Predict, x: Tensor, ratio: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the errors of F with new noise, and chance in their squares, both in the shape of `x`.
 
-    Part of the chance in F's target is taken out: its square has a known mean. Where noise is small, nobody can predict
-    the noise, and most of the error is chance of that kind.
+    The chance has mean 0. Where noise is small, nobody can predict it, and most of an error is the target's own noise,
+    whose square has a known mean.
+
+    Arguments:
+        ratio: noise over event, `(N,)`.
     """
     t = path.of_ratio(ratio)
     a, s = (factor.view(-1, *[1] * (x.ndim - 1)) for factor in path.place(t))
@@ -107,8 +110,17 @@ def _error(path: Path, predict: Predict, x: Tensor, ratio: Tensor) -> Tensor:
     noise = torch.randn_like(x)
     wanted = (s * x - a * noise) * variance.rsqrt()
     known = (s.square() * x.square() + a.square()) / variance
-    error = (predict(a * x + s * noise, t) - wanted).square()
-    return (error - a.square() / variance * (wanted.square() - known)).flatten(1).sum(1)
+    return predict(a * x + s * noise, t) - wanted, a.square() / variance * (wanted.square() - known)
+
+
+def _on_grid(gap: Tensor, step: Tensor) -> Tensor:
+    """Return minus the log-probability of the value at 0 among multiples of the step, for a unit normal at a gap.
+
+    Normals whose grid ends somewhere give its points more probability, so this is a bound, too.
+    """
+    near = gap - step * (gap / step).round()
+    points = torch.stack([near + number * step for number in range(-_POINTS, _POINTS + 1)])
+    return 0.5 * gap.square() + torch.logsumexp(-0.5 * points.square(), 0)
 
 
 def log_density(field: Field, x: Tensor, *, steps: int, probes: int = 0) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,6 @@ from torch.distributions import MultivariateNormal
 import genzoo
 from genzoo.models.base import capabilities_of
 from genzoo_diffusion.diffusion import build
-from genzoo_diffusion.likelihood import finest_noise
 from genzoo_diffusion.options import DiffusionOptions
 
 EXACT = MultivariateNormal(MEAN, COVARIANCE)
@@ -58,7 +57,6 @@ def test_without_probes_there_is_no_error_over_probes():
 @pytest.mark.parametrize("path", ["flow", "edm"])
 def test_the_bound_with_the_best_network_is_the_log_density(path):
     x, model = rows(), normal_model(path)
-    model.finest = 0.02
     torch.manual_seed(1)
     gaps = torch.stack([model.log_prob_bound(x, condition=GIVEN, draws=16) - EXACT.log_prob(x) for _ in range(40)])
     mean, standard_error = gaps.mean(), gaps.std(0).square().sum().sqrt() / (len(x) * 40**0.5)
@@ -83,10 +81,6 @@ def test_a_worse_network_has_a_lower_bound():
     best = model.log_prob_bound(x, condition=GIVEN, draws=64).mean()
     torch.manual_seed(1)
     assert model.log_prob_bound(x, condition=0.5 * GIVEN, draws=64).mean() < best - 0.1
-
-
-def test_noise_is_finer_than_a_cell():
-    assert finest_noise(1.0, (0.0, 255.0)) < finest_noise(1.0, (0.0, 16.0)) < 1 / 16
 
 
 @pytest.mark.parametrize(
