@@ -174,6 +174,26 @@ def log_likelihoods(fitted: Scorable, dataset: Dataset, rows: Rows, seed: int, d
     return values
 
 
+def estimates(fitted: Scorable, dataset: Dataset, rows: Rows, seed: int) -> tuple[Array, Array]:
+    """Estimate log-likelihoods of rows, with standard errors over probes, `(n,)` nats each; NaN without any value.
+
+    Raises:
+        ConfigError: the model has no estimate for such data.
+        DivergenceError, ArtifactError: as for `log_likelihoods`.
+    """
+
+    def compute(block: ModelEvents, place: int) -> Array:
+        return np.stack(fitted.log_prob_estimate(block, seed=derive(seed, "block", place)), 1)
+
+    with Phase("scoring", len(rows), "rows") as phase:
+        blocks = enumerate(phase.over(dataset.given_blocks(rows), len))
+        found = np.concatenate([np.empty((0, 2)), *(compute(block, place) for place, block in blocks)])
+    known = np.isin(rows, observed_rows(dataset, rows))
+    found[known, 0] = _checked(fitted, found[known, 0], "log-likelihood", lambda events: compute(events, 0)[:, 0])
+    found[~known] = np.nan
+    return found[:, 0], found[:, 1]
+
+
 def score_of(fitted: Scorable) -> ScoreName | None:
     """Return what a model scores rows by; `None` if it has neither."""
     if kind_of(fitted) != "none":

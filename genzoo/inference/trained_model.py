@@ -534,6 +534,7 @@ class TrainedModel:
         threshold: float | None = None,
         keep: Sequence[object] = (),
         explained: int = 10,
+        estimate: bool = False,
         condition: Any = None,
     ) -> scoring.ScoreResult: ...
 
@@ -545,6 +546,7 @@ class TrainedModel:
         threshold: float | None = None,
         keep: Sequence[object] = (),
         explained: int = 10,
+        estimate: bool = False,
         condition: Any = None,
     ) -> Any: ...
 
@@ -555,6 +557,7 @@ class TrainedModel:
         threshold: float | None = None,
         keep: Sequence[object] = (),
         explained: int = scoring.EXPLAINED,
+        estimate: bool = False,
         condition: Any = None,
     ) -> Any:
         """Score events by their log-likelihood, or by their anomaly score if the model has no likelihood.
@@ -566,6 +569,7 @@ class TrainedModel:
             keep: columns of the table to copy to the result. Defaults to none.
             explained: number of least likely rows to explain. Defaults to 10. Up to 1,000 flagged rows are explained,
                 too, if the likelihood is exact and the model accepts missing values.
+            estimate: whether to estimate log-likelihoods, even if the model has a bound. Defaults to false.
             condition: what each event of an array is conditional on, as for `sample`. Tables have columns of it.
 
         Returns:
@@ -578,7 +582,7 @@ class TrainedModel:
         """
 
         def compute(dataset: Dataset) -> scoring.ScoreResult:
-            return scoring.score(self, dataset, threshold, explained)
+            return scoring.score(self, dataset, threshold, explained, estimate=estimate)
 
         given = with_condition(x, condition, self.data)
         return answer_rows(self.units, given, keep, scoring.SCORE_COLUMNS, compute, keep_unknown=True)

@@ -14,7 +14,7 @@ from genzoo.config.training import BOUND_DRAWS
 from genzoo.data.texts.flat import Texts
 from genzoo.errors import DataError, PluginError, explain_out_of_memory
 from genzoo.inference.likelihood import symbol_counts
-from genzoo.inference.row_likelihoods import kind_of, log_likelihoods, measure_of
+from genzoo.inference.row_likelihoods import kind_of, log_likelihoods, measure_of, solver_error
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.evaluation.reference import Reference
 from genzoo.metrics.metric import Metric, MetricInput, Need, Score
@@ -198,6 +198,7 @@ def _metric_input(
         measure_of(fitted),
         kind_of(fitted, draws),
         seed,
+        solver_error(fitted, reference.dataset, reference.rows, seed) if needs & _LIKELIHOOD else 0.0,
         reference.weights,
         lengths=lengths,
         symbols=symbols,
