@@ -198,7 +198,6 @@ def _metric_input(
         measure_of(fitted),
         kind_of(fitted, draws),
         seed,
-        solver_error(fitted, reference.dataset, reference.rows, seed) if needs & _LIKELIHOOD else 0.0,
         reference.weights,
         lengths=lengths,
         symbols=symbols,
@@ -210,6 +209,7 @@ def _metric_input(
         train_conditions=None if task is None else task.conditions,
         train_weights=None if task is None else task.weights,
         train_log_likelihoods=known,
+        solver_error=solver_error(fitted, reference.dataset, reference.rows, seed) if needs & _LIKELIHOOD else 0.0,
     )
 
 

@@ -139,7 +139,6 @@ class MetricInput:
     measure: str | None = None
     kind: str | None = None
     seed: int = 0
-    solver_error: float = 0.0
     real_weights: Array | None = None
     lengths: Array | None = None
     symbols: Array | None = None
@@ -153,6 +152,7 @@ class MetricInput:
     train_conditions: Array | None = None
     train_weights: Array | None = None
     train_log_likelihoods: Array | None = None
+    solver_error: float = 0.0
 
     @property
     def weights_of_real(self) -> Array:
