@@ -60,6 +60,7 @@ _HOME = {
         "Imputation",
         "Likelihood",
         "LikelihoodBound",
+        "LikelihoodEstimate",
         "Model",
         "Outliers",
         "ParameterTable",

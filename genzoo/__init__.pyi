@@ -40,6 +40,7 @@ from genzoo.models.base import Generator as Generator
 from genzoo.models.base import Imputation as Imputation
 from genzoo.models.base import Likelihood as Likelihood
 from genzoo.models.base import LikelihoodBound as LikelihoodBound
+from genzoo.models.base import LikelihoodEstimate as LikelihoodEstimate
 from genzoo.models.base import Model as Model
 from genzoo.models.base import Outliers as Outliers
 from genzoo.models.base import ParameterTable as ParameterTable

@@ -63,6 +63,11 @@ _LONGEST_TEXT = 80
     is_flag=True,
     help="With --json, list the log-probability of each character of the least likely texts.",
 )
+@click.option(
+    "--estimate",
+    is_flag=True,
+    help="Estimate log-likelihoods, with standard errors, if the model can; by default, a bound comes first.",
+)
 @keep_option
 @rows_option
 @formulas_option
@@ -75,6 +80,7 @@ def score_command(
     explained: int,
     order: Literal["row", "score", "per-byte"],
     each: bool,
+    estimate: bool,
     keep: tuple[str, ...],
     out: Path | None,
     escape_formulas: bool,
@@ -111,10 +117,11 @@ def score_command(
     check_destination(out, keep)
     show_unfinished(run)
     fitted = load(run, device)
-    check_capable(fitted, "score", "likelihood", "likelihood-bound", "anomaly-score")
+    check_capable(fitted, "score", "likelihood", "likelihood-bound", "likelihood-estimate", "anomaly-score")
     settings = settings_of(given, fitted, run, out)
     kept = kept_columns(settings, fitted, keep, SCORE_COLUMNS)
-    scored = score(fitted, open_data(fitted, settings, keep_unknown=True, keep=keep), threshold, explained)
+    dataset = open_data(fitted, settings, keep_unknown=True, keep=keep)
+    scored = score(fitted, dataset, threshold, explained, estimate=estimate)
     shown = scored.unlikely[:explained]
     texts = {name: [str(column[one.row].as_py()) for one in shown] for name, column in kept.items()}
     columns = {**kept, **scored.columns()}
@@ -190,6 +197,9 @@ def _lines(scored: ScoreResult) -> list[str]:
         mean = f"{scored.mean:.4f} nats per event" if likelihood else f"anomaly score {scored.mean:.4f}"
         average = f", {mean} on average ({scored.kind})"
     lines = [f"{counted(count, 'row')}{average}"]
+    if scored.mean_errors is not None:
+        over_rows, over_probes = scored.mean_errors
+        lines.append(f"standard error of the mean: {over_rows:.2g} over rows and probes, {over_probes:.2g} over probes")
     flagged, threshold = scored.flagged, scored.threshold
     if flagged is not None and threshold is not None:
         beyond = f": they score {threshold.side} {threshold.value:.4f}" if math.isfinite(threshold.value) else ""

@@ -26,6 +26,7 @@ from genzoo.inference.row_likelihoods import (
     named_rows,
     row_scores,
     score_of,
+    solver_error,
     uncovered,
 )
 from genzoo.inference.trained_model import TrainedModel
@@ -97,7 +98,7 @@ def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
         measure_of(fitted),
         dimensions_of(fitted),
         degrees_of_freedom(fitted),
-        resolution=resolution_of(setup),
+        resolution=max(resolution_of(setup), solver_error(fitted, dataset, split.test, seed)),
         starts=starts_of(setup),
         train=train,
         scores=None if kind == "none" else held_out,

@@ -18,7 +18,7 @@ from genzoo.metrics.information_criteria import CRITERIA, akaike_weights
 from genzoo.metrics.metric import error_of_difference
 from genzoo.metrics.protocol import differing
 from genzoo.metrics.statistics import Estimate, chance_of_a_false_difference
-from genzoo.reports.result import CHEAPEST, UNSUITED, Difference, Row
+from genzoo.reports.result import CHEAPEST, UNSUITED, Difference, LogLikelihood, Row
 from genzoo.wording import argument
 
 LIKELIHOOD_FIGURES = (*CRITERIA, "test", "cv")
@@ -208,7 +208,7 @@ def _order(row: Row, by: str) -> tuple[float, float]:
 
 
 def _best(ordered: Sequence[CandidateResult], by: str, evidence: Evidence) -> CandidateResult:
-    """Return the first candidate. A lower bound comes before an exact value only if it is significantly above it."""
+    """Return the first candidate. A bound or an estimate comes before an exact value only if it is clearly above it."""
     exact = next((result for result in ordered if result.row.log_likelihood.exact), None)
     if by not in ("test", "cv") or exact is None:
         return ordered[0]
@@ -233,8 +233,15 @@ def _difference(result: CandidateResult, best: CandidateResult, by: str, evidenc
         rests = _rests(result.row, figure) or _rests(best.row, figure)
         if scores is not None and others is not None and not rests:
             found = evidence.difference(figure, scores, others)
-            return _as_difference(figure, found, max(result.resolution, best.resolution))
+            return _as_difference(figure, found, _resolution(result, best))
     return None
+
+
+def _resolution(result: CandidateResult, best: CandidateResult) -> float:
+    """Return the smallest meaningful difference of two candidates; errors of two solvers may add up."""
+    if result.row.log_likelihood.estimated or best.row.log_likelihood.estimated:
+        return result.resolution + best.resolution
+    return max(result.resolution, best.resolution)
 
 
 def _as_difference(figure: str, found: Estimate, resolution: float) -> Difference:
@@ -264,15 +271,22 @@ def _difference_of_metric(row: Row, best: Row, by: str) -> Difference | None:
 
 def _verdict(result: CandidateResult, best: CandidateResult, gap: Difference | None, by: str) -> str:
     mine, top = result.row.log_likelihood, best.row.log_likelihood
-    # A lower bound cannot lose to an exact value, and an exact value loses to a bound only if it is clearly below.
-    bounded = by in ("test", "cv") and not mine.exact
+    likely = by in ("test", "cv")
     if result is best:
-        return "best: lower bound" if bounded else "best"
-    if bounded and top.exact:
+        return "best" + (_of_kind(mine) if likely else "")
+    # A lower bound cannot lose to an exact value or an estimate, and these lose to a bound only if clearly below.
+    if likely and mine.bounded != top.bounded and (mine.bounded or not _below(gap)):
         return "undecided: lower bound"
-    if by in ("test", "cv") and mine.exact and not top.exact and not _below(gap):
-        return "undecided: lower bound"
-    return _compared(result, best, gap, by) + (": lower bounds" if bounded else "")
+    # The interval of a difference from an estimate is at least as wide as the error of the solver.
+    estimated = likely and (mine.estimated or top.estimated)
+    if estimated and (gap is None or not gap.has_interval or gap.undecided):
+        return "undecided: estimate"
+    bounds = ": lower bounds" if likely and mine.bounded else ""
+    return _compared(result, best, gap, by) + (": estimate" if estimated else bounds)
+
+
+def _of_kind(likelihood: LogLikelihood) -> str:
+    return ": lower bound" if likelihood.bounded else ": estimate" if likelihood.estimated else ""
 
 
 def _below(gap: Difference | None) -> bool:

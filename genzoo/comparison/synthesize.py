@@ -215,7 +215,7 @@ def _reason_against(entry: Entry[ModelSpec]) -> str | None:
         return "it needs further packages"
     if spec.keeps_rows:
         return "it keeps training rows"
-    if not {"likelihood", "likelihood-bound"} & spec.capabilities:
+    if not {"likelihood", "likelihood-bound", "likelihood-estimate"} & spec.capabilities:
         return "it has no likelihood"
     return None
 

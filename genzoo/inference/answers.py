@@ -37,10 +37,19 @@ def answer(units: DataUnits, x: Events, compute: Callable[[Events], Array], pres
     """Return what `compute` finds for events, as an array for an array and like the table for a table."""
     if not is_frame(x):
         return compute(x)
-    from genzoo.data.frames.source import frame_events, in_one_piece
+    from genzoo.data.frames.source import in_one_piece
 
     frame = in_one_piece(x)
-    return present(frame, compute(frame_events(frame, units.data)))
+    return present(frame, compute(in_array(units, frame)))
+
+
+def in_array(units: DataUnits, x: Events) -> Events:
+    """Return events as they are, and rows of a table as an array of codes and numbers."""
+    if not is_frame(x):
+        return x
+    from genzoo.data.frames.source import frame_events, in_one_piece
+
+    return frame_events(in_one_piece(x), units.data)
 
 
 class RowResult(Protocol):

@@ -21,14 +21,21 @@ from genzoo.data.dequantize import Dequantizer
 from genzoo.data.transforms.ended import lengths_in
 from genzoo.errors import ConfigError, DataError
 from genzoo.inference.data_units import DataUnits, Events, pad, padded, to_host
-from genzoo.models.base import Imputation, Likelihood, LikelihoodBound
+from genzoo.models.base import Imputation, Likelihood, LikelihoodBound, LikelihoodEstimate
 from genzoo.models.measure import cell_sides, measures_of, on_grid, one_each, places_of
 from genzoo.runtime.seeding import random_scope
+from genzoo.spec.events import DataSpec
 from genzoo.text import counted
 from genzoo.typing import Array
 
 GROUP = 64
 """Events whose bounds are drawn at a time. Another number would change the bounds of a seed."""
+
+ESTIMATE_STEPS = 50
+"""Default number of steps of the solver behind an estimate."""
+
+_PROBES, _SMALL = 16, 16
+"""Default number of probes of an estimate, and largest size of an event that needs none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +115,43 @@ def log_prob_bound(units: DataUnits, x: Events, draws: int, seed: int) -> Array:
     return _in_data_units(units, x, lambda chunk: _bound_of_cells(units, chunk, dequantizer, draws), size, draws)
 
 
+def default_probes(data: DataSpec) -> int:
+    """Return the default number of probes of an estimate; 0 for small events, whose divergences are cheap."""
+    return 0 if data.size <= _SMALL else _PROBES
+
+
+def log_prob_estimate(units: DataUnits, x: Events, probes: int | None, steps: int, seed: int) -> tuple[Array, Array]:
+    """See `TrainedModel.log_prob_estimate`."""
+    generator = units.require(LikelihoodEstimate)
+    if is_density_on_grid(units) or units.transform.bound:
+        raise ConfigError(
+            f"Model {units.model!r} estimates a density, and such data have a probability instead. Ask for "
+            f"log_prob_bound."
+        )
+    probes = default_probes(units.data) if probes is None else probes
+    if not isinstance(probes, int) or probes < 0 or probes == 1:
+        raise ConfigError(f"An estimate by {probes!r} probes has no standard error; ask for 0, or for 2 or more.")
+    if not isinstance(steps, int) or steps < 1:
+        raise ConfigError(f"An estimate of {steps!r} steps cannot be computed; ask for a whole number of at least 1.")
+    checked = units.check(x)
+
+    def work(number: int, start: int) -> Array:
+        wide = units.to_device(checked.chunk(start, GROUP))
+        conditions = padded(checked.chunk_conditions(start, GROUP), GROUP)
+        given = units.to_model(pad(wide, GROUP), checked.missing, conditions)
+        with random_scope(seed, "estimate", number):
+            value, error = given.ask(generator.log_prob_estimate, probes=probes, steps=steps)
+        value, error = (
+            one_each("log_prob_estimate", part, GROUP)[: len(wide)].to(wide.dtype) for part in (value, error)
+        )
+        return to_host(torch.stack([value + _log_det(units, wide), error], 1)).astype(np.float64)
+
+    found = units.by_chunk(
+        f"estimating likelihoods in {counted(steps, 'step')}", len(checked), work, GROUP, lambda: np.empty((0, 2))
+    )
+    return found[:, 0], found[:, 1]
+
+
 def _density(units: DataUnits, generator: Likelihood, chunk: _Chunk, x: Tensor) -> Tensor:
     """Return the log-density in data units of events `x (n, *event)`, at or near the chunk's, `(n,)`.
 
@@ -132,7 +176,11 @@ def _own_bound(units: DataUnits, chunk: _Chunk, x: Tensor, draws: int, seed: int
 
 
 def _bound_of_cells(units: DataUnits, chunk: _Chunk, dequantizer: Dequantizer, draws: int) -> Tensor:
-    """Return the log-mean of densities at places drawn in the cells of a grid, `(n,)`."""
+    """Return the log-mean of densities at places drawn in the cells of a grid, `(n,)`.
+
+    It is a mean of logarithms if the model's bounds are: a single one may lie above the density, and only their mean is
+    a bound.
+    """
     densities = []
     for number in range(draws):
         x = dequantizer(chunk.x, chunk.index, number)
@@ -140,6 +188,8 @@ def _bound_of_cells(units: DataUnits, chunk: _Chunk, dequantizer: Dequantizer, d
             densities.append(_density(units, units.generator, chunk, x))
         else:
             densities.append(_own_bound(units, chunk, x, 1, dequantizer.seed, number))
+    if not getattr(units.generator, "draws_tighten", True):
+        return torch.stack(densities).mean(0)
     return torch.stack(densities).logsumexp(0) - math.log(draws)
 
 

@@ -1,4 +1,4 @@
-"""Log-likelihoods of rows, exact or a lower bound, of a density or of a probability mass; or else anomaly scores."""
+"""Log-likelihoods of rows, exact, a lower bound or an estimate, of a density or of a mass; or else anomaly scores."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ import numpy as np
 from genzoo.config.training import BOUND_DRAWS
 from genzoo.data.dataset import Dataset, ModelEvents, Rows
 from genzoo.inference.data_units import any_observed
-from genzoo.inference.description.contributions import RowModel
-from genzoo.inference.likelihood import is_certain_bound
+from genzoo.inference.description.contributions import RowModel, log_likelihoods_of
+from genzoo.inference.likelihood import ESTIMATE_STEPS, default_probes, is_certain_bound
 from genzoo.inference.usable import Usable, check_usable, check_weights, impossible, unusable
 from genzoo.models.base import AnomalyScore, Likelihood, Outliers
 from genzoo.models.measure import measures_of, on_grid
 from genzoo.runtime.progress import Phase
 from genzoo.runtime.seeding import derive
 from genzoo.typing import Array
+
+_EXAMINED = 512
+"""Largest number of rows that show the error of a solver."""
 
 _NAMED = 10
 """Largest number of rows that a message lists."""
@@ -35,17 +38,55 @@ class Scorable(RowModel, Usable, Protocol):
 
 
 def kind_of(fitted: Scorable, draws: int = BOUND_DRAWS) -> str:
-    """Return the kind of a model's log-likelihoods: `exact`, `lower bound (N draws)` or `none`.
+    """Return the kind of a model's log-likelihoods: `exact`, `lower bound (N draws)`, an estimate, or `none`.
 
     If the data lie on a grid, a density gives only a lower bound. A model of tokens gives a `lower bound` that is the
-    same at any number of draws.
+    same at any number of draws. An estimate names its solver: `estimate (N probes, M steps)`, or `estimate (M steps)`
+    with exact divergences. If a model has a bound and an estimate, the bound counts.
     """
     able = fitted.capabilities
     if "likelihood" in able:
         return "exact"
     if "likelihood-bound" in able and is_certain_bound(fitted.units):
         return "lower bound"
-    return f"lower bound ({draws} draw{'s'[: draws != 1]})" if "likelihood-bound" in able else "none"
+    if "likelihood-bound" in able:
+        return f"lower bound ({draws} draw{'s'[: draws != 1]})"
+    return estimate_kind(fitted) if "likelihood-estimate" in able else "none"
+
+
+def estimate_kind(fitted: Scorable) -> str:
+    """Return the kind of a model's estimates: `estimate (N probes, M steps)`, or `estimate (M steps)`."""
+    probes = default_probes(fitted.data)
+    return f"estimate ({f'{probes} probes, ' if probes else ''}{ESTIMATE_STEPS} steps)"
+
+
+def is_estimate(kind: str) -> bool:
+    """Return whether log-likelihoods of a kind may be above or below the true ones.
+
+    Examples:
+        >>> is_estimate("estimate (50 steps)"), is_estimate("exact")
+        (True, False)
+    """
+    return kind.startswith("estimate")
+
+
+def solver_error(fitted: Scorable, dataset: Dataset, rows: Rows, seed: int) -> float:
+    """Return how much a mean of estimates changes with half as many steps, in nats per row; 0 for other kinds.
+
+    It exceeds the error of the solver, which more steps make smaller. The probes are the same for both.
+
+    Arguments:
+        rows: at most 512 of them, evenly spaced, are examined.
+    """
+    if not is_estimate(kind_of(fitted)) or not len(rows):
+        return 0.0
+    chosen = rows[np.linspace(0, len(rows) - 1, min(len(rows), _EXAMINED)).astype(np.int64)]
+    chosen = observed_rows(dataset, np.unique(chosen))
+    fine = coarse = 0.0
+    for block in dataset.given_blocks(chosen):
+        fine += float(fitted.log_prob_estimate(block, seed=seed)[0].sum())
+        coarse += float(fitted.log_prob_estimate(block, steps=ESTIMATE_STEPS // 2, seed=seed)[0].sum())
+    return abs(fine - coarse) / max(len(chosen), 1)
 
 
 def measure_of(fitted: Scorable) -> str | None:
@@ -108,7 +149,7 @@ def degrees_of_freedom(fitted: Usable) -> int | None:
 
 
 def log_likelihoods(fitted: Scorable, dataset: Dataset, rows: Rows, seed: int, draws: int = BOUND_DRAWS) -> Array:
-    """Compute log-likelihoods of rows, or lower bounds, `(n,)` nats; NaN for rows without any value.
+    """Compute log-likelihoods of rows, lower bounds or estimates, `(n,)` nats; NaN for rows without any value.
 
     A row that is too far from the training rows to compute with has minus infinity.
 
@@ -120,12 +161,9 @@ def log_likelihoods(fitted: Scorable, dataset: Dataset, rows: Rows, seed: int, d
             are, too.
         ArtifactError: the same, for a model that was loaded from a file.
     """
-    exact = kind_of(fitted) == "exact"
 
     def compute(block: ModelEvents, place: int) -> Array:
-        if exact:
-            return fitted.log_prob(block)
-        return fitted.log_prob_bound(block, draws=draws, seed=derive(seed, "block", place))
+        return log_likelihoods_of(fitted, block, draws=draws, seed=derive(seed, "block", place))
 
     with Phase("scoring", len(rows), "rows") as phase:
         blocks = enumerate(phase.over(dataset.given_blocks(rows), len))
@@ -134,6 +172,26 @@ def log_likelihoods(fitted: Scorable, dataset: Dataset, rows: Rows, seed: int, d
     values[known] = _checked(fitted, values[known], "log-likelihood", lambda events: compute(events, 0))
     values[~known] = np.nan
     return values
+
+
+def estimates(fitted: Scorable, dataset: Dataset, rows: Rows, seed: int) -> tuple[Array, Array]:
+    """Estimate log-likelihoods of rows, with standard errors over probes, `(n,)` nats each; NaN without any value.
+
+    Raises:
+        ConfigError: the model has no estimate for such data.
+        DivergenceError, ArtifactError: as for `log_likelihoods`.
+    """
+
+    def compute(block: ModelEvents, place: int) -> Array:
+        return np.stack(fitted.log_prob_estimate(block, seed=derive(seed, "block", place)), 1)
+
+    with Phase("scoring", len(rows), "rows") as phase:
+        blocks = enumerate(phase.over(dataset.given_blocks(rows), len))
+        found = np.concatenate([np.empty((0, 2)), *(compute(block, place) for place, block in blocks)])
+    known = np.isin(rows, observed_rows(dataset, rows))
+    found[known, 0] = _checked(fitted, found[known, 0], "log-likelihood", lambda events: compute(events, 0)[:, 0])
+    found[~known] = np.nan
+    return found[:, 0], found[:, 1]
 
 
 def score_of(fitted: Scorable) -> ScoreName | None:

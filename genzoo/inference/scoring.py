@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,9 @@ from genzoo.inference.description.figures import Contribution
 from genzoo.inference.row_likelihoods import (
     Scorable,
     ScoreName,
+    estimate_kind,
+    estimates,
+    is_estimate,
     kind_of,
     meaning_of,
     row_scores,
@@ -40,6 +44,7 @@ from genzoo.wording import argument
 
 SCORE_COLUMNS = (
     "log_likelihood",
+    "standard_error",
     "anomaly_score",
     "nats_per_byte",
     "nats_per_symbol",
@@ -137,7 +142,8 @@ class ScoreResult:
         values: log-likelihoods in nats, in data units, or anomaly scores, `(N,)`. NaN for rows without any value. Rows
             that are impossible under the model or too far away to compute with, and rows with a category that the
             model does not know, have a log-likelihood of minus infinity, or an infinite anomaly score.
-        kind: `exact`, `lower bound (N draws)` or `lower bound`; or what the anomaly score is, with its unit.
+        kind: `exact`, `lower bound (N draws)`, `lower bound` or `estimate (N probes, M steps)`; or what the anomaly
+            score is, with its unit.
         threshold: what rows are flagged by, or `None`.
         uncovered: rows outside the box of the model's outlier component.
         weights: weights of the rows, `(N,)`. Defaults to `None`: equal weights.
@@ -147,6 +153,8 @@ class ScoreResult:
         per_byte: minus log-likelihoods of texts divided by their bytes, `(N,)`, where the end counts as a byte.
             Defaults to `None`: the rows are no texts, or have no likelihood.
         rate: what this is called. Defaults to `nats_per_byte`.
+        errors: standard errors of estimates over their probes, `(N,)`; 0 if divergences are exact. Defaults to `None`:
+            the values are no estimates.
     """
 
     name: ScoreName
@@ -160,6 +168,7 @@ class ScoreResult:
     unexplained: str | None = None
     per_byte: Array | None = None
     rate: str = "nats_per_byte"
+    errors: Array | None = None
 
     @property
     def flagged(self) -> Array | None:
@@ -185,12 +194,29 @@ class ScoreResult:
         known &= self.weights > 0
         return float(np.average(self.values[known], weights=self.weights[known])) if known.any() else None
 
+    @property
+    def mean_errors(self) -> tuple[float, float] | None:
+        """Standard errors of the mean of estimates: over rows and probes, and over probes alone.
+
+        `None` if the values are no estimates, or there are fewer than two.
+        """
+        known = np.isfinite(self.values)
+        if self.errors is None or known.sum() < 2:
+            return None
+        weights = np.ones(known.sum()) if self.weights is None else self.weights[known]
+        share, values = weights / weights.sum(), self.values[known]
+        count = len(values) / (len(values) - 1)
+        over_rows = math.sqrt(count) * np.linalg.norm(share * (values - share @ values))
+        return float(over_rows), float(np.linalg.norm(share * self.errors[known]))
+
     def columns(self) -> dict[str, Array]:
         """Return what there is to say about each row, by name: its score, and if known `flagged`, `because`, `unseen`.
 
         Texts are arrays of objects, with `None` for nothing.
         """
         found: dict[str, Array] = {self.name: self.values}
+        if self.errors is not None:
+            found["standard_error"] = self.errors
         if self.per_byte is not None:
             found[self.rate] = self.per_byte
         if self.flagged is not None:
@@ -208,6 +234,7 @@ class ScoreResult:
             "rows": len(self.values),
             "score": self.name,
             "mean": self.mean,
+            "errors_of_mean": self.mean_errors,
             "kind": self.kind,
             "threshold": None if cut is None else cut.value,
             "calibration": None if cut is None else {"rows": cut.rows, "by": cut.calibration, "warning": cut.warning},
@@ -258,7 +285,14 @@ def _texts(by_row: Mapping[int, str | None], count: int) -> Array:
     return column
 
 
-def score(fitted: Scored, dataset: Dataset, quantile: float | None = None, explained: int = EXPLAINED) -> ScoreResult:
+def score(
+    fitted: Scored,
+    dataset: Dataset,
+    quantile: float | None = None,
+    explained: int = EXPLAINED,
+    *,
+    estimate: bool = False,
+) -> ScoreResult:
     """Compute the log-likelihood of every row; for a model without a likelihood, its anomaly score.
 
     Arguments:
@@ -266,6 +300,7 @@ def score(fitted: Scored, dataset: Dataset, quantile: float | None = None, expla
             Defaults to `None`: no row is flagged.
         explained: number of least likely rows to explain. If the model leaves out columns at little cost, flagged rows
             are explained, too.
+        estimate: whether to estimate log-likelihoods, even if the model has a bound. Defaults to false.
 
     Raises:
         ConfigError: the model has neither, or no stored scores of held-out rows; or `explained` is negative.
@@ -277,6 +312,8 @@ def score(fitted: Scored, dataset: Dataset, quantile: float | None = None, expla
             f"Model {fitted.model!r} cannot do this: it has neither a 'likelihood' nor an 'anomaly-score'."
         )
     check_count("explained", explained, 0)
+    if estimate or is_estimate(kind_of(fitted)):
+        return _estimated(fitted, dataset, quantile, explained)
     above = name == "anomaly_score"
     threshold = None if quantile is None else threshold_of(fitted, quantile)
     rows = np.arange(len(dataset))
@@ -301,6 +338,44 @@ def score(fitted: Scored, dataset: Dataset, quantile: float | None = None, expla
         no_contributions(fitted),
     )
     return _of_texts(fitted, dataset, result, explained) if fitted.data.form.ended else result
+
+
+def _estimated(fitted: Scored, dataset: Dataset, quantile: float | None, explained: int) -> ScoreResult:
+    """Return estimates of the log-likelihoods of rows.
+
+    Raises:
+        ConfigError: the model has none for such data, or its stored scores are no estimates.
+    """
+    if "likelihood-estimate" not in fitted.capabilities:
+        raise ConfigError(
+            f"Model {fitted.model!r} has no estimate of the likelihood of such data. Leave out "
+            f"{argument('estimate', True)}."
+        )
+    if quantile is not None and not is_estimate(kind_of(fitted)):
+        raise ConfigError(
+            f"The stored scores of held-out rows are of another kind than estimates. Leave out "
+            f"{argument('threshold')} or {argument('estimate', True)}."
+        )
+    threshold = None if quantile is None else threshold_of(fitted, quantile)
+    rows = np.arange(len(dataset))
+    values, errors = estimates(fitted, dataset, rows, seed=0)
+    values[impossible(values) & ~np.isnan(values)] = -np.inf
+    values[list(dataset.unknown)] = -np.inf
+    unseen = unseen_levels(fitted.data, dataset, rows)
+    known = np.flatnonzero(~np.isnan(values))
+    lowest = known[np.argsort(values[known], kind="stable")[:explained]]
+    return ScoreResult(
+        "log_likelihood",
+        values,
+        estimate_kind(fitted),
+        threshold,
+        rows[:0],
+        dataset.weights,
+        unseen,
+        tuple(ExplainedRow(int(row), float(values[row]), (), unseen.get(int(row))) for row in lowest),
+        "estimates take too long to leave out columns",
+        errors=errors,
+    )
 
 
 def _of_texts(fitted: Scored, dataset: Dataset, result: ScoreResult, most: int) -> ScoreResult:

@@ -31,12 +31,14 @@ from genzoo.inference.answers import (
     as_latent,
     as_series,
     choose_output,
+    in_array,
     present_events,
 )
 from genzoo.inference.data_units import CheckedEvents, DataUnits, Events
 from genzoo.inference.description.describe import UNLIKELY, checked_weights, describe, samples_for
 from genzoo.inference.description.figures import Description
 from genzoo.inference.given import check_given, conditions_of, with_condition
+from genzoo.inference.likelihood import ESTIMATE_STEPS
 from genzoo.inference.texts.each import log_prob_each
 from genzoo.inference.texts.prompts import Beginning, Watch
 from genzoo.inference.threshold import Calibration
@@ -97,8 +99,9 @@ class TrainedModel:
     def capabilities(self) -> frozenset[str]:
         """What the model can do besides sampling: `likelihood`, `decoder` ..."""
         found = capabilities_of(self.generator)
-        if (self.dequantized or self.transform.bound) and "likelihood" in found:
-            return found - {"likelihood"} | {"likelihood-bound"}
+        if self.dequantized or self.transform.bound:
+            bound = {"likelihood-bound"} if "likelihood" in found else set()
+            return found - {"likelihood", "likelihood-estimate"} | bound
         return found
 
     @property
@@ -449,6 +452,37 @@ class TrainedModel:
 
         return answer(self.units, with_condition(x, condition, self.data), compute, as_series("log_prob_bound"))
 
+    def log_prob_estimate(
+        self,
+        x: Events,
+        *,
+        condition: Any = None,
+        probes: int | None = None,
+        steps: int = ESTIMATE_STEPS,
+        seed: int = 0,
+    ) -> tuple[Array, Array]:
+        """Estimate the log-density of events `x (N, *event)` in nats.
+
+        An estimate may be above or below the density. The error of the solver is not in the standard errors: compare
+        with half as many steps to see it.
+
+        Arguments:
+            condition: what each event is conditional on, as for `sample`.
+            probes: random vectors behind each estimate, 0 or at least 2; 0 computes divergences exactly. Defaults to 0
+                for events of at most 16 values, and to 16 for larger ones.
+            steps: steps of the solver. Defaults to 50.
+            seed: seed of the probes.
+
+        Returns:
+            Estimates, and their standard errors over the probes: 0 without probes. Both `(N,)` float64.
+
+        Raises:
+            ConfigError: the model has no estimate for such data, or a number is out of range.
+            DataError: the events do not fit the model.
+        """
+        given = in_array(self.units, with_condition(x, condition, self.data))
+        return likelihood.log_prob_estimate(self.units, given, probes, steps, seed)
+
     @overload
     def log_posterior(self, x: Array | Tensor, *, condition: Any = None) -> Array: ...
 
@@ -500,6 +534,7 @@ class TrainedModel:
         threshold: float | None = None,
         keep: Sequence[object] = (),
         explained: int = 10,
+        estimate: bool = False,
         condition: Any = None,
     ) -> scoring.ScoreResult: ...
 
@@ -511,6 +546,7 @@ class TrainedModel:
         threshold: float | None = None,
         keep: Sequence[object] = (),
         explained: int = 10,
+        estimate: bool = False,
         condition: Any = None,
     ) -> Any: ...
 
@@ -521,6 +557,7 @@ class TrainedModel:
         threshold: float | None = None,
         keep: Sequence[object] = (),
         explained: int = scoring.EXPLAINED,
+        estimate: bool = False,
         condition: Any = None,
     ) -> Any:
         """Score events by their log-likelihood, or by their anomaly score if the model has no likelihood.
@@ -532,6 +569,7 @@ class TrainedModel:
             keep: columns of the table to copy to the result. Defaults to none.
             explained: number of least likely rows to explain. Defaults to 10. Up to 1,000 flagged rows are explained,
                 too, if the likelihood is exact and the model accepts missing values.
+            estimate: whether to estimate log-likelihoods, even if the model has a bound. Defaults to false.
             condition: what each event of an array is conditional on, as for `sample`. Tables have columns of it.
 
         Returns:
@@ -544,7 +582,7 @@ class TrainedModel:
         """
 
         def compute(dataset: Dataset) -> scoring.ScoreResult:
-            return scoring.score(self, dataset, threshold, explained)
+            return scoring.score(self, dataset, threshold, explained, estimate=estimate)
 
         given = with_condition(x, condition, self.data)
         return answer_rows(self.units, given, keep, scoring.SCORE_COLUMNS, compute, keep_unknown=True)

@@ -14,7 +14,7 @@ from genzoo.config.training import BOUND_DRAWS
 from genzoo.data.texts.flat import Texts
 from genzoo.errors import DataError, PluginError, explain_out_of_memory
 from genzoo.inference.likelihood import symbol_counts
-from genzoo.inference.row_likelihoods import kind_of, log_likelihoods, measure_of
+from genzoo.inference.row_likelihoods import kind_of, log_likelihoods, measure_of, solver_error
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.evaluation.reference import Reference
 from genzoo.metrics.metric import Metric, MetricInput, Need, Score
@@ -209,6 +209,7 @@ def _metric_input(
         train_conditions=None if task is None else task.conditions,
         train_weights=None if task is None else task.weights,
         train_log_likelihoods=known,
+        solver_error=solver_error(fitted, reference.dataset, reference.rows, seed) if needs & _LIKELIHOOD else 0.0,
     )
 
 

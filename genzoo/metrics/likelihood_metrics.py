@@ -12,7 +12,7 @@ import numpy as np
 
 from genzoo.data.texts.symbols import of_bytes
 from genzoo.errors import DataError
-from genzoo.inference.row_likelihoods import bits_per_dim
+from genzoo.inference.row_likelihoods import bits_per_dim, is_estimate
 from genzoo.metrics.metric import Direction, Metric, MetricInput, Need, Score
 from genzoo.metrics.statistics import Estimate, estimate
 from genzoo.spec.events import DataSpec
@@ -84,7 +84,18 @@ class LogLikelihoodMetric(Metric):
 
     def score(self, given: MetricInput) -> Score:
         mean = mean_log_likelihood(given)
-        return Score(self.name, mean.mean, self.direction, _finite(mean.se), {"unit": "nats per event"})
+        about = {"unit": "nats per event"}
+        return Score(self.name, mean.mean, self.direction, _finite(mean.se), about, notes=_about_solver(given))
+
+
+def _about_solver(given: MetricInput) -> tuple[str, ...]:
+    """Return a note on estimates: their standard error covers rows and probes, and not the solver."""
+    if given.kind is None or not is_estimate(given.kind):
+        return ()
+    return (
+        f"is an estimate, which may be above or below the log-likelihood; half as many steps of its solver change it "
+        f"by {given.solver_error:.2g} nats.",
+    )
 
 
 class BitsPerDimension(Metric):

@@ -116,7 +116,9 @@ class MetricInput:
         train_log_likelihoods: the same of events that the model was trained on, as often as their weights count them,
             `(T,)`.
         measure: what the log-likelihoods measure: `density`, `mass`, or both, by column.
-        kind: kind of the log-likelihoods: `exact`, `lower bound (N draws)` or `lower bound`.
+        kind: kind of the log-likelihoods: `exact`, `lower bound (N draws)`, `lower bound`, `estimate (N probes, M
+            steps)` or `estimate (M steps)`.
+        solver_error: how much the mean of estimates changes with half as many steps, nats. Defaults to 0.
         seed: seed for all random numbers of a metric. Defaults to 0.
         lengths: number of symbols of each text with a log-likelihood, `(L,)`. Defaults to `None`: events have none.
         symbols: number of symbols, such as tokens, that the model gives a probability for each text, with its end if it
@@ -150,6 +152,7 @@ class MetricInput:
     train_conditions: Array | None = None
     train_weights: Array | None = None
     train_log_likelihoods: Array | None = None
+    solver_error: float = 0.0
 
     @property
     def weights_of_real(self) -> Array:

@@ -20,6 +20,7 @@ import numpy as np
 
 from genzoo.data.columns.rounding import RoundedColumn, rounded_columns
 from genzoo.data.dataset import Conditioned, Dataset, Rows
+from genzoo.inference.description.contributions import log_likelihoods_of
 from genzoo.inference.row_likelihoods import kind_of, observed_rows, scored_as_density
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.resting import Resting, resting_on
@@ -168,9 +169,9 @@ def _log_likelihoods(fitted: TrainedModel, dataset: Dataset, rows: Rows, events:
     def given(rows: Rows, events: Array) -> Any:
         return events if dataset.conditions is None else Conditioned(events, dataset.conditions[rows])
 
-    if kind_of(fitted) == "exact":
+    if not kind_of(fitted).startswith("lower bound"):
         versions, n, columns = events.shape
         together = given(np.tile(rows, versions), events.reshape(-1, columns))
-        return np.asarray(fitted.log_prob(together)).reshape(versions, n)
+        return np.asarray(log_likelihoods_of(fitted, together, draws=1, seed=0)).reshape(versions, n)
     draws = min(fitted.bound_draws, _BOUND_DRAWS)  # each call has the same noise, which cancels
     return np.stack([fitted.log_prob_bound(given(rows, version), draws=draws, seed=0) for version in events])

@@ -60,7 +60,11 @@ class ParameterTable:
 
 @with_former_names
 class Generator(nn.Module, ABC):
-    """A distribution over events."""
+    """A distribution over events.
+
+    If it has a buffer `grid_step ()`, the core fills it before training with the step, in model space, of the grid that
+    images lie on. So it can give such values a probability itself.
+    """
 
     needs_float64: ClassVar[bool] = False
     """Whether some of its computations need float64, independent of the type of its parameters.
@@ -154,9 +158,36 @@ class Likelihood(ABC):
 class LikelihoodBound(ABC):
     """A generator with a lower bound of its log-density."""
 
+    draws_tighten: bool = True
+    """Whether more draws tighten the bound.
+
+    If not, the bound of more draws is a mean of bounds of one draw, which only makes it less random. The core then
+    takes means, too, where it draws values within the cells of a grid.
+    """
+
     @abstractmethod
     def log_prob_bound(self, x: Tensor, *, draws: int = 1) -> Tensor:
         """Return a lower bound of the log-density of `x (N, *event)` in nats, `(N,)`; more draws tighten it."""
+
+
+class LikelihoodEstimate(ABC):
+    """A generator with an estimate of its log-density, which may be above or below it.
+
+    The estimate has two errors. A solver takes `steps` steps, and its error falls with their number. Random vectors,
+    the `probes`, have a standard error, which falls with the root of their number.
+    """
+
+    @abstractmethod
+    def log_prob_estimate(self, x: Tensor, *, probes: int, steps: int) -> tuple[Tensor, Tensor]:
+        """Estimate the log-density of `x (N, *event)` in nats.
+
+        Arguments:
+            probes: number of random vectors, at least 2; 0 for none, at a cost that grows with the size of an event.
+            steps: number of steps of the solver.
+
+        Returns:
+            Estimates, `(N,)`, and their standard errors over the probes, `(N,)`: 0 without probes.
+        """
 
 
 class Autoregressive(ABC):
@@ -276,6 +307,7 @@ class Imputation(ABC):
 CAPABILITIES: tuple[type, ...] = (
     Likelihood,
     LikelihoodBound,
+    LikelihoodEstimate,
     Autoregressive,
     Decoder,
     Encoder,

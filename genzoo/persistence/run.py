@@ -369,6 +369,10 @@ class Run:
         """Call `TrainedModel.log_prob_bound` of the trained model."""
         return self.load().log_prob_bound(x, condition=condition, draws=draws, seed=seed)
 
+    def log_prob_estimate(self, x: Events, **options: Any) -> tuple[Array, Array]:
+        """Call `TrainedModel.log_prob_estimate` of the trained model."""
+        return self.load().log_prob_estimate(x, **options)
+
     def log_posterior(self, x: Events, *, condition: Any = None) -> Any:
         """Call `TrainedModel.log_posterior` of the trained model."""
         return self.load().log_posterior(x, condition=condition)

@@ -232,7 +232,8 @@ def _unlikely(found: Description) -> Section | None:
     if any(row.contributions for row in found.unlikely):
         about = "Each value is compared with what the model expects given the rest of the row. Surprise is how many "
         about += "nats less likely it is than usual for its column. Rows count from 0."
-        rough = "" if found.kind == "exact" else " Contributions are estimated from lower bounds."
+        of = "estimates" if found.kind == "estimate" else "lower bounds"
+        rough = "" if found.kind == "exact" else f" Contributions are estimated from {of}."
         blocks.append(Text(f"{about}{rough}"))
     for row in found.unlikely:
         blocks += _row_blocks(row)

@@ -42,7 +42,8 @@ class LogLikelihood:
     Arguments:
         train: mean over the training rows.
         test, se: mean over the test rows, and its standard error.
-        kind: `exact`, `lower bound (N draws)`, `lower bound` or `none`.
+        kind: `exact`, `lower bound (N draws)`, `lower bound`, `estimate (N probes, M steps)`, `estimate (M steps)` or
+            `none`.
         measure: what it measures, such as `density`, or `density of a; mass of b`.
         spread: standard deviation of `test` over seeds; `None` for one seed.
         bits_per_dim: `test` in bits per number of an image, if it is a probability mass of images.
@@ -64,6 +65,16 @@ class LogLikelihood:
     def exact(self) -> bool:
         """Return whether the values are the log-likelihood itself, and not a bound."""
         return self.kind == "exact"
+
+    @property
+    def estimated(self) -> bool:
+        """Return whether the values are estimates, which may be above or below the log-likelihood."""
+        return self.kind.startswith("estimate")
+
+    @property
+    def bounded(self) -> bool:
+        """Return whether the values are below the log-likelihood, or at it."""
+        return self.kind.startswith("lower bound")
 
 
 @dataclass(frozen=True, slots=True)

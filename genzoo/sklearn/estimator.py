@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from genzoo.config.training import BOUND_DRAWS
 from genzoo.errors import ConfigError
+from genzoo.inference.description.contributions import log_likelihoods_of
 from genzoo.inference.row_likelihoods import degrees_of_freedom
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics import information_criteria
@@ -230,7 +231,7 @@ class Scoring:
     """The methods of models that score rows. It stands before `DensityMixin`, whose `score` does nothing."""
 
     def score_samples(self: Any, X: Any) -> Array:  # noqa: N803
-        """Return how usual each row is, `(N,)`: its log-likelihood in nats, or a lower bound.
+        """Return how usual each row is, `(N,)`: its log-likelihood in nats, a lower bound, or an estimate.
 
         For a model that only has an anomaly score, it is minus this score.
         """
@@ -239,10 +240,8 @@ class Scoring:
 
     def _scores(self: Any, events: Any) -> Array:
         model, able = self.model_, self.model_.capabilities
-        if "likelihood" in able:
-            return np.asarray(model.log_prob(events), np.float64)
-        if "likelihood-bound" in able:
-            return np.asarray(model.log_prob_bound(events, draws=BOUND_DRAWS), np.float64)
+        if able & {"likelihood", "likelihood-bound", "likelihood-estimate"}:
+            return np.asarray(log_likelihoods_of(model, events, draws=BOUND_DRAWS, seed=0), np.float64)
         return -np.asarray(model.anomaly_score(events), np.float64)
 
     def score(self: Any, X: Any, y: Any = None) -> float:  # noqa: N803

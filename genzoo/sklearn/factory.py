@@ -67,9 +67,10 @@ def _made(
         bases.append(ClusterMixin)
     if "encoder" in able:
         bases.append(Encoding)
-    if able & {"likelihood", "likelihood-bound", "anomaly-score"}:
+    likely = able & {"likelihood", "likelihood-bound", "likelihood-estimate"}
+    if likely or "anomaly-score" in able:
         bases.append(Scoring)
-    if able & {"likelihood", "likelihood-bound"}:
+    if likely:
         bases.append(DensityMixin)
     bases.append(ModelEstimator)
     name = class_name(entry.spec.name)

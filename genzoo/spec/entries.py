@@ -24,6 +24,7 @@ CAPABILITIES = frozenset(
     {
         "likelihood",
         "likelihood-bound",
+        "likelihood-estimate",
         "autoregressive",
         "decoder",
         "encoder",

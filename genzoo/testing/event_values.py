@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genzoo.models.base import Likelihood, LikelihoodBound
+from genzoo.models.base import Likelihood, LikelihoodBound, LikelihoodEstimate
 from genzoo.spec.events import DataSpec, Feature
 from genzoo.testing.subject import Case
 
@@ -70,7 +70,7 @@ def _levels(case: Case, data: DataSpec, feature: Feature, measure: str, number: 
     if data.form.columns or data.quantum is None:
         count = len(feature.levels or ()) + data.form.ended  # the end of a text is a code, too
         return None if feature.levels is None else torch.arange(count, dtype=torch.float64)
-    likely = isinstance(case.wide, Likelihood | LikelihoodBound)
+    likely = isinstance(case.wide, Likelihood | LikelihoodBound | LikelihoodEstimate)
     if not likely or measure != "mass" or data.bounds is None:
         return None
     steps = round((data.bounds[1] - data.bounds[0]) / data.quantum)

@@ -36,7 +36,7 @@ from genzoo.training.trainer import Callback, Outcome, Step
 from genzoo.typing import Array
 
 _MOST_BOUNDS = 2_000
-"""Validation rows whose lower bounds are kept with a model; each takes many draws."""
+"""Validation rows whose lower bounds or estimates are kept with a model; each takes many draws or steps."""
 
 
 class Conclude(Callback):
@@ -218,7 +218,8 @@ def _validation_scores(model: TrainedModel, dataset: Dataset, rows: Rows, draws:
     """
     if not len(rows) or score_of(model) is None:
         return None
-    most = _MOST_BOUNDS if kind_of(model).startswith("lower bound (") else MOST_SCORES
+    slow = kind_of(model).startswith(("lower bound (", "estimate"))
+    most = _MOST_BOUNDS if slow else MOST_SCORES
     counted = repeated(dataset, rows)
     if not len(counted):  # none of them has a weight
         return None

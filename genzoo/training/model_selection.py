@@ -115,7 +115,7 @@ def _check_metric(metric: Metric, zoo: Registry, config: RunConfig, dataset: Dat
             f"Metric {metric.name!r} needs a column to predict, which a training does not know. Compute it afterwards, "
             f"with {argument('target')} of evaluate."
         )
-    capable = zoo.models.get(config.model).spec.capabilities & {"likelihood", "likelihood-bound"}
+    capable = zoo.models.get(config.model).spec.capabilities & {"likelihood", "likelihood-bound", "likelihood-estimate"}
     if metric.needs & {"likelihood", "training-likelihood"} and not capable:
         raise ConfigError(f"Metric {metric.name!r} needs a likelihood, and model {config.model!r} has none.")
 

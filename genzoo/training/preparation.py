@@ -24,7 +24,7 @@ from genzoo.data.transforms.transform import Stage
 from genzoo.data.value_range import scaling_spec
 from genzoo.errors import ConfigError, DataError
 from genzoo.inference.trained_model import TrainedModel
-from genzoo.models.base import Generator, Likelihood, Model
+from genzoo.models.base import Generator, Likelihood, Model, capabilities_of
 from genzoo.models.factory import build_model, build_objective, check_data
 from genzoo.models.objective import Objective
 from genzoo.persistence.run import Run
@@ -126,7 +126,26 @@ def prepared(entry: Entry[ModelSpec], given: TrainingData, runtime: Runtime, zoo
         model, dequantizer = _untrained_model(entry, given, runtime, transform.spec_after(given.dataset.spec))
         return Prepared(model, dequantizer, transform, condition)
     model, dequantizer = _untrained_model(entry, given, runtime, given.dataset.spec)
-    return Prepared(model, dequantizer, *_fitted_transforms(given, dequantizer, runtime, zoo))
+    transform, condition = _fitted_transforms(given, dequantizer, runtime, zoo)
+    _fill_grid_step(model.generator, transform, given.dataset.spec)
+    return Prepared(model, dequantizer, transform, condition)
+
+
+def _fill_grid_step(generator: Generator, transform: Transform, data: DataSpec) -> None:
+    """Put the step of the grid in model space where the generator keeps it, if it does.
+
+    Raises:
+        ConfigError: the grid has no single step in model space.
+    """
+    step = dict(generator.named_buffers(recurse=False)).get("grid_step")
+    if step is None or data.quantum is None:
+        return
+    if not transform.affine:
+        raise ConfigError("This model needs values on an even grid, and the transform makes it uneven. Leave it out.")
+    ends = torch.zeros((2, *data.event_shape), dtype=transform.dtype, device=transform.device)
+    ends[1] += data.quantum
+    first, second = transform(ends)
+    step.copy_((second - first).abs().max())
 
 
 def _untrained_model(
@@ -145,8 +164,7 @@ def _untrained_model(
         model = Model(build_model(entry, config.options, inner))
     model = model.to(runtime.device, runtime.dtype)
     dequantizer = Dequantizer.of(model.generator, dataset.spec, config.seed)
-    likelihood = entry.spec.capabilities & {"likelihood", "likelihood-bound"}
-    if likelihood:
+    if capabilities_of(model.generator) & {"likelihood", "likelihood-bound", "likelihood-estimate"}:
         _refuse_degenerate(model.generator, dataset, given.split.train, dequantizer)
     if given.warm is not None:
         take_over(model.generator, given.warm.generator.to(runtime.device, runtime.dtype), str(config.warm_start))

@@ -25,6 +25,7 @@ from genzoo.engine.signals import Signals
 from genzoo.errors import explain_out_of_memory
 from genzoo.inference.likelihood import mean_change_of_units
 from genzoo.inference.trained_model import TrainedModel
+from genzoo.models.base import capabilities_of
 from genzoo.models.objective import EMObjective
 from genzoo.persistence.run import Run
 from genzoo.plugins.api1 import adapt_step
@@ -136,10 +137,10 @@ class TrainingSetup:
         return [*read, *self._density_remarks()]
 
     def _density_remarks(self) -> list[str]:
-        able = get_registry().models.get(self.config.model).spec.capabilities
+        able = capabilities_of(self.engine.trained)
         if self.dequantizer is not None and any(self.dataset.spec.grids):
             return []
-        if not able & {"likelihood", "likelihood-bound"}:
+        if not able & {"likelihood", "likelihood-bound", "likelihood-estimate"}:
             return []
         return degenerate_remarks(self.dataset)
 

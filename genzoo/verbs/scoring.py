@@ -27,6 +27,7 @@ def score(
     threshold: float | None = None,
     keep: Sequence[str] = (),
     explained: int = EXPLAINED,
+    estimate: bool = False,
     device: str | None = None,
 ) -> Any:
     """Score rows by their log-likelihood, or by their anomaly score if the model has no likelihood.
@@ -40,6 +41,8 @@ def score(
         keep: columns of the table to copy to the result. Defaults to none.
         explained: number of least likely rows to explain. Defaults to 10. Up to 1,000 flagged rows are explained, too,
             if the likelihood is exact and the model accepts missing values.
+        estimate: whether to estimate log-likelihoods, even if the model has a bound. A table then has the column
+            `standard_error`, over the probes of the estimate. Defaults to false.
         device: where the model computes. Defaults to the host.
 
     Returns:
@@ -55,14 +58,14 @@ def score(
         UserWarning: too few rows were held out for the threshold.
     """
     run, fitted = open_asked(asked, device)
-    check_capable(fitted, "score", "likelihood", "likelihood-bound", "anomaly-score")
+    check_capable(fitted, "score", "likelihood", "likelihood-bound", "likelihood-estimate", "anomaly-score")
     if threshold is not None and (warning := scoring.threshold_of(fitted, threshold).warning) is not None:
         warnings.warn(warning, stacklevel=2)
     data = shared_reading(run, fitted, data)
     if is_array_or_frame(data):
-        return fitted.score(data, threshold=threshold, keep=keep, explained=explained)
+        return fitted.score(data, threshold=threshold, keep=keep, explained=explained, estimate=estimate)
     rows = open_rows(run, fitted, data, keep_unknown=True)
-    result = scoring.score(fitted, rows.dataset, threshold, explained)
+    result = scoring.score(fitted, rows.dataset, threshold, explained, estimate=estimate)
     return answer_columns(rows, fitted, keep, SCORE_COLUMNS, result)
 
 

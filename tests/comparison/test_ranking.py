@@ -142,6 +142,37 @@ def test_bounds_compared_with_each_other_are_labeled():
     assert found == {"a": "best: lower bound", "b": "worse: lower bounds"}
 
 
+ESTIMATE = "estimate (16 probes, 50 steps)"
+
+
+@pytest.mark.parametrize(
+    ("other", "gap", "solver", "told"),
+    [
+        ("exact", -0.5, 0.1, {"other": "best", "estimate": "worse: estimate"}),
+        ("exact", -0.5, 0.7, {"other": "best", "estimate": "undecided: estimate"}),
+        ("exact", 0.5, 0.1, {"estimate": "best: estimate", "other": "worse: estimate"}),
+        ("exact", 0.5, 0.7, {"other": "best", "estimate": "undecided: estimate"}),
+        (ESTIMATE, 0.5, 0.1, {"estimate": "best: estimate", "other": "worse: estimate"}),
+        (ESTIMATE, 0.5, 0.7, {"estimate": "best: estimate", "other": "undecided: estimate"}),
+        ("lower bound", -0.5, 0.1, {"other": "best: lower bound", "estimate": "worse: estimate"}),
+        ("lower bound", -0.5, 0.7, {"other": "best: lower bound", "estimate": "undecided: lower bound"}),
+        ("lower bound", 0.5, 0.1, {"estimate": "best: estimate", "other": "undecided: lower bound"}),
+    ],
+)
+def test_an_estimate_differs_only_by_more_than_its_solver_errs(other, gap, solver, told):
+    shared = events(seed=1)
+    one = result("estimate", shared + gap + 0.1 * events(seed=2), kind=ESTIMATE, resolution=solver)
+    assert verdicts([one, result("other", shared, kind=other)]) == told
+
+
+def test_errors_of_two_solvers_add_up():
+    shared = events(seed=1)
+    two = [result(name, shared + 0.5 * (name == "a"), kind=ESTIMATE, resolution=0.3) for name in "ab"]
+    assert verdicts(two)["b"] == "undecided: estimate"
+    two = [result(name, shared + 0.7 * (name == "a"), kind=ESTIMATE, resolution=0.3) for name in "ab"]
+    assert verdicts(two)["b"] == "worse: estimate"
+
+
 def test_the_simplest_within_one_paired_error_is_named():
     shared = 10 * events(seed=1)
     best = result("big", shared, degrees=9)

@@ -178,6 +178,16 @@ CASES = {
         "a is the best of 2 candidates by test log-likelihood; the other one is worse by lower bounds, so the true "
         "order may differ.",
     ),
+    "estimates": (
+        report(row("a", verdict="best: estimate"), row("b", -3.0, "worse: estimate"), by="test"),
+        "a is the best of 2 candidates by test log-likelihood; the other one is worse by an estimate, by more than the "
+        "error of its solver.",
+    ),
+    "estimated": (
+        report(row("a", verdict="best"), row("b", -0.1, "undecided: estimate"), by="test"),
+        "a is the best of 2 candidates by test log-likelihood, but the other one is undecided: a likelihood is only "
+        "estimated.",
+    ),
     "nothing": (
         report(row("a", verdict="not ranked: no bic"), best=None),
         "No candidate could be ranked by BIC: no bic.",

@@ -63,13 +63,13 @@ class FitResult:
     Arguments:
         trial: the fit.
         seconds: duration of training and evaluation.
-        kind: kind of its log-likelihoods: `exact`, `lower bound (N draws)`, `lower bound` or `none`.
+        kind: kind of its log-likelihoods: `exact`, `lower bound (N draws)`, `estimate (M steps)` ... or `none`.
         measure: what they measure, such as `density`; `None` if there are none.
         dimensions: numbers per image, if the log-likelihood is a probability mass of images; otherwise `None`.
         degrees_of_freedom: free parameters of the fitted model, if they are defined.
         criteria: information criteria, from a fit for that purpose.
         resolution: smallest meaningful difference of log-likelihoods, nats per row. Smaller ones depend on when EM
-            stopped. 0 for models that EM does not train.
+            stopped, or on the error of the solver behind an estimate. 0 for other models.
         train: mean log-likelihood of the training rows, nats per row.
         scores: log-likelihoods of the test rows, `(N,)`.
         held_out: the same or, for a model without a likelihood, anomaly scores, `(N,)`; `None` if it has neither.

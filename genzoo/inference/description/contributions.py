@@ -19,6 +19,7 @@ from scipy.special import logsumexp
 
 from genzoo.data.dataset import Conditioned, ModelEvents
 from genzoo.inference.description.figures import Contribution, UnlikelyRow, shown_value
+from genzoo.inference.likelihood import ESTIMATE_STEPS
 from genzoo.models.base import Measure
 from genzoo.spec.events import DataSpec, Feature
 from genzoo.typing import Array
@@ -55,8 +56,25 @@ class RowModel(Protocol):
     def capabilities(self) -> frozenset[str]: ...
     def log_prob(self, x: ModelEvents) -> Array: ...
     def log_prob_bound(self, x: ModelEvents, *, draws: int = 1, seed: int = 0) -> Array: ...
+    def log_prob_estimate(
+        self, x: ModelEvents, *, probes: int | None = None, steps: int = ESTIMATE_STEPS, seed: int = 0
+    ) -> tuple[Array, Array]: ...
     def anomaly_score(self, x: ModelEvents) -> Array: ...
     def impute(self, x: ModelEvents, *, draw: bool = False, seed: int = 0) -> Array: ...
+
+
+def log_likelihoods_of(model: RowModel, x: ModelEvents, *, draws: int, seed: int) -> Array:
+    """Return the log-likelihoods of events by which a model is judged, `(N,)`: exact, a bound, or else an estimate.
+
+    Arguments:
+        draws, seed: number of draws of a bound, and seed of draws and probes.
+    """
+    able = model.capabilities
+    if "likelihood" in able:
+        return model.log_prob(x)
+    if "likelihood-bound" in able:
+        return model.log_prob_bound(x, draws=draws, seed=seed)
+    return model.log_prob_estimate(x, seed=seed)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,11 +197,8 @@ def _condition(
     able = model.capabilities
 
     def score(x: ModelEvents) -> Array:
-        if "likelihood" in able:
-            return model.log_prob(x)
-        if "likelihood-bound" in able:
-            return model.log_prob_bound(x, draws=draws, seed=seed)
-        return -model.anomaly_score(x)
+        likely = able & {"likelihood", "likelihood-bound", "likelihood-estimate"}
+        return log_likelihoods_of(model, x, draws=draws, seed=seed) if likely else -model.anomaly_score(x)
 
     with np.errstate(invalid="ignore"):  # the contribution to a row of density 0 may be unknown
         return _marginalized(model, score, rows) if model.missing else _integrated(score, model.data, rows, values)

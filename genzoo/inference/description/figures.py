@@ -130,7 +130,7 @@ class UnlikelyRow:
 
     Arguments:
         row: number of the row, from 0.
-        log_likelihood: nats, in data units; a lower bound if `Description.kind` says so.
+        log_likelihood: nats, in data units; a lower bound or an estimate if `Description.kind` says so.
         contributions: contributions of the observed columns, the most surprising one first. Empty if unknown.
     """
 
@@ -198,7 +198,7 @@ class Description:
         data: describes one event.
         rows: number of rows of data; 0 if the description is about samples of the model only.
         parameters: number of free parameters, or of trained numbers if the model does not define it.
-        kind: kind of the log-likelihoods: `exact`, `lower bound` or `none`.
+        kind: kind of the log-likelihoods: `exact`, `lower bound`, `estimate` or `none`.
         log_likelihood: mean over the rows, nats per row; `None` without data or likelihood.
         columns: each column in the data and in samples. Empty for images.
         components: components by decreasing share. Empty if the model has none.

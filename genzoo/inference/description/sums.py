@@ -10,7 +10,7 @@ import numpy as np
 
 from genzoo.data.dataset import Conditioned, ModelEvents
 from genzoo.inference.data_units import CheckedEvents, any_observed
-from genzoo.inference.description.contributions import RowModel
+from genzoo.inference.description.contributions import RowModel, log_likelihoods_of
 from genzoo.inference.description.moments import ColumnCoding
 from genzoo.inference.usable import Usable, check_usable, impossible
 from genzoo.runtime.progress import Phase
@@ -157,18 +157,16 @@ def _add_latent(sums: RowSums, latent: Array, coded: Array, weight: Array) -> No
 
 
 def kind_of_scores(model: RowModel) -> str:
-    """Return the kind of a model's log-likelihoods: `exact`, `lower bound` or `none`."""
-    able = model.capabilities
-    return "exact" if "likelihood" in able else "lower bound" if "likelihood-bound" in able else "none"
+    """Return the kind of a model's log-likelihoods: `exact`, `lower bound`, `estimate` or `none`."""
+    kinds = {"likelihood": "exact", "likelihood-bound": "lower bound", "likelihood-estimate": "estimate"}
+    return next((kind for capability, kind in kinds.items() if capability in model.capabilities), "none")
 
 
 def _scores(model: Describable, events: ModelEvents, seed: int) -> Array:
     """Return log-likelihoods of rows, `(n,)`; NaN for rows without any value, and for all if the model has none."""
-    kind = kind_of_scores(model)
-    if kind == "none":
+    if kind_of_scores(model) == "none":
         return np.full(len(events), np.nan)
-    exact = kind == "exact"
-    scores = model.log_prob(events) if exact else model.log_prob_bound(events, draws=DESCRIBED_DRAWS, seed=seed)
+    scores = log_likelihoods_of(model, events, draws=DESCRIBED_DRAWS, seed=seed)
     plain = events.events if isinstance(events, Conditioned) else events
     return np.where(any_observed(plain), scores, np.nan)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from genzoo.inference.row_likelihoods import is_estimate
 from genzoo.metrics.evaluate import Evaluation
 from genzoo.metrics.information_criteria import CRITERIA
 from genzoo.reports.columns import figure_text, score_text
@@ -96,7 +97,7 @@ def finding_of_scores(found: Evaluation, where: str) -> str:
     scores = found.scores
     parts = []
     if (likelihood := scores.get("log-likelihood")) is not None:
-        of = "" if found.kind == "exact" else ", a lower bound"
+        of = "" if found.kind == "exact" else ", an estimate" if is_estimate(found.kind) else ", a lower bound"
         rate = scores.get("bits-per-byte")
         bits = "" if rate is None else f" ({score_text(rate)} bits per byte)"
         parts.append(f"the log-likelihood is {score_text(likelihood)} nats per row{bits}{of}")
@@ -135,10 +136,12 @@ def _how_sure(others: Sequence[Row], by: str) -> str:
         apart = f"{_of(like, ranked)} {_are(like)} not told apart from it"
         return f", but this is not certain: {apart}{_and_rest(worse, undecided)}."
     if undecided:
-        return f", but {_of(undecided, ranked)} {_are(undecided)} undecided: a likelihood is only bounded."
+        return f", but {_of(undecided, ranked)} {_are(undecided)} undecided: a likelihood is only {_known(undecided)}."
     all_of_them = "the other one is" if len(ranked) == 1 else f"{_all(ranked)} are"
     if _bounded(worse):
         return f"; {all_of_them} worse by lower bounds, so the true order may differ."
+    if any(row.verdict.endswith("estimate") for row in worse):
+        return f"; {all_of_them} worse by an estimate, by more than the error of its solver."
     unsure = [row for row in worse if row.difference is None or not row.difference.has_interval]
     if not unsure:
         where = " on held-out rows, too" if by in CRITERIA else ""
@@ -146,6 +149,12 @@ def _how_sure(others: Sequence[Row], by: str) -> str:
     if len(unsure) == len(worse):
         return f"; {all_of_them} worse, but there is no interval."
     return f"; {all_of_them} worse, but {len(unsure)} of them without an interval."
+
+
+def _known(undecided: Sequence[Row]) -> str:
+    """Return how much is known of the likelihoods of undecided rows."""
+    estimates = {row.verdict.endswith("estimate") for row in undecided}
+    return "bounded or estimated" if len(estimates) > 1 else "estimated" if True in estimates else "bounded"
 
 
 def _bounded(rows: Sequence[Row]) -> bool:

@@ -24,6 +24,7 @@ from genzoo.models.base import (
     Imputation,
     Likelihood,
     LikelihoodBound,
+    LikelihoodEstimate,
     Outliers,
     Reconstruction,
 )
@@ -60,6 +61,12 @@ QUESTIONS = (
     LOG_PROB,
     Question(
         "log_prob_bound", LikelihoodBound, lambda generator, given: given.ask(generator.log_prob_bound), chance=True
+    ),
+    Question(
+        "log_prob_estimate",
+        LikelihoodEstimate,
+        lambda generator, given: given.ask(generator.log_prob_estimate, probes=2, steps=2)[0],
+        chance=True,
     ),
     Question("log_prob_each", Autoregressive, lambda generator, given: given.ask(generator.log_prob_each)),
     Question("encode", Encoder, lambda generator, given: given.ask(generator.encode)),

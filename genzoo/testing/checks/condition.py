@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from genzoo.config.training import GradientTraining
-from genzoo.models.base import Decoder, Generator, Likelihood, LikelihoodBound
+from genzoo.models.base import Decoder, Generator, Likelihood, LikelihoodBound, LikelihoodEstimate
 from genzoo.testing.checks.capabilities import QUESTIONS, Question, answer, material, questions
 from genzoo.testing.promise import DoesNotApply, Promise, expect
 from genzoo.testing.subject import Case, Subject, scoped
@@ -159,7 +159,8 @@ def _under(case: Case, question: Question, condition: Tensor) -> Tensor:
 
 def _dependent(generator: Generator) -> list[Question]:
     """Return the questions whose answers depend on the condition, if the distribution of events does."""
-    return [one for one in questions(generator) if one.capability in (Likelihood, LikelihoodBound, Decoder)]
+    asked = (Likelihood, LikelihoodBound, LikelihoodEstimate, Decoder)
+    return [one for one in questions(generator) if one.capability in asked]
 
 
 def _takes(method: Callable[..., Any]) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
-from genzoo import ConfigError, DataSpec, Generator, Parts
+from genzoo import ConfigError, DataSpec, Generator, LikelihoodBound, LikelihoodEstimate, Parts
 from genzoo_diffusion.column_numbers import ColumnNumbers
 from genzoo_diffusion.guesses import Guesses
+from genzoo_diffusion.likelihood import log_density, lower_bound
 from genzoo_diffusion.network import Perceptron
 from genzoo_diffusion.options import GUIDANCE, SAMPLER, STEPS, DiffusionOptions
 from genzoo_diffusion.path import PATHS, Path
@@ -106,6 +109,41 @@ class Diffusion(Generator):
             raise ConfigError(f"This model takes conditions of {self._given} numbers.")
 
 
+class DiffusionBound(Diffusion, LikelihoodBound):
+    """A diffusion model with a bound of the likelihood.
+
+    Arguments:
+        parts: arguments of `Diffusion`.
+        step: step of the grid that values lie on, in model space, until training says what it is. Values on a grid have
+            probabilities. Defaults to `None`: values are continuous, and have a density.
+    """
+
+    draws_tighten = False
+    grid_step: Tensor | None
+
+    def __init__(self, *parts: Any, step: float | None = None) -> None:
+        super().__init__(*parts)
+        self.register_buffer("grid_step", None if step is None else torch.tensor(step))
+        self.measures = None if step is None else ("mass",)
+
+    def log_prob_bound(self, x: Tensor, *, condition: Tensor | None = None, draws: int = 1) -> Tensor:
+        self._check(condition)
+
+        def predict(z: Tensor, t: Tensor) -> Tensor:
+            return self.predict(z, t, condition)
+
+        return lower_bound(self.path, predict, x, draws=draws, step=self.grid_step)
+
+
+class DiffusionDensity(DiffusionBound, LikelihoodEstimate):
+    """A diffusion model of continuous values."""
+
+    def log_prob_estimate(
+        self, x: Tensor, *, condition: Tensor | None = None, probes: int, steps: int
+    ) -> tuple[Tensor, Tensor]:
+        return log_density(self.field(condition), x, steps=steps, probes=probes)
+
+
 class _Guided(Field):
     """The path of samples given a condition.
 
@@ -155,7 +193,13 @@ def build(config: DiffusionOptions, data: DataSpec) -> Parts:
         size = torch.Size(shape).numel()
         waved = () if image else Guesses(values).numbers
         network = Perceptron(size, config.width, config.layers, given, config.dropout, waved)
-    return Parts(Diffusion(PATHS[config.path](), values, network, shape, given, config.condition_dropout))
+    parts = (PATHS[config.path](), values, network, shape, given, config.condition_dropout)
+    if any(feature.discrete for feature in data.features):  # no bound of categories, counts or black and white
+        return Parts(Diffusion(*parts))
+    if image and data.quantum is not None:
+        low, high = data.bounds or (0.0, 2 * data.quantum)
+        return Parts(DiffusionBound(*parts, step=2 * data.quantum / (high - low)))
+    return Parts(DiffusionDensity(*parts))
 
 
 def _patch(side: int) -> int:

@@ -5,7 +5,7 @@ from torch import nn
 
 import genzoo
 from genzoo_diffusion.column_numbers import ColumnNumbers
-from genzoo_diffusion.diffusion import Diffusion
+from genzoo_diffusion.diffusion import DiffusionDensity
 from genzoo_diffusion.path import PATHS
 
 MEAN = torch.tensor([0.7, -0.4], dtype=torch.float64)
@@ -22,11 +22,12 @@ class Normal(nn.Module):
     def forward(self, x, a, s, condition, kept):
         a, s, scale = a[:, None], s[:, None], (a.square() + s.square()).sqrt()[:, None]
         mean = MEAN * (0.0 if condition is None else condition)
-        spread = a[0].square() * COVARIANCE + s[0].square() * torch.eye(2)  # a sampler has one time for all
-        away = (x * scale - a * mean) @ torch.linalg.inv(spread)
+        spread = a[..., None].square() * COVARIANCE + s[..., None].square() * torch.eye(2)
+        away = ((x * scale - a * mean)[:, None] @ torch.linalg.inv(spread))[:, 0]
         event, noise = mean + a * away @ COVARIANCE, s * away
         return (s * event - a * noise) / scale
 
 
 def normal_model(path):
-    return Diffusion(PATHS[path](), ColumnNumbers((genzoo.Feature("a"), genzoo.Feature("b"))), Normal(), (2,), 1, 0.1)
+    values = ColumnNumbers((genzoo.Feature("a"), genzoo.Feature("b")))
+    return DiffusionDensity(PATHS[path](), values, Normal(), (2,), 1, 0.1)

@@ -1,14 +1,17 @@
-"""Log-densities against normal distributions."""
+"""Bounds and estimates of log-densities against normal distributions."""
 
+import numpy as np
 import pytest
 import torch
 from diffusion_cases import COVARIANCE, MEAN, normal_model
 from torch.distributions import MultivariateNormal
 
 import genzoo
+from genzoo.models.base import capabilities_of
 from genzoo_diffusion.diffusion import build
-from genzoo_diffusion.likelihood import log_density
+from genzoo_diffusion.likelihood import lower_bound
 from genzoo_diffusion.options import DiffusionOptions
+from genzoo_diffusion.path import PATHS
 
 EXACT = MultivariateNormal(MEAN, COVARIANCE)
 GIVEN = torch.ones(30, 1, dtype=torch.float64)
@@ -19,9 +22,13 @@ def rows():
     return EXACT.sample((30,))
 
 
-def error(path, **options):
+def estimate(path, x, steps, probes=0):
+    return normal_model(path).log_prob_estimate(x, condition=GIVEN, probes=probes, steps=steps)
+
+
+def error(path, steps):
     x = rows()
-    return (log_density(normal_model(path), x, GIVEN, **options)[0] - EXACT.log_prob(x)).abs().max().item()
+    return (estimate(path, x, steps)[0] - EXACT.log_prob(x)).abs().max().item()
 
 
 def test_the_error_falls_with_the_fourth_power_of_the_steps():
@@ -35,25 +42,103 @@ def test_edm_has_the_density_of_what_its_first_noise_becomes():
     factors = (shrunk[0] / (shrunk[0] + 80**2)).sqrt()
     root = shrunk[1] @ (factors.diag() @ shrunk[1].T)
     wanted = MultivariateNormal(MEAN - root @ MEAN, 6401 * root @ root.T)
-    found = log_density(normal_model("edm"), x, GIVEN, steps=200)[0]
+    found = estimate("edm", x, 200)[0]
     assert torch.allclose(found, wanted.log_prob(x), atol=1e-4)
 
 
 def test_estimates_by_probes_scatter_as_their_standard_errors_say():
     x = rows()
-    estimate, standard_error = log_density(normal_model("flow"), x, GIVEN, steps=20, probes=200)
-    away = (estimate - EXACT.log_prob(x)) / standard_error
+    found, standard_error = estimate("flow", x, 20, probes=60)
+    away = (found - EXACT.log_prob(x)) / standard_error
     assert 0.5 < away.square().mean() < 2
 
 
 def test_without_probes_there_is_no_error_over_probes():
-    assert not log_density(normal_model("flow"), rows(), GIVEN, steps=2)[1].any()
+    assert not estimate("flow", rows(), 2)[1].any()
 
 
-def test_one_probe_and_categories_are_errors():
-    with pytest.raises(genzoo.ConfigError, match="two probes"):
-        log_density(normal_model("flow"), rows(), GIVEN, probes=1)
-    data = genzoo.DataSpec((1,), "table", (genzoo.Feature("a", "binary", ("n", "y")),))
-    model = build(DiffusionOptions(width=8, layers=1), data).generator
-    with pytest.raises(genzoo.ConfigError, match="no density"):
-        log_density(model, torch.zeros(2, 1))
+@pytest.mark.parametrize("path", ["flow", "edm"])
+def test_the_bound_with_the_best_network_is_the_log_density(path):
+    x, model = rows(), normal_model(path)
+    torch.manual_seed(1)
+    gaps = torch.stack([model.log_prob_bound(x, condition=GIVEN, draws=16) - EXACT.log_prob(x) for _ in range(40)])
+    mean, standard_error = gaps.mean(), gaps.std(0).square().sum().sqrt() / (len(x) * 40**0.5)
+    assert standard_error < 0.03
+    assert abs(mean) < 4 * standard_error + 1e-3
+
+
+def test_draws_of_the_bound_are_means():
+    x, model = rows(), normal_model("flow")
+    torch.manual_seed(1)
+    one, many = (
+        torch.stack([model.log_prob_bound(x, condition=GIVEN, draws=draws) for _ in range(60)]) for draws in (1, 16)
+    )
+    error = ((one.var(0) + many.var(0)) / 60).sum().sqrt() / len(x)
+    assert abs(one.mean() - many.mean()) < 4 * error
+    assert many.std(0).mean() < one.std(0).mean() / 3
+
+
+def test_a_worse_network_has_a_lower_bound():
+    x, model = rows(), normal_model("flow")
+    torch.manual_seed(1)
+    best = model.log_prob_bound(x, condition=GIVEN, draws=64).mean()
+    torch.manual_seed(1)
+    assert model.log_prob_bound(x, condition=0.5 * GIVEN, draws=64).mean() < best - 0.1
+
+
+@pytest.mark.parametrize(
+    ("data", "capabilities"),
+    [
+        (genzoo.DataSpec((1,), "table", (genzoo.Feature("a"),)), {"likelihood-bound", "likelihood-estimate"}),
+        (genzoo.DataSpec((1, 2, 2), "image", (genzoo.Feature("a"),), (0, 16), 1.0), {"likelihood-bound"}),
+        (genzoo.DataSpec((1,), "table", (genzoo.Feature("a", "binary", ("n", "y")),)), set()),
+        (genzoo.DataSpec((1,), "table", (genzoo.Feature("a", "count"),)), set()),
+    ],
+)
+def test_what_is_known_of_the_likelihood_depends_on_the_data(data, capabilities):
+    found = capabilities_of(build(DiffusionOptions(width=8, layers=1), data).generator)
+    assert found == capabilities
+
+
+LEVELS, SHARES = torch.tensor([-0.8, -0.4, 0.0, 2.0]), torch.tensor([0.5, 0.2, 0.1, 0.2])
+
+
+def best_for_levels(path):
+    """Return the best network for pixels that are independent and have few levels."""
+
+    def predict(x, t):
+        a, s = (factor[:, None, None] for factor in path.place(t))
+        weights = torch.softmax(SHARES.log() - 0.5 * ((x[..., None] - a * LEVELS) / s).square(), -1)
+        event = (weights * LEVELS).sum(-1)
+        noise = (x - a[..., 0] * event) / s[..., 0]
+        return (s[..., 0] * event - a[..., 0] * noise) * (a.square() + s.square())[..., 0].rsqrt()
+
+    return predict
+
+
+def test_the_bound_of_values_on_a_grid_is_hardly_below_their_probability():
+    torch.manual_seed(0)
+    path = PATHS["flow"]()
+    place = torch.multinomial(SHARES, 400, replacement=True).view(200, 2)
+    exact = SHARES.log()[place].sum(1)
+    step = torch.tensor(0.4)
+    found = [lower_bound(path, best_for_levels(path), LEVELS[place], draws=16, step=step) for _ in range(30)]
+    gaps = torch.stack(found) - exact
+    error = gaps.std(0).square().sum().sqrt() / (len(exact) * 30**0.5)
+    assert error < 0.02
+    assert -0.15 < gaps.mean() < 4 * error
+
+
+def test_images_on_a_grid_have_a_bound_in_bits_per_dimension(tmp_path):
+    pixel = genzoo.DataSpec((1, 2, 2), "image", (genzoo.Feature("pixel"),), (0, 4), 1.0)
+    images = genzoo.Dataset("images", pixel, np.random.default_rng(0).integers(0, 5, (40, 1, 2, 2)).astype(np.float32))
+    run = genzoo.train(
+        "diffusion", images, width=16, layers=1, steps=4, batch_size=8, sampling={"steps": 1}, out=tmp_path / "run"
+    )
+    found = run.evaluate(images, metrics="bits-per-dim")
+    assert found.kind == "lower bound (16 draws)"
+    assert found.measure == "mass"
+    assert 1.5 < found.scores["bits-per-dim"].value < 8  # no model of 5 levels, all as frequent, is below 2.3 by much
+    assert run.load().generator.grid_step.item() == pytest.approx(1 / images.events.std(), rel=0.1)
+    with pytest.raises(genzoo.ConfigError, match="no 'likelihood-estimate'"):
+        run.log_prob_estimate(images.events)

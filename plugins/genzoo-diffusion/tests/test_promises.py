@@ -8,7 +8,14 @@ from genzoo.testing.keeping import keeps_promises
 TABLES = dict.fromkeys(("builds", "refuses-by-name"), "network=unet takes no tables, and its message names the option")
 
 
-SLOW = {"options-hold-at-bounds", "resumes", "samples-follow-conditions", "saves-and-loads", "traces"}
+SLOW = {
+    "bound-lies-below",
+    "options-hold-at-bounds",
+    "resumes",
+    "samples-follow-conditions",
+    "saves-and-loads",
+    "traces",
+}
 KIT = keeps_promises("diffusion", options={"width": 32, "layers": 2})
 
 

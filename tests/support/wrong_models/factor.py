@@ -81,3 +81,9 @@ class Lopsided(Right):
 class OneDraw(Right):
     def log_prob_bound(self, x, *, draws=1):
         return super().log_prob_bound(x, draws=1)
+
+
+class OneOfMean(OneDraw):
+    """Says that its bounds are means of draws, and takes one draw."""
+
+    draws_tighten = False

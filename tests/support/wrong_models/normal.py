@@ -269,3 +269,35 @@ class Surprised(Right, genzoo.AnomalyScore):
 class UpsideDown(Surprised):
     def anomaly_score(self, x):
         return self.density(x)
+
+
+class Estimated(Right, genzoo.LikelihoodEstimate):
+    """Estimates its density by probes whose products are 0 on average, with an error that falls with the steps."""
+
+    def log_prob_estimate(self, x, *, probes, steps):
+        value = self.density(x) + x.sum(1) * steps**-4
+        if not probes:
+            return value, torch.zeros_like(value)
+        signs = torch.randint(0, 2, (probes, *x.shape)).to(x) * 2 - 1
+        noise = 0.3 * (signs.sum(2).square() - x.shape[1])
+        return value + noise.mean(0), noise.std(0) / probes**0.5
+
+
+class Errorless(Estimated):
+    def log_prob_estimate(self, x, *, probes, steps):
+        value, error = super().log_prob_estimate(x, probes=probes, steps=steps)
+        return value, error.mean()
+
+
+class Biased(Estimated):
+    def log_prob_estimate(self, x, *, probes, steps):
+        value, error = super().log_prob_estimate(x, probes=probes, steps=steps)
+        return value + 0.3, error
+
+
+class Boasting(Estimated):
+    """Takes two probes, and claims the error of as many as were asked for."""
+
+    def log_prob_estimate(self, x, *, probes, steps):
+        value, error = super().log_prob_estimate(x, probes=min(probes, 2), steps=steps)
+        return value, error * (2 / max(probes, 2)) ** 0.5

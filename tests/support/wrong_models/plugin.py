@@ -21,6 +21,12 @@ NORMAL = genzoo.ModelSpec(
 IMPLICIT = dataclasses.replace(
     NORMAL, name="right-implicit", builder="wrong_models.builders:normal_Implicit", capabilities={"decoder"}
 )
+ESTIMATED = dataclasses.replace(
+    NORMAL,
+    name="right-estimated",
+    builder="wrong_models.builders:normal_Estimated",
+    capabilities={*NORMAL.capabilities, "likelihood-estimate"},
+)
 ANOMALY = dataclasses.replace(
     NORMAL,
     name="right-anomaly",
@@ -93,6 +99,7 @@ TOKENS = dataclasses.replace(CHAINS, name="right-tokens", config="wrong_models.o
 RIGHT = (
     NORMAL,
     IMPLICIT,
+    ESTIMATED,
     ANOMALY,
     OUTLIERS,
     FACTOR,
@@ -181,6 +188,10 @@ WRONG = {
     "bound-lies-below": (FACTOR, "Above"),
     "bound-lies-below/lopsided": (FACTOR, "Lopsided"),
     "bound-tightens": (FACTOR, "OneDraw"),
+    "bound-tightens/means": (FACTOR, "OneOfMean"),
+    "estimate-shape": (ESTIMATED, "Errorless"),
+    "estimate-is-the-density": (ESTIMATED, "Biased"),
+    "estimate-error-shrinks": (ESTIMATED, "Boasting"),
     "transforms-keep-mass": (NORMAL, "Massive"),
     "rounding-does-not-pay": (KERNELS, {"objectives": ("pointing-objective",)}),
     "width-changes-nothing": (WORDS, "Widthwise"),
