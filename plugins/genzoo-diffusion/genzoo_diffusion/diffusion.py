@@ -40,6 +40,7 @@ class Diffusion(Generator):
         super().__init__()
         self.path, self.values, self.network = path, values, network
         self._shape, self._given, self._hidden = shape, given, hidden
+        self.learns_jumps = False
 
     def predict(self, x: Tensor, t: Tensor, condition: Tensor | None = None, kept: Tensor | None = None) -> Tensor:
         """Return the network's F of numbers `x (N, *shape)` at times `(N,)`, in the shape of `x`.
@@ -73,13 +74,20 @@ class Diffusion(Generator):
 
     @property
     def jumps(self) -> bool:
-        """Whether training has taught the network mean velocities."""
-        return any(bool(part.span.any()) for part in self.network.modules() if isinstance(part, Context))
+        """Whether training has taught the network mean velocities, or will."""
+        return self.learns_jumps or any(
+            bool(part.span.any()) for part in self.network.modules() if isinstance(part, Context)
+        )
 
     def check_sampling(
         self, *, sampler: str = SAMPLER, guidance: float = GUIDANCE, steps: int | None = None, **options: object
     ) -> None:
         self.check_guidance(guidance)
+        if sampler == "jump" and not self.jumps:
+            raise ConfigError(
+                "sampler=jump follows mean velocities, which only the objective mean-flow teaches. Train the model with "
+                "it, or use another sampler."
+            )
         if guidance != GUIDANCE and sampler == "jump":
             raise ConfigError(
                 f"guidance={guidance:g} strengthens a velocity, and sampler=jump follows means of velocities. Use "
@@ -107,7 +115,8 @@ class Diffusion(Generator):
         **options: object,
     ) -> Tensor:
         self.check_sampling(sampler=sampler, guidance=guidance)
-        sampler = self._chosen(sampler, guidance)
+        if sampler == "auto":
+            sampler = "jump" if guidance == GUIDANCE and self.jumps else "heun"
         steps = steps or (JUMPS if sampler == "jump" else STEPS)
         field = self.field(condition, guidance)
         weight = next(self.network.parameters())
@@ -116,17 +125,6 @@ class Diffusion(Generator):
         a, s = self.path.place(times[0])
         start = noise * (a.square() + s.square()).sqrt()
         return self.values.inverse(SAMPLERS[sampler](field, start, times))
-
-    def _chosen(self, sampler: str, guidance: float) -> str:
-        """Return the name of a solver."""
-        if sampler == "auto":
-            return "jump" if guidance == GUIDANCE and self.jumps else "heun"
-        if sampler == "jump" and not self.jumps:
-            raise ConfigError(
-                "sampler=jump follows mean velocities, and this model has not learned any. Train it with the objective "
-                "mean-flow, or use another sampler."
-            )
-        return sampler
 
     def check_guidance(self, guidance: float) -> None:
         """Check that guidance of this strength, if it is not 1, has a condition to strengthen.
@@ -144,8 +142,8 @@ class Diffusion(Generator):
         if self._hidden in (0, 1):
             raise ConfigError(
                 f"guidance={guidance:g} compares events given a condition with others given none, and with "
-                f"condition_dropout={self._hidden:g} the network sees only one of them. Train with a share between, such "
-                f"as condition_dropout=0.1."
+                f"condition_dropout={self._hidden:g} the network sees only one of them. Train with a share between, "
+                f"such as condition_dropout=0.1."
             )
 
     def _check(self, condition: Tensor | None) -> None:

@@ -1,12 +1,12 @@
 """The objective `mean-flow`: a network that jumps from noise to an event, or between any two times of a path.
 
-Divided by its deviation, a sample y moves along `dy/dp = -F(y, p)`, where p is the angle whose tangent is `s / a`. A jump
-from p back to q needs the mean `U(y, q, p)` of F on the way: it ends at `y + (p - q) U`. The mean and F belong together:
+Divided by its deviation, a sample y moves along `dy/dp = -F(y, p)`, where p is the angle whose tangent is `s / a`. A
+jump from p back to q needs the mean `U(y, q, p)` of F on the way: it ends at `y + (p - q) U`. Both belong together:
 
-    F(y, p) = U(y, q, p) + (p - q) dU/dp,    with the derivative along the way, `dU/dp = -F dU/dy + dU/dp`.
+    F(y, p) = U(y, q, p) + (p - q) dU/dp,    with the derivative along the way of y.
 
-The right side, with the network in place of U, has to be the F of events and noise, as for `velocity`. In the derivative,
-F is the network's own velocity `U(y, p, p)`, and nothing is learned through it. Paths differ only in their times.
+The right side, with the network in place of U, has to be the F of events and noise, as for `velocity`. The way of y is
+the network's own, along `U(y, p, p)`, and nothing is learned through the derivative. Paths differ only in their times.
 
 References:
     "Mean Flows for One-step Generative Modeling" (Geng, Deng, Bai, Kolter and He, 2025);
@@ -47,12 +47,14 @@ class MeanFlow(NoiseLoss):
         self._options = options
 
     def prepare(self, model: Model, rows: int) -> None:
-        """Check that there are conditions for guidance.
+        """Announce that the model will jump, and check that there are conditions for guidance.
 
         Raises:
             ConfigError: there are none.
         """
-        diffusion_of(model).check_guidance(self._options.guidance)
+        own = diffusion_of(model)
+        own.check_guidance(self._options.guidance)
+        own.learns_jumps = True
 
     def _error(self, own: Diffusion, x: Tensor, condition: Tensor | None, kept: Tensor | None) -> Tensor:
         z = own.values(x)
@@ -100,9 +102,7 @@ class MeanFlow(NoiseLoss):
         return guided if kept is None else torch.where(spread(kept, y), guided, wanted)
 
 
-def _bend(
-    own: Diffusion, y: Tensor, t: Tensor, span: Tensor, condition: Tensor | None, kept: Tensor | None
-) -> Tensor:
+def _bend(own: Diffusion, y: Tensor, t: Tensor, span: Tensor, condition: Tensor | None, kept: Tensor | None) -> Tensor:
     """Return the angles of steps times the derivatives of their means along the way, in the shape of `y`.
 
     The derivative is a difference between both ends of a short piece of the way. `torch.func.jvp` needs three times as

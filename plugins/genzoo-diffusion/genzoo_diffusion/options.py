@@ -100,5 +100,6 @@ class MeanFlowOptions(PathOptions):
         GUIDANCE,
         ge=1,
         le=100,
-        description="strength of classifier-free guidance that the model learns; 1 is none. Jumps cannot be guided later",
+        description="strength of classifier-free guidance that the model learns, as jumps cannot be guided later; 1 is "
+        "none",
     )

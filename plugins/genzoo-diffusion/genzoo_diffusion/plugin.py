@@ -9,7 +9,11 @@ import genzoo
 GENZOO_API = 2
 
 _OBJECTIVES = {
-    "velocity": ("objectives:velocity", "VelocityOptions", "Squared error of the velocity, with equal weight at all times"),
+    "velocity": (
+        "objectives:velocity",
+        "VelocityOptions",
+        "Squared error of the velocity, with equal weight at all times",
+    ),
     "denoise": ("objectives:denoise", "DenoiseOptions", "Squared error of the event without its noise"),
     "mean-flow": ("mean_flow:MeanFlow", "MeanFlowOptions", "Mean velocities, for samples in one step"),
 }
