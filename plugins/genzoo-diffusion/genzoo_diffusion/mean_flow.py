@@ -47,14 +47,12 @@ class MeanFlow(NoiseLoss):
         self._options = options
 
     def prepare(self, model: Model, rows: int) -> None:
-        """Announce that the model will jump, and check that there are conditions for guidance.
+        """Check that there are conditions for guidance.
 
         Raises:
             ConfigError: there are none.
         """
-        own = diffusion_of(model)
-        own.check_guidance(self._options.guidance)
-        own.learns_jumps = True
+        diffusion_of(model).check_guidance(self._options.guidance)
 
     def _error(self, own: Diffusion, x: Tensor, condition: Tensor | None, kept: Tensor | None) -> Tensor:
         z = own.values(x)

@@ -55,7 +55,7 @@ class DiffusionSampling(Settings):
     sampler: SamplerName = Field(
         SAMPLER,
         description="solver; heun evaluates the network twice a step, euler and dpm++ (2M) once, and so does jump, "
-        "which needs a model trained by mean-flow; auto is jump for such a model, and heun otherwise",
+        "which follows what mean-flow learns; auto is jump after training by mean-flow, and heun otherwise",
     )
     steps: int | None = Field(
         None,

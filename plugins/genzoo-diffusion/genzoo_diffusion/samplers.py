@@ -67,7 +67,10 @@ def dpm(field: Field, x: Tensor, times: Tensor) -> Tensor:
 
 
 def jump(field: Field, x: Tensor, times: Tensor) -> Tensor:
-    """Follow the mean velocity of each step. Its error is the one of the network."""
+    """Follow the mean velocity of each step, and so have only the network's error, if it was trained by `mean-flow`.
+
+    Other networks know no means. Then this is Euler's method in the angle whose tangent is `s / a`.
+    """
     for now, then in itertools.pairwise(times):
         x = field.jump(x, now, then)
     return x
