@@ -23,14 +23,8 @@ from genzoo_diffusion.diffusion import Diffusion, spread
 from genzoo_diffusion.objectives import NoiseLoss, diffusion_of, drawn_times, spread_evenly
 from genzoo_diffusion.options import GUIDANCE, MeanFlowOptions
 
-_FULL = 0.25
-"""Share of the jumps that lead from noise alone to an event, as a sample in one step does."""
-
-_NOISY, _WIDE = 1.0, 1.5
-"""Mean and deviation of the logarithm of noise over signal at the beginnings of other jumps."""
-
-_PIECE = 0.005
-"""Angle of the piece of the way that a derivative is measured on."""
+_PIECE, _SHORTEST = 0.05, 1e-4
+"""Angles of the piece of the way that a derivative is measured on, and of the shortest step."""
 
 _LEAST = 1e-3
 """Error of an event below which it counts less."""
@@ -63,9 +57,9 @@ class MeanFlow(NoiseLoss):
         wanted = self._guided(own, y, t, wanted, condition, kept)
         first = slice(self._jumps(z))
         given, seen = (None if part is None else part[first] for part in (condition, kept))
-        bend = _bend(own, y[first], t[first], span[first], given, seen)
-        bend = torch.cat([bend, torch.zeros_like(y[first.stop :])])
-        found = own.mean(y, t, span, condition, kept) + bend
+        change = bend(own, y[first], t[first], span[first], given, seen)
+        change = torch.cat([change, torch.zeros_like(y[first.stop :])])
+        found = own.mean(y, t, span, condition, kept) + change
         error = (found - wanted).square().flatten(1).mean(1)
         # The gradient of a logarithm is divided by the error: events with large ones do not drown the others.
         return (error + _LEAST).log().mean()
@@ -73,16 +67,12 @@ class MeanFlow(NoiseLoss):
     def _steps(self, own: Diffusion, z: Tensor) -> tuple[Tensor, Tensor]:
         """Return the times at which steps begin, and their angles, `(N,)` each. The first events jump."""
         count = self._jumps(z)
-        t = drawn_times(own, self._options, spread_evenly(z[count:]))
-        # Jumps begin at noisier times, as most of their way is there.
-        share = spread_evenly(z[:count])
-        early = own.path.logit_normal(share, _NOISY, _WIDE)
-        full = share < _FULL
-        early = torch.where(full, own.path.grid(1, z)[0], early)
-        part = torch.where(full, 1.0, 1 - torch.rand_like(share))  # never 0
-        part = torch.cat([part, torch.zeros_like(t)])
-        t = torch.cat([early, t])
-        return t, own.path.angle(t) * part
+        one = drawn_times(own, self._options, spread_evenly(z[:count]))
+        other = drawn_times(own, self._options, torch.rand_like(one))
+        still = drawn_times(own, self._options, spread_evenly(z[count:]))
+        begin, end = torch.maximum(one, other), torch.minimum(one, other)
+        span = (own.path.angle(begin) - own.path.angle(end)).clamp(min=_SHORTEST)
+        return torch.cat([begin, still]), torch.cat([span, torch.zeros_like(still)])
 
     def _jumps(self, z: Tensor) -> int:
         return max(1, round(self._options.jumps * len(z)))
@@ -100,16 +90,24 @@ class MeanFlow(NoiseLoss):
         return guided if kept is None else torch.where(spread(kept, y), guided, wanted)
 
 
-def _bend(own: Diffusion, y: Tensor, t: Tensor, span: Tensor, condition: Tensor | None, kept: Tensor | None) -> Tensor:
-    """Return the angles of steps times the derivatives of their means along the way, in the shape of `y`.
+def bend(
+    own: Diffusion, y: Tensor, t: Tensor, span: Tensor, condition: Tensor | None = None, kept: Tensor | None = None
+) -> Tensor:
+    """Return what means of F lack to F at the beginning of their steps, in the shape of `y`.
 
-    The derivative is a difference between both ends of a short piece of the way. `torch.func.jvp` needs three times as
-    long for a perceptron, since it multiplies by the derivatives of weights, too, which are 0; and it does not trace.
+    It is the angle of a step times the derivative of its mean along the way. The derivative is a difference between the
+    ends of a short piece: for a way that is straight there, the means of the step, its rest and the piece add up. A
+    product with the Jacobian (`torch.func.jvp`) takes three times as long for a perceptron, and does not trace.
+
+    Arguments:
+        own, condition, kept: as for `Diffusion.mean`.
+        y, t: where and when steps begin, `(N, *shape)` and `(N,)`.
+        span: their angles, `(N,)`, more than 0.
     """
     with torch.no_grad(), full_precision(y):  # small differences do not survive rounding
         piece = span.clamp(max=_PIECE)
-        before = own.path.of_ratio((own.path.angle(t) - piece).tan())
         speed = own.mean(y, t, None, condition, kept)
-        last = own.mean(y + spread(piece, y) * speed, before, span - piece, condition, kept)
-        change = own.mean(y, t, span, condition, kept) - last
-        return spread(span / piece, y) * change
+        before = spread(piece.cos(), y) * y + spread(piece.sin(), y) * speed
+        time = own.path.of_ratio((own.path.angle(t) - piece).tan())
+        change = own.mean(y, t, span, condition, kept) - own.mean(before, time, span - piece, condition, kept)
+        return spread(span / piece - 1, y) * change
