@@ -123,7 +123,7 @@ class Diffusion(Generator):
         """Check that guidance of this strength, if it is not 1, has a condition to strengthen.
 
         Raises:
-            ConfigError: there are no conditions, or the network never sees events with, or never without, them.
+            ConfigError: there are no conditions, or the network sees only events with them, or only others.
         """
         if guidance == GUIDANCE:
             return

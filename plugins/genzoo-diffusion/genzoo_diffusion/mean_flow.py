@@ -5,7 +5,7 @@ jump from p back to q needs the mean `U(y, q, p)` of F on the way: it ends at `y
 
     F(y, p) = U(y, q, p) + (p - q) dU/dp,    with the derivative along the way of y.
 
-The right side, with the network in place of U, has to be the F of events and noise, as for `velocity`. The way of y is
+With the network as U, the right side has to be the F of events and noise, as for `velocity`. The way of y is
 the network's own, along `U(y, p, p)`, and nothing is learned through the derivative. Paths differ only in their times.
 
 References:

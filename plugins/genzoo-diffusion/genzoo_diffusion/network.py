@@ -61,9 +61,9 @@ class Context(nn.Module):
                 known = self.condition(condition.to(seen.dtype))
                 meant = known if kept is None else torch.where(kept[:, None], known, meant)
             seen = seen + meant
-        if span is not None:
-            turn = span[:, None] * self.spans  # all features of 0 are 0
-            seen = seen + torch.cat([turn.sin(), 1 - turn.cos()], 1) @ self.span
+        # All features of 0 are 0, and so are the gradients of their weights.
+        turn = (torch.zeros_like(a) if span is None else span)[:, None] * self.spans
+        seen = seen + torch.cat([turn.sin(), 1 - turn.cos()], 1) @ self.span
         described: Tensor = self.second(F.silu(seen))
         return F.silu(described)
 

@@ -67,7 +67,7 @@ def test_means_and_their_change_along_the_way_add_up_to_the_velocity(path, monke
     assert error(0.005) == pytest.approx(5 * error(0.001), rel=0.1)  # of first order
 
 
-def test_one_step_of_a_trained_model_has_mean_and_covariance_of_the_data(tmp_path):
+def test_one_step_of_a_trained_model_has_the_moments_of_the_data(tmp_path):
     rng = np.random.default_rng(0)
     rows = rng.multivariate_normal(MEAN.numpy(), COVARIANCE.numpy(), 2000)
     data = table((genzoo.Feature("a"), genzoo.Feature("b")), rows)
@@ -79,7 +79,7 @@ def test_one_step_of_a_trained_model_has_mean_and_covariance_of_the_data(tmp_pat
     assert run.load().generator.jumps
 
 
-def test_by_default_a_model_jumps_once_if_it_learned_to_and_else_uses_heun():
+def test_by_default_a_model_that_learned_to_jump_jumps_once():
     calls = []
     own = means("flow")
     own.network.register_forward_hook(lambda *_: calls.append(1))
@@ -90,7 +90,7 @@ def test_by_default_a_model_jumps_once_if_it_learned_to_and_else_uses_heun():
     assert len(calls) == 1 + 40
 
 
-def test_the_loss_hides_nothing_from_gradients_but_the_change_along_the_way():
+def test_every_parameter_has_a_finite_gradient():
     data = genzoo.DataSpec((2,), "table", (genzoo.Feature("a"), genzoo.Feature("b")))
     own = build(DiffusionOptions(width=8, layers=1), data).generator
     MeanFlow(MeanFlowOptions(jumps=1.0))._error(own, torch.randn(16, 2), None, None).backward()
