@@ -11,7 +11,7 @@ import itertools
 import math
 from collections.abc import Sequence
 
-from torch import Tensor, cat, channels_last, group_norm, nn
+from torch import Tensor, addcmul, cat, channels_last, group_norm, nn
 from torch.nn import functional as F
 
 from genzoo_diffusion.network import Context
@@ -105,7 +105,8 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
         scale, shift = self.modulation(context)[:, :, None, None].chunk(2, 1)
-        found: Tensor = self.beside(x) + self.second(self.norm(self.first(x)) * (1 + scale) + shift)
+        y = addcmul(shift, self.norm(self.first(x)), 1 + scale)
+        found: Tensor = self.beside(x) + self.second(y)
         return found
 
 
