@@ -108,6 +108,16 @@ class Generator(nn.Module, ABC):
             Events in model space, `(n, *event)`.
         """
 
+    def check_sampling(self, **options: Any) -> None:
+        """Check before training that sampling options suit this model and its data. Accepts all by default.
+
+        Arguments:
+            options: as for `sample`.
+
+        Raises:
+            ConfigError: they do not.
+        """
+
     def floors(self, x: Tensor, missing: Tensor | None = None) -> Sequence[Floor]:
         """Return where the density of events rests on a smallest width of the model's own.
 

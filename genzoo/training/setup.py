@@ -207,6 +207,7 @@ def _built(
     signals = Signals(processes)
     source = Source(given.dataset, given.split.train, ready.transform, runtime, ready.dequantizer, ready.condition)
     trained = choose_engine(config, ready.model, objective, processes, signals, source)
+    ready.model.generator.check_sampling(**Sampling.of(entry, config.sampling).options)
     return TrainingSetup(
         config=config,
         dataset=given.dataset,

@@ -11,8 +11,8 @@ from genzoo import ConfigError, DataSpec, Generator, LikelihoodBound, Likelihood
 from genzoo_diffusion.column_numbers import ColumnNumbers
 from genzoo_diffusion.guesses import Guesses
 from genzoo_diffusion.likelihood import log_density, lower_bound
-from genzoo_diffusion.network import Perceptron
-from genzoo_diffusion.options import GUIDANCE, SAMPLER, STEPS, DiffusionOptions
+from genzoo_diffusion.network import Context, Perceptron
+from genzoo_diffusion.options import GUIDANCE, JUMPS, SAMPLER, STEPS, DiffusionOptions
 from genzoo_diffusion.path import PATHS, Path
 from genzoo_diffusion.samplers import SAMPLERS, Field
 from genzoo_diffusion.unet import UNet
@@ -60,17 +60,49 @@ class Diffusion(Generator):
         """
         a, s = self.path.place(t)
         scale = (a.square() + s.square()).rsqrt()
-        found: Tensor = self.network(_spread(scale, x) * x, a, s, condition, kept)
+        found: Tensor = self.network(spread(scale, x) * x, a, s, condition, kept)
         return found.to(x.dtype)
 
     def predict(self, x: Tensor, t: Tensor, condition: Tensor | None = None, kept: Tensor | None = None) -> Tensor:
         """Return F of numbers, as `outputs` does."""
-        return self.guesses.velocity(self.outputs(x, t, condition, kept), x, *self.path.place(t))
+        found = self.outputs(x, t, condition, kept)
+        return found if self.jumps else self.guesses.velocity(found, x, *self.path.place(t))
+
+    def mean(
+        self, y: Tensor, t: Tensor, span: Tensor | None, condition: Tensor | None = None, kept: Tensor | None = None
+    ) -> Tensor:
+        """Return the mean of F along steps toward events that begin at times `(N,)`, in the shape of `y`.
+
+        The network knows it after training by `mean-flow`. Its outputs are then F of categories, too.
+
+        Arguments:
+            y: numbers at these times, divided by the deviations of their path, `(N, *shape)`.
+            span: angles of the steps, `(N,)`. `None` means 0: F itself.
+            condition, kept: as for `predict`.
+        """
+        found: Tensor = self.network(y, *self.path.place(t), condition, kept, span)
+        return found.to(y.dtype)
 
     def kept(self, condition: Tensor | None) -> Tensor | None:
         """Draw which conditions of a batch are not hidden, `(N,)` bool; `None` if there are none."""
         self._check(condition)
         return None if condition is None else torch.rand(len(condition), device=condition.device) >= self._hidden
+
+    @property
+    def jumps(self) -> bool:
+        """Whether training has taught the network mean velocities."""
+        contexts = (part for part in self.network.modules() if isinstance(part, Context))
+        return any(bool(part.span.any()) for part in contexts)
+
+    def check_sampling(
+        self, *, sampler: str = SAMPLER, guidance: float = GUIDANCE, steps: int | None = None, **options: object
+    ) -> None:
+        self.check_guidance(guidance)
+        if guidance != GUIDANCE and sampler == "jump":
+            raise ConfigError(
+                f"guidance={guidance:g} strengthens a velocity, and sampler=jump follows means of velocities. Use "
+                f"another sampler, or train with mean-flow's own guidance, which jumps follow."
+            )
 
     def field(self, condition: Tensor | None = None, guidance: float = GUIDANCE) -> Field:
         """Return the velocity of samples given conditions `(N, D)`.
@@ -79,11 +111,7 @@ class Diffusion(Generator):
             ConfigError: conditions are missing, or there are none to strengthen.
         """
         self._check(condition)
-        if not self._given and guidance != GUIDANCE:
-            raise ConfigError(
-                f"guidance={guidance:g} strengthens a condition, and this model learned events given none. Leave it "
-                f"out, or train with a condition."
-            )
+        self.check_guidance(guidance)
         return _Guided(self, condition, guidance)
 
     def sample(
@@ -92,10 +120,14 @@ class Diffusion(Generator):
         *,
         condition: Tensor | None = None,
         sampler: str = SAMPLER,
-        steps: int = STEPS,
+        steps: int | None = None,
         guidance: float = GUIDANCE,
         **options: object,
     ) -> Tensor:
+        self.check_sampling(sampler=sampler, guidance=guidance)
+        if sampler == "auto":
+            sampler = "jump" if guidance == GUIDANCE and self.jumps else "heun"
+        steps = steps or (JUMPS if sampler == "jump" else STEPS)
         field = self.field(condition, guidance)
         weight = next(self.network.parameters())
         noise = torch.randn(n, *self._shape, dtype=weight.dtype, device=weight.device)
@@ -103,6 +135,26 @@ class Diffusion(Generator):
         a, s = self.path.place(times[0])
         start = noise * (a.square() + s.square()).sqrt()
         return self.values.inverse(SAMPLERS[sampler](field, start, times))
+
+    def check_guidance(self, guidance: float) -> None:
+        """Check that guidance of this strength, if it is not 1, has a condition to strengthen.
+
+        Raises:
+            ConfigError: there are no conditions, or the network sees only events with them, or only others.
+        """
+        if guidance == GUIDANCE:
+            return
+        if not self._given:
+            raise ConfigError(
+                f"guidance={guidance:g} strengthens a condition, and this model learned events given none. Leave it "
+                f"out, or train with a condition."
+            )
+        if self._hidden in (0, 1):
+            raise ConfigError(
+                f"guidance={guidance:g} compares events given a condition with others given none, and with "
+                f"condition_dropout={self._hidden:g} the network sees only one of them. Train with a share between, "
+                f"such as condition_dropout=0.1."
+            )
 
     def _check(self, condition: Tensor | None) -> None:
         if (condition is None) == (self._given > 0):
@@ -165,6 +217,16 @@ class _Guided(Field):
         variance = a.square() + s.square()
         return a / variance * x + s * variance.rsqrt() * self._predict(x, t)
 
+    def jump(self, x: Tensor, now: Tensor, then: Tensor) -> Tensor:
+        (a, s), (a_next, s_next) = self.path.place(now), self.path.place(then)
+        y, span = x * (a.square() + s.square()).rsqrt(), self.path.angle(now) - self.path.angle(then)
+        if self._model.jumps:
+            mean = self._model.mean(y, now.expand(len(x)), span.expand(len(x)), self._condition)
+        else:
+            mean = self._predict(x, now)
+        y = y + span * mean
+        return (a_next.square() + s_next.square()).sqrt() * y
+
     def _predict(self, x: Tensor, t: Tensor) -> Tensor:
         times = t.expand(len(x))
         if self._guidance == 1:
@@ -206,6 +268,6 @@ def _patch(side: int) -> int:
     return next((patch for below, patch in _PATCHES if side < below), _LARGEST_PATCH)
 
 
-def _spread(factor: Tensor, x: Tensor) -> Tensor:
+def spread(factor: Tensor, x: Tensor) -> Tensor:
     """Return factors `(N,)` in a shape that multiplies `x (N, ...)`."""
     return factor.view(-1, *[1] * (x.ndim - 1))

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-_FREQUENCIES = 16
-_LEAST = 1e-3
-"""Smallest factor of an event or of noise that looks different from 0 to a network."""
+_FREQUENCIES, _SPANS = 16, 8
+_LEAST_NOISE, _LEAST_EVENT = 1e-3, 0.02
+"""Smallest factors of noise and of an event that look different from 0 to a network. Less of an event, no one sees."""
 
 
 _WAVES = tuple(math.pi / 4 * 2**octave for octave in range(3))
@@ -25,30 +25,39 @@ class Context(nn.Module):
         width: length of the vector.
         given: size of a condition, 0 for none.
 
+    Attributes:
+        span: weights of how far a step goes. They are 0 until the objective `mean-flow` trains them.
+
     Shape:
-        factors `a (N,)` and `s (N,)`, `condition (N, given)` to `(N, width)`.
+        factors `a (N,)` and `s (N,)`, `condition (N, given)`, `span (N,)` to `(N, width)`.
     """
 
     frequencies: Tensor
+    spans: Tensor
 
     def __init__(self, width: int, given: int) -> None:
         super().__init__()
         frequencies = math.pi * 2.0 ** torch.linspace(-2.0, 3.0, _FREQUENCIES)
         self.register_buffer("frequencies", frequencies, persistent=False)
+        self.register_buffer("spans", 1.0 + torch.arange(_SPANS), persistent=False)
         self.first = nn.Linear(2 * _FREQUENCIES, width)
         self.second = nn.Linear(width, width)
         self.condition = nn.Linear(given, width) if given else None
         self.hidden = nn.Parameter(torch.zeros(width)) if given else None
+        self.span = nn.Parameter(torch.zeros(2 * _SPANS, width))
 
-    def forward(self, a: Tensor, s: Tensor, condition: Tensor | None, kept: Tensor | None) -> Tensor:
+    def forward(
+        self, a: Tensor, s: Tensor, condition: Tensor | None, kept: Tensor | None, span: Tensor | None = None
+    ) -> Tensor:
         """Return the vectors.
 
         Arguments:
             a, s: factors of the event and of the noise.
             condition: what events are given; `None` if the model has no condition, or hides all.
             kept: which conditions are seen, `(N,)` bool. `None` means all.
+            span: angles of steps. Defaults to `None`: 0, the velocity itself.
         """
-        level = 0.25 * ((s + _LEAST) / (a + _LEAST)).log()
+        level = 0.25 * ((s + _LEAST_NOISE) / (a + _LEAST_EVENT)).log()
         angle = level[:, None] * self.frequencies
         seen: Tensor = self.first(torch.cat([angle.sin(), angle.cos()], 1))
         if self.condition is not None and self.hidden is not None:
@@ -57,6 +66,9 @@ class Context(nn.Module):
                 known = self.condition(condition.to(seen.dtype))
                 meant = known if kept is None else torch.where(kept[:, None], known, meant)
             seen = seen + meant
+        # All features of 0 are 0, and so are the gradients of their weights.
+        turn = (torch.zeros_like(a) if span is None else span)[:, None] * self.spans
+        seen = seen + torch.cat([turn.sin(), 1 - turn.cos()], 1) @ self.span
         described: Tensor = self.second(F.silu(seen))
         return F.silu(described)
 
@@ -92,9 +104,15 @@ class Perceptron(nn.Module):
         nn.init.zeros_(self.last.bias)
 
     def forward(
-        self, x: Tensor, a: Tensor, s: Tensor, condition: Tensor | None = None, kept: Tensor | None = None
+        self,
+        x: Tensor,
+        a: Tensor,
+        s: Tensor,
+        condition: Tensor | None = None,
+        kept: Tensor | None = None,
+        span: Tensor | None = None,
     ) -> Tensor:
-        context = self.context(a, s, condition, kept)
+        context = self.context(a, s, condition, kept, span)
         y = self.first(self._seen(x.flatten(1)))
         for layer in self.layers:
             y = layer(y, context)

@@ -2,12 +2,14 @@
 
     velocity    the error of F of `genzoo_diffusion.path`: of the velocity, in units that make all times count alike
     denoise     the error of the event, for which noisy times count most
+    mean-flow   the error of the velocity that follows from mean velocities, in `genzoo_diffusion.mean_flow`
 
 Times of a batch are spread evenly over their distribution, so that losses of batches differ less.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
@@ -22,7 +24,30 @@ _OF_IMAGES, _OF_TABLES = (0.0, 1.0), (-1.0, 1.4)
 """Mean and deviation of `log(s / a)`. Densities of tables are narrower in places, and show with little noise only."""
 
 
-class PathLoss(GradientObjective):
+class NoiseLoss(GradientObjective):
+    """The base class of errors at random times."""
+
+    stages: ClassVar[tuple[str, ...]] = ("loss",)
+
+    def losses(self, model: Model, batch: Batch, progress: Progress) -> Iterator[Mapping[str, Tensor]]:
+        own = diffusion_of(model)
+        scale = own.values.scale_loss(batch.x)
+        yield {"generator": self.loss(model, batch.x, batch.condition) + scale - scale.detach()}
+
+    def loss(self, model: Model, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return the loss of events `x (N, *event)`, `()`."""
+        own = diffusion_of(model)
+        return self._error(own, x, condition, own.kept(condition))
+
+    def monitor(self, model: Model, batch: Batch) -> Tensor:
+        return self._error(diffusion_of(model), batch.x, batch.condition, None)
+
+    @abstractmethod
+    def _error(self, own: Diffusion, x: Tensor, condition: Tensor | None, kept: Tensor | None) -> Tensor:
+        """Return the error of events `x (N, *event)`, `()`, if the network sees conditions that are `kept (N,)`."""
+
+
+class PathLoss(NoiseLoss):
     """The squared error at random times.
 
     Arguments:
@@ -30,28 +55,12 @@ class PathLoss(GradientObjective):
         of_event: whether the error of the event counts, and not the error of F. Defaults to false.
     """
 
-    stages: ClassVar[tuple[str, ...]] = ("loss",)
-
     def __init__(self, options: PathOptions, *, of_event: bool = False) -> None:
         self._options, self._of_event = options, of_event
 
-    def losses(self, model: Model, batch: Batch, progress: Progress) -> Iterator[Mapping[str, Tensor]]:
-        own = _diffusion(model)
-        scale = own.values.scale_loss(batch.x)
-        yield {"generator": self.loss(model, batch.x, batch.condition) + scale - scale.detach()}
-
-    def loss(self, model: Model, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Return the loss of events `x (N, *event)`, `()`."""
-        own = _diffusion(model)
-        return self._error(own, x, condition, own.kept(condition))
-
-    def monitor(self, model: Model, batch: Batch) -> Tensor:
-        return self._error(_diffusion(model), batch.x, batch.condition, None)
-
     def _error(self, own: Diffusion, x: Tensor, condition: Tensor | None, kept: Tensor | None) -> Tensor:
         z = own.values(x)
-        share = (torch.arange(len(z), device=z.device) + torch.rand(1, device=z.device)) / len(z)
-        t = self._times(own, share.to(z.dtype))
+        t = drawn_times(own, self._options, spread_evenly(z))
         factors = own.path.place(t)
         a, s = (factor.view(-1, *[1] * (z.ndim - 1)) for factor in factors)
         noise = torch.randn_like(z)
@@ -62,16 +71,28 @@ class PathLoss(GradientObjective):
         found = squares if own.guesses.plain else own.guesses.errors(outputs, noisy, *factors, z, squares)
         return found.mean()
 
-    def _times(self, own: Diffusion, share: Tensor) -> Tensor:
-        if self._options.times == "uniform":
-            return own.path.even(share)
-        location, spread = _OF_IMAGES if own.of_images else _OF_TABLES
-        chosen = self._options
-        location = location if chosen.location is None else chosen.location
-        return own.path.logit_normal(share, location, spread if chosen.spread is None else chosen.spread)
+
+def spread_evenly(z: Tensor) -> Tensor:
+    """Return an increasing number between 0 and 1 for each of the events `(N, *shape)`."""
+    share = (torch.arange(len(z), device=z.device) + torch.rand(1, device=z.device)) / len(z)
+    return share.to(z.dtype)
 
 
-def _diffusion(model: Model) -> Diffusion:
+def drawn_times(own: Diffusion, options: PathOptions, share: Tensor) -> Tensor:
+    """Return the times at these shares of their distribution, `(N,)`."""
+    if options.times == "uniform":
+        return own.path.even(share)
+    location, spread = _OF_IMAGES if own.of_images else _OF_TABLES
+    location = location if options.location is None else options.location
+    return own.path.logit_normal(share, location, spread if options.spread is None else options.spread)
+
+
+def diffusion_of(model: Model) -> Diffusion:
+    """Return the generator that an objective of this distribution trains.
+
+    Raises:
+        ConfigError: it is none of ours.
+    """
     if not isinstance(model.generator, Diffusion):
         raise ConfigError("This objective trains diffusion models, and this model is none.")
     return model.generator

@@ -10,14 +10,14 @@ from genzoo import Settings
 
 NetworkName = Literal["auto", "mlp", "unet"]
 PathName = Literal["flow", "edm"]
-SamplerName = Literal["heun", "euler", "dpm++"]
+SamplerName = Literal["auto", "heun", "euler", "dpm++", "jump"]
 TimesName = Literal["logit-normal", "uniform"]
 
 Channels = Annotated[int, Field(ge=1, le=4096)]
 
-STEPS, GUIDANCE = 20, 1.0
-SAMPLER: SamplerName = "heun"
-"""Defaults of the sampling options."""
+STEPS, JUMPS, GUIDANCE = 20, 1, 1.0
+SAMPLER: SamplerName = "auto"
+"""Defaults of the sampling options: steps of solvers, and of `jump`."""
 
 
 class DiffusionOptions(Settings):
@@ -53,9 +53,16 @@ class DiffusionSampling(Settings):
     """How samples are drawn."""
 
     sampler: SamplerName = Field(
-        SAMPLER, description="solver; heun evaluates the network twice a step, euler and dpm++ (2M) once"
+        SAMPLER,
+        description="solver; heun evaluates the network twice a step, euler and dpm++ (2M) once, and so does jump, "
+        "which follows what mean-flow learns; auto is jump after training by mean-flow, and heun otherwise",
     )
-    steps: int = Field(STEPS, ge=1, le=10_000, description="steps from noise to an event; fewer are faster")
+    steps: int | None = Field(
+        None,
+        ge=1,
+        le=10_000,
+        description="steps from noise to an event; fewer are faster; by default 1 for jump, and 20 otherwise",
+    )
     guidance: float = Field(
         GUIDANCE,
         ge=1,
@@ -66,7 +73,7 @@ class DiffusionSampling(Settings):
 
 
 class PathOptions(Settings):
-    """Options that both objectives share."""
+    """Options that all objectives share."""
 
     times: TimesName = Field("logit-normal", description="distribution of the times on the path while training")
     location: float | None = Field(
@@ -91,3 +98,18 @@ class VelocityOptions(PathOptions):
 
 class DenoiseOptions(PathOptions):
     """Options of `denoise`."""
+
+
+class MeanFlowOptions(PathOptions):
+    """Options of `mean-flow`."""
+
+    jumps: float = Field(
+        0.5, gt=0, le=1, description="share of training events that learn a mean velocity, and not the velocity itself"
+    )
+    guidance: float = Field(
+        GUIDANCE,
+        ge=1,
+        le=100,
+        description="strength of classifier-free guidance that the model learns, as jumps cannot be guided later; 1 is "
+        "none",
+    )

@@ -53,6 +53,16 @@ class Path(ABC):
     def grid(self, steps: int, like: Tensor) -> Tensor:
         """Return the times of a sampler, from noise to an event, `(steps + 1,)`."""
 
+    def angle(self, t: Tensor) -> Tensor:
+        """Return the angle whose tangent is `s / a`, from 0 at an event to a quarter turn at noise."""
+        a, s = self.place(t)
+        return torch.atan2(s, a)
+
+    def turn(self, t: Tensor) -> Tensor:
+        """Return the derivative of `angle` in t."""
+        (a, s), (da, ds) = self.place(t), self.speed(t)
+        return (a * ds - s * da) / (a.square() + s.square())
+
     def logit_normal(self, share: Tensor, location: float, spread: float) -> Tensor:
         """Return quantiles of times whose `log(s / a)` is normal, for shares between 0 and 1."""
         inside = _END + (1 - 2 * _END) * share

@@ -9,8 +9,13 @@ import genzoo
 GENZOO_API = 2
 
 _OBJECTIVES = {
-    "velocity": ("VelocityOptions", "Squared error of the velocity, with equal weight at all times"),
-    "denoise": ("DenoiseOptions", "Squared error of the event without its noise"),
+    "velocity": (
+        "objectives:velocity",
+        "VelocityOptions",
+        "Squared error of the velocity, with equal weight at all times",
+    ),
+    "denoise": ("objectives:denoise", "DenoiseOptions", "Squared error of the event without its noise"),
+    "mean-flow": ("mean_flow:MeanFlow", "MeanFlowOptions", "Mean velocities, for samples in one step"),
 }
 
 _DIFFUSION = genzoo.ModelSpec(
@@ -46,6 +51,6 @@ def register_models(register: Callable[[genzoo.ModelSpec], None]) -> None:
 
 @genzoo.hookimpl
 def register_objectives(register: Callable[[genzoo.ObjectiveSpec], None]) -> None:
-    for name, (options, summary) in _OBJECTIVES.items():
-        builder, config = f"genzoo_diffusion.objectives:{name}", f"genzoo_diffusion.options:{options}"
+    for name, (builder, options, summary) in _OBJECTIVES.items():
+        builder, config = f"genzoo_diffusion.{builder}", f"genzoo_diffusion.options:{options}"
         register(genzoo.ObjectiveSpec(name, summary, builder, config, kind="gradient"))

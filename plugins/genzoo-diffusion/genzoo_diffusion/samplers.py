@@ -29,6 +29,10 @@ class Field(ABC):
     def event(self, x: Tensor, t: Tensor) -> Tensor:
         """Return the mean of the event given samples `x (N, *shape)` at a time `()`, in their shape."""
 
+    @abstractmethod
+    def jump(self, x: Tensor, now: Tensor, then: Tensor) -> Tensor:
+        """Return where samples `x (N, *shape)` at a time `()` are at another, by the mean velocity between both."""
+
 
 def euler(field: Field, x: Tensor, times: Tensor) -> Tensor:
     """Follow the velocity at the start of each step. Its error falls with the number of steps."""
@@ -62,4 +66,19 @@ def dpm(field: Field, x: Tensor, times: Tensor) -> Tensor:
     return x
 
 
-SAMPLERS: dict[str, Callable[[Field, Tensor, Tensor], Tensor]] = {"heun": heun, "euler": euler, "dpm++": dpm}
+def jump(field: Field, x: Tensor, times: Tensor) -> Tensor:
+    """Follow the mean velocity of each step, and so have only the network's error, if it was trained by `mean-flow`.
+
+    Other networks know no means. Then this is Euler's method in the angle whose tangent is `s / a`.
+    """
+    for now, then in itertools.pairwise(times):
+        x = field.jump(x, now, then)
+    return x
+
+
+SAMPLERS: dict[str, Callable[[Field, Tensor, Tensor], Tensor]] = {
+    "heun": heun,
+    "euler": euler,
+    "dpm++": dpm,
+    "jump": jump,
+}

@@ -19,7 +19,7 @@ class Normal(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros((), dtype=torch.float64))
 
-    def forward(self, x, a, s, condition, kept):
+    def forward(self, x, a, s, condition, kept, span=None):
         a, s, scale = a[:, None], s[:, None], (a.square() + s.square()).sqrt()[:, None]
         mean = MEAN * (0.0 if condition is None else condition)
         spread = a[..., None].square() * COVARIANCE + s[..., None].square() * torch.eye(2)

@@ -36,7 +36,8 @@ def images(shape=(1, 5, 7), n=40):
 
 def trained(folder, dataset, **settings):
     options = {**SMALL, **settings.pop("options", {})}
-    settings |= {"steps": 4, "batch_size": 8, "device": "cpu", "precision": "fp32", "sampling": {"steps": 1}}
+    settings |= {"steps": 4, "batch_size": 8, "device": "cpu", "precision": "fp32"}
+    settings["sampling"] = {"steps": 1, **settings.get("sampling", {})}
     return genzoo.train("diffusion", dataset, out=folder / "run", **options, **settings)
 
 
@@ -87,6 +88,15 @@ def test_a_unet_takes_images_of_any_size(shape):
     assert network(torch.randn(1, *shape), torch.rand(1), torch.rand(1)).shape == (1, *shape)
 
 
+def test_channels_last_images_in_half_precision_are_normalized_as_others():
+    torch.manual_seed(0)
+    norm = UNet((1, 4, 4), (16,), 1, 0, attention=False, dropout=0.0).norm.bfloat16()
+    x = torch.randn(3, 16, 4, 4, dtype=torch.bfloat16)
+    turned = norm(x.contiguous(memory_format=torch.channels_last))
+    assert turned.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(turned, norm(x))
+
+
 def test_black_and_white_images_come_back_black_and_white(tmp_path):
     run = trained(tmp_path, "digits", binarize=True, options={"network": "unet"})
     assert set(np.unique(np.asarray(run.sample(5)))) <= {0, 1}
@@ -105,6 +115,19 @@ def test_guidance_without_conditions_is_one_clear_error(tmp_path):
     run = trained(tmp_path, images())
     with pytest.raises(genzoo.ConfigError, match="guidance=2 strengthens a condition"):
         run.sample(2, options={"guidance": 2.0})
+
+
+def test_guidance_without_conditions_is_an_error_before_training(tmp_path):
+    with pytest.raises(genzoo.ConfigError, match="guidance=2 strengthens a condition"):
+        trained(tmp_path, images(), sampling={"guidance": 2.0})
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("hidden", [0.0, 1.0])
+def test_guidance_that_was_never_trained_is_an_error(tmp_path, hidden):
+    run = trained(tmp_path, images(), condition=["label"], options={"condition_dropout": hidden})
+    with pytest.raises(genzoo.ConfigError, match="the network sees only one of them"):
+        run.sample(2, given={"label": "a"}, options={"guidance": 2.0})
 
 
 @pytest.mark.parametrize(("name", "value"), [("steps", 0), ("sampler", "rk4"), ("guidance", 0.5)])

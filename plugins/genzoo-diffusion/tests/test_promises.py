@@ -31,6 +31,12 @@ def test_edm(promise):
 
 
 @pytest.mark.full
+@keeps_promises("diffusion", options={"width": 32, "layers": 2}, objective="mean-flow")
+def test_mean_flow(promise):
+    promise()
+
+
+@pytest.mark.full
 @keeps_promises("diffusion", options={"network": "unet", "channels": [8, 8]}, data="digits", expected_failures=TABLES)
 def test_unet(promise):
     promise()

@@ -26,7 +26,7 @@ def error(path, sampler, steps):
 
 
 @pytest.mark.parametrize("path", ["flow", "edm"])
-@pytest.mark.parametrize(("sampler", "order"), [("euler", 1), ("heun", 2)])
+@pytest.mark.parametrize(("sampler", "order"), [("euler", 1), ("jump", 1), ("heun", 2)])
 def test_errors_fall_with_the_order_of_the_solver(path, sampler, order):
     ratio = error(path, sampler, 80) / error(path, sampler, 160)
     assert math.log2(ratio) == pytest.approx(order, abs=0.15)
@@ -38,7 +38,7 @@ def test_dpm_solver_beats_euler_at_equal_cost(path):
     assert error(path, "dpm++", 160) < error(path, "dpm++", 40) / 8
 
 
-@pytest.mark.parametrize("sampler", ["heun", "euler", "dpm++"])
+@pytest.mark.parametrize("sampler", ["heun", "euler", "dpm++", "jump"])
 @pytest.mark.parametrize("path", ["flow", "edm"])
 def test_samples_have_mean_and_covariance_of_the_data(path, sampler):
     x = drawn(path, n=5000, sampler=sampler, steps=300)
