@@ -86,9 +86,13 @@ class GatedLayer(nn.Module):
             above, left: what they know of the rows above and of the pixels to the left, `(N, D, H, W)` each.
             shifts: what the condition adds to both before the gates, `(N, 2 D, 1, 1)` each. `None` is nothing.
         """
-        above = gated(shifted(self.down(above), shifts, 0))
-        added = gated(shifted(self.along(left) + self.link(above), shifts, 1))
-        return above, left + self.mix(F.dropout(added, self._dropout, self.training))
+        above = self._dropped(gated(shifted(self.down(above), shifts, 0)))
+        added = self._dropped(gated(shifted(self.along(left) + self.link(above), shifts, 1)))
+        return above, left + self.mix(added)
+
+    def _dropped(self, x: Tensor) -> Tensor:
+        # Whole channels, because a number for each value takes longer to draw than a layer to compute.
+        return F.dropout2d(x, self._dropout, self.training) if self._dropout else x
 
 
 def shifted(x: Tensor, shifts: tuple[Tensor, Tensor] | None, number: int) -> Tensor:

@@ -1,0 +1,20 @@
+"""The promises of every plugin, for `pixelcnn`."""
+
+import pytest
+from long_kinds import promises_in_full
+
+from genzoo.testing.keeping import keeps_promises
+
+SLOW: set[str] = set()
+KIT = keeps_promises("pixelcnn", options={"width": 16, "layers": 2})
+
+
+@pytest.mark.parametrize("promise", promises_in_full(KIT, SLOW))
+def test_pixelcnn(promise):
+    promise()
+
+
+@pytest.mark.full
+@keeps_promises("pixelcnn", options={"width": 16, "layers": 2, "likelihood": "logistic-mixture"})
+def test_mixture_of_logistics(promise):
+    promise()
