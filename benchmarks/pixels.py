@@ -45,7 +45,7 @@ def measure_digits(seed: int, options: dict[str, Any], folder: Path) -> None:
 
 
 def measure_mnist(source: Path, counts: tuple[int, int], options: dict[str, Any], folder: Path) -> None:
-    train, test = (images(source / f"{name}-images-idx3-ubyte")[:n] for name, n in zip(("train", "t10k"), counts))
+    train, test = images(source, "train")[: counts[0]], images(source, "t10k")[: counts[1]]
     dataset, split = genzoo.Dataset("mnist", DATA, train), {"validation": 0.0, "test": 0.0}
     begun = time.process_time()
     run = genzoo.train("pixelcnn", dataset, split=split, out=folder / "mnist", **options)
@@ -55,7 +55,8 @@ def measure_mnist(source: Path, counts: tuple[int, int], options: dict[str, Any]
     print(f"mnist: {bits.mean():.3f} ± {error:.3f} bits (1.25)  {seconds:.0f} CPU s (1,800)", flush=True)
 
 
-def images(path: Path) -> Any:
+def images(source: Path, part: str) -> Any:
+    path = source / f"{part}-images-idx3-ubyte"
     return np.fromfile(path, np.uint8, offset=HEADER).reshape(-1, *DATA.event_shape)
 
 

@@ -10,6 +10,7 @@ References:
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -129,13 +130,21 @@ class CausalNetwork(nn.Module):
         above = self.above(F.pad(x, (0, 0, 1, 0))[:, :, :height])
         above = above + self.place.to(above.dtype)
         left = above + self.left(F.pad(x, (1, 0))[..., :width])
-        for layer, shifts in zip(self.layers, self.shifts(condition), strict=True):
+        for layer, shifts in zip(self.stack, self.shifts(condition), strict=True):
             above, left = layer(above, left, shifts)
-        return left
+        known: Tensor = left
+        return known
+
+    @property
+    def stack(self) -> list[GatedLayer]:
+        """The gated layers."""
+        return cast("list[GatedLayer]", list(self.layers))
 
     def shifts(self, condition: Tensor | None) -> list[tuple[Tensor, Tensor] | None]:
         """Return for each layer what conditions `(N, given)` add to both stacks."""
         if self.condition is None or condition is None:
-            return [None] * len(self.layers)
-        found = self.condition(condition.to(self.condition.weight.dtype))[:, :, None, None].chunk(2 * len(self.layers), 1)
+            return [None] * len(self.stack)
+        found = self.condition(condition.to(self.condition.weight.dtype))[:, :, None, None].chunk(
+            2 * len(self.stack), 1
+        )
         return list(zip(found[::2], found[1::2], strict=True))

@@ -1,4 +1,4 @@
-"""Draw images pixel by pixel. Each pixel costs the same: what both stacks know is kept, and nothing is computed twice."""
+"""Draw images pixel by pixel. Each pixel costs the same, because what both stacks know is kept."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Canvas:
         self._margin = network.reach
         # Margins of zeros around the image are what convolutions see beyond its border.
         self._seen = network.place.new_zeros(n, inside, self._margin + height, width + 2 * self._margin)
-        self._above = [network.place.new_zeros(n, len(network.place), 1, width) for _ in network.layers]
+        self._above = [network.place.new_zeros(n, len(network.place), 1, width) for _ in network.stack]
         self._shifts = network.shifts(condition)
         self._row = self._column = 0
         self._start, self._links = self._begin_row()
@@ -44,7 +44,7 @@ class Canvas:
         above = network.above.unpadded(self._seen[:, :, row : row + self._margin])
         start = above = above + network.place[:, row : row + 1]
         links = []
-        for number, (layer, shifts) in enumerate(zip(network.layers, self._shifts, strict=True)):
+        for number, (layer, shifts) in enumerate(zip(network.stack, self._shifts, strict=True)):
             both = torch.cat([self._above[number], above], 2)
             self._above[number] = above
             above = gated(shifted(layer.down.below(both), shifts, 0))
@@ -56,7 +56,7 @@ class Canvas:
         network, column = self._network, self._column
         window = self._seen[:, :, self._margin + self._row, column : column + self._margin]
         left = self._start[:, :, column] + network.left.at(window)
-        for number, layer in enumerate(network.layers):
+        for number, layer in enumerate(network.stack):
             both = torch.stack([self._left[number], left], 2)
             self._left[number] = left
             left = left + layer.mix.at(gated(layer.along.at(both) + self._links[number][:, :, column]))

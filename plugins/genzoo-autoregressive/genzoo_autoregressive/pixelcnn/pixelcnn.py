@@ -106,7 +106,8 @@ class PixelCNN(Generator, Likelihood):
 
     def seen(self, codes: Tensor) -> Tensor:
         """Return codes `(..., C)` as the network sees them, `(..., C * _NUMBERS)`."""
-        return self.values(codes).flatten(-2)
+        seen: Tensor = self.values(codes)
+        return seen.flatten(-2)
 
     def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
         self._check(condition)
@@ -120,7 +121,7 @@ class PixelCNN(Generator, Likelihood):
                 pixel[:, channel] = self.head.levels.sample(self.head(known, seen)[:, channel])
                 seen[:, channel * _NUMBERS : (channel + 1) * _NUMBERS] = self.values(pixel[:, channel])
             canvas.put(seen)
-        images = codes.mT.unflatten(2, (height, width))
+        images = codes.mT.reshape(n, self._channels, height, width)
         return images.to(table.dtype) / (self.head.levels.count - 1)
 
     def _check(self, condition: Tensor | None) -> None:
