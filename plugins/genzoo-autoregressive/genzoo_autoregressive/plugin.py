@@ -21,9 +21,9 @@ _PIXELCNN = genzoo.ModelSpec(
     conditional=True,
     data="digits",
     training={
-        "epochs": 20,
+        "epochs": 40,
         "batch_size": 64,
-        "optimizer": {"name": "muon", "lr": 0.01, "betas": (0.95, 0.99), "weight_decay": 0.6},
+        "optimizer": {"name": "muon", "lr": 0.01, "betas": (0.95, 0.99), "weight_decay": 1.0},
         "schedule": {"name": "linear", "floor": 0.02},
     },
     reference="Conditional Image Generation with PixelCNN Decoders (van den Oord and others, 2016)",

@@ -6,7 +6,7 @@ from long_kinds import promises_in_full
 from genzoo.testing.keeping import keeps_promises
 
 SLOW: set[str] = set()
-KIT = keeps_promises("pixelcnn", options={"width": 16, "layers": 2})
+KIT = keeps_promises("pixelcnn", options={"width": 8, "layers": 1})
 
 
 @pytest.mark.parametrize("promise", promises_in_full(KIT, SLOW))
@@ -15,6 +15,6 @@ def test_pixelcnn(promise):
 
 
 @pytest.mark.full
-@keeps_promises("pixelcnn", options={"width": 16, "layers": 2, "likelihood": "logistic-mixture"})
+@keeps_promises("pixelcnn", options={"width": 8, "layers": 1, "likelihood": "logistic-mixture"})
 def test_mixture_of_logistics(promise):
     promise()

@@ -14,7 +14,7 @@ LikelihoodName = Literal["auto", "categorical", "logistic-mixture"]
 class PixelCNNOptions(Settings):
     """Options of `pixelcnn`."""
 
-    width: int = Field(48, ge=1, le=4096, description="channels of each layer")
+    width: int = Field(32, ge=1, le=4096, description="channels of each layer")
     layers: int = Field(5, ge=1, le=64, description="gated layers; each one sees a pixel further")
     first: int = Field(
         3, ge=1, le=64, description="pixels that the first layer sees to the left, to the right and upwards"
