@@ -5,7 +5,7 @@ from long_kinds import promises_in_full
 
 from genzoo.testing.keeping import keeps_promises
 
-SLOW: set[str] = set()
+SLOW = {"log-prob-agrees-with-samples", "resumes", "same-seed", "samples-follow-conditions"}
 KIT = keeps_promises("pixelcnn", options={"width": 8, "layers": 1})
 
 
