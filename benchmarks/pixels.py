@@ -75,7 +75,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--mnist", type=Path, help="folder of MNIST's files; without it, this part is left out")
+    parser.add_argument("--mnist", type=Path, help="folder of MNIST's files; by default the part is left out")
     parser.add_argument("--steps", type=int, default=4000, help="steps on MNIST")
     parser.add_argument("--images", type=int, default=60_000, help="training images of MNIST")
     parser.add_argument("--tests", type=int, default=10_000, help="test images of MNIST")

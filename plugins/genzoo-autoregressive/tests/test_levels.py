@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import special, stats
 
-from genzoo_autoregressive.pixelcnn.levels import Categorical, LogisticMixture
+from genzoo_autoregressive.pixelcnn.levels import CategoricalLevels, LogisticMixture
 
 RNG = np.random.default_rng(0)
 
@@ -66,4 +66,4 @@ def test_a_categorical_is_scipys():
     given = torch.tensor(RNG.normal(0, 2, (6, 4)))
     codes = torch.tensor([0, 1, 2, 3, 0, 2])
     expected = special.log_softmax(given.numpy(), 1)[np.arange(6), codes]
-    assert np.allclose(Categorical(4).log_prob(codes, given), expected, rtol=1e-12)
+    assert np.allclose(CategoricalLevels(4).log_prob(codes, given), expected, rtol=1e-12)

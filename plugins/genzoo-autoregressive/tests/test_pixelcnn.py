@@ -124,7 +124,7 @@ def test_a_step_that_does_not_divide_the_range_is_an_error():
 
 def test_many_levels_become_a_mixture_by_default():
     few, many = (build(PixelCNNOptions(), spec((1, 2, 2), levels)).generator.head.levels for levels in (256, 257))
-    assert type(few).__name__ == "Categorical"
+    assert type(few).__name__ == "CategoricalLevels"
     assert type(many).__name__ == "LogisticMixture"
 
 

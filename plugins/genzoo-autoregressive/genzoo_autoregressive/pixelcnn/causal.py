@@ -19,7 +19,7 @@ from torch.nn import functional as F
 Kernel = tuple[int, int]
 
 
-class Convolution(nn.Module):
+class CausalConvolution(nn.Module):
     """A convolution over `rows` rows that end at a pixel's own, and over columns that end there, or surround it.
 
     Its weight is a matrix `(out, in * rows * columns)`, as Muon wants it.
@@ -73,10 +73,10 @@ class GatedLayer(nn.Module):
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
-        self.down = Convolution(width, 2 * width, (2, 3), centered=True)
-        self.along = Convolution(width, 2 * width, (1, 2))
-        self.link = Convolution(width, 2 * width, (1, 1))
-        self.mix = Convolution(width, width, (1, 1))
+        self.down = CausalConvolution(width, 2 * width, (2, 3), centered=True)
+        self.along = CausalConvolution(width, 2 * width, (1, 2))
+        self.link = CausalConvolution(width, 2 * width, (1, 1))
+        self.mix = CausalConvolution(width, width, (1, 1))
         nn.init.zeros_(self.mix.weight)
         self._dropout = dropout
 
@@ -119,8 +119,8 @@ class CausalNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.reach, self.sides = first, sides
-        self.above = Convolution(inside, width, (first, 2 * first + 1), centered=True)
-        self.left = Convolution(inside, width, (1, first))
+        self.above = CausalConvolution(inside, width, (first, 2 * first + 1), centered=True)
+        self.left = CausalConvolution(inside, width, (1, first))
         self.place = nn.Parameter(torch.zeros(width, *sides))
         self.layers = nn.ModuleList(GatedLayer(width, dropout) for _ in range(layers))
         self.condition = nn.Linear(given, 4 * width * layers, bias=False) if given else None

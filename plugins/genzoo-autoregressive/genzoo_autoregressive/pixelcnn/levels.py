@@ -51,7 +51,7 @@ class Levels(ABC):
         """Draw codes, `(...)`."""
 
 
-class Categorical(Levels):
+class CategoricalLevels(Levels):
     """A probability for each level; the parameters are logits."""
 
     @property

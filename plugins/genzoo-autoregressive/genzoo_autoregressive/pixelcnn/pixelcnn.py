@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from genzoo import Batch, ConfigError, DataSpec, Generator, GradientObjective, Likelihood, Model, Parts, Progress
 from genzoo_autoregressive.pixelcnn.causal import CausalNetwork
 from genzoo_autoregressive.pixelcnn.drawing import Canvas
-from genzoo_autoregressive.pixelcnn.levels import Categorical, Levels, LogisticMixture
+from genzoo_autoregressive.pixelcnn.levels import CategoricalLevels, Levels, LogisticMixture
 from genzoo_autoregressive.pixelcnn.options import NextPixelOptions, PixelCNNOptions
 
 _NUMBERS = 16
@@ -22,7 +22,7 @@ _NUMBERS = 16
 _MOST_CATEGORIES = 256
 
 
-class Head(nn.Module):
+class PixelHead(nn.Module):
     """The distribution of the channels of each pixel, given the pixels before it and its channels before.
 
     Arguments:
@@ -74,7 +74,7 @@ class PixelCNN(Generator, Likelihood):
 
     measures = ("mass",)
 
-    def __init__(self, network: CausalNetwork, head: Head, channels: int, given: int) -> None:
+    def __init__(self, network: CausalNetwork, head: PixelHead, channels: int, given: int) -> None:
         super().__init__()
         self.network, self.head = network, head
         self.values = nn.Embedding(head.levels.count, _NUMBERS)
@@ -176,7 +176,7 @@ def build(config: PixelCNNOptions, data: DataSpec) -> Parts:
         first=config.first,
         dropout=config.dropout,
     )
-    return Parts(PixelCNN(network, Head(levels, channels, config.width), channels, data.condition_size))
+    return Parts(PixelCNN(network, PixelHead(levels, channels, config.width), channels, data.condition_size))
 
 
 def _levels(config: PixelCNNOptions, data: DataSpec) -> Levels:
@@ -190,5 +190,5 @@ def _levels(config: PixelCNNOptions, data: DataSpec) -> Levels:
         raise ValueError(f"the step {data.quantum:g} does not divide the range of pixels, {data.describe()}")
     count = round(steps) + 1
     if config.likelihood == "categorical" or (config.likelihood == "auto" and count <= _MOST_CATEGORIES):
-        return Categorical(count)
+        return CategoricalLevels(count)
     return LogisticMixture(count, config.n_components)
