@@ -20,6 +20,7 @@ SHORTEST = {
     "ngram": "names logs --order 3 --lines 2000",
     "precision": "--model dcgan --data digits --steps 2 --seeds 1",
     "peers": "",
+    "pixels": "--seeds 1 -o training.epochs=1",
     "photos": "--files 20 --size 8 --steps 2 --batch-size 8",
     "plugins": "--rounds 1 --many 4 --few 2",
     "promises": "gaussian",

@@ -1,0 +1,1 @@
+"""Gated PixelCNN: images drawn one pixel after another."""
