@@ -2,8 +2,8 @@
 
 Between 0 and K, a whole number `k` is the lower end of bin number k, and the fraction is the place in the bin. Each bin
 holds training rows: about equally many, or a single value that many rows share, such as 0 among payments. The map is
-linear between knots. Beyond the outer bins, a tail of a small share of a bin reaches to infinity, as in a Pareto
-distribution.
+linear between knots. Beyond the outer bins it is a logarithm, so an exponential tail in model space is a Pareto tail of
+the data.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _NUMBERS, _LEAST_ROWS = 2**24, 2**12
 _IN_TAIL = 8
 """Smallest number of rows in the outer bins."""
 
-_POWER = 2.0
-"""Power of the tails: the share beyond a distance d is proportional to `(1 + d / s)^-2`."""
+_LARGEST = 500.0
+"""Largest logarithm of a distance from the outer bins in the inverse."""
 
 _WIDEST = 1e150
 """Largest difference of two values of a column."""
@@ -41,12 +41,12 @@ class BinOptions(Settings):
 
 
 class Bins(Transform):
-    """A piecewise linear, increasing map of each column to bins, with tails.
+    """A piecewise linear, increasing map of each column to bins, with logarithms below 0 and above K.
 
     Arguments:
         x: knots in data units, `(C, P)`, increasing.
-        y: their images, `(C, P)`, increasing, above 0 and below the number of bins.
-        tails: distance over which each tail falls, `(C, 2)`.
+        y: their images, `(C, P)`, increasing from 0 to K.
+        tails: distance from the outer knots at which the logarithm is log 2, `(C, 2)`.
     """
 
     degrees_of_freedom = None
@@ -78,55 +78,43 @@ class Bins(Transform):
         x, y, tails = (tensors[name].double() for name in ("x", "y", "tails"))
         if x.ndim != 2 or x.shape != y.shape or len(x) != len(data.features) or x.shape[1] < 2:
             raise ValueError(f"knots of shapes {tuple(x.shape)} and {tuple(y.shape)}")
-        if not ((x.diff() > 0).all() and (y.diff() > 0).all() and (y > 0).all() and (y.frac()[:, -1] > 0).all()):
-            raise ValueError("knots that do not increase, or have no room for tails")
+        if not ((x.diff() > 0).all() and (y.diff() > 0).all() and (y[:, 0] == 0).all()):
+            raise ValueError("knots that do not increase, or begin at another number than 0")
         if tails.shape != (len(x), 2) or not (tails > 0).all():
             raise ValueError("a positive distance for each tail is needed")
         return cls(x, y, tails)
 
     def forward(self, x: Tensor) -> Tensor:
         columns = self._columns(x)
-        piece = _pieces(columns, self.x)
-        slope = (self.y.diff() / self.x.diff()).gather(1, piece)
-        inner = self.y.gather(1, piece) + (columns - self.x.gather(1, piece)) * slope
-        (below, above), (low, high) = self._beyond(columns), self._rooms
-        y = torch.where(below > 0, low * self._falls(below, 0), inner)
-        y = torch.where(above > 0, self.y[:, -1:] + high * (1 - self._falls(above, 1)), y)
-        return self._events(torch.where(columns.isnan(), columns, y), x)
+        y, inside = self._along(columns, self.x, self.y)
+        away = ((columns - inside).abs() / self._tail(columns, self.x)).log1p()
+        return self._events(y + away.copysign(columns - inside), x)
 
     def inverse(self, y: Tensor) -> Tensor:
         columns = self._columns(y)
-        piece = _pieces(columns, self.y)
-        slope = (self.x.diff() / self.y.diff()).gather(1, piece)
-        x = self.x.gather(1, piece) + (columns - self.y.gather(1, piece)) * slope
-        low, high = self._rooms
-        least = torch.finfo(y.dtype if y.dtype.itemsize > 2 else torch.float32).eps
-        share = (columns / low).clamp(least, 1.0), (1 - (columns - self.y[:, -1:]) / high).clamp(least, 1.0)
-        away = [self.tails[:, side, None] * (share[side] ** (-1 / _POWER) - 1) for side in (0, 1)]
-        x = torch.where(columns < self.y[:, :1], self.x[:, :1] - away[0], x)
-        return self._events(torch.where(columns > self.y[:, -1:], self.x[:, -1:] + away[1], x), y)
+        x, inside = self._along(columns, self.y, self.x)
+        away = (columns - inside).abs().clamp_max(_LARGEST).expm1() * self._tail(columns, self.y)
+        return self._events(x + away.copysign(columns - inside), y)
 
     def log_det(self, x: Tensor, without: Tensor | None = None) -> Tensor:
         columns = self._columns(x)
         slopes = (self.y.diff() / self.x.diff()).log().gather(1, _pieces(columns, self.x))
-        for side, (away, room) in enumerate(zip(self._beyond(columns), self._rooms, strict=True)):
-            scale = self.tails[:, side, None]
-            tail = (room * _POWER / scale).log() - (_POWER + 1) * (away.clamp_min(0.0) / scale).log1p()
-            slopes = torch.where(away > 0, tail, slopes)
+        scale = self._tail(columns, self.x)
+        beyond = columns - columns.clamp(self.x[:, :1], self.x[:, -1:])
+        slopes = torch.where(beyond == 0, slopes, -(scale + beyond.abs()).log())
         each = self._events(torch.where(columns.isnan(), columns, slopes), x)
         return (each if without is None else each.masked_fill(without, 0.0)).flatten(1).sum(1)
 
-    @property
-    def _rooms(self) -> tuple[Tensor, Tensor]:
-        """What is left of the outer bins for the tails, `(C, 1)` each."""
-        return self.y[:, :1], self.y[:, -1:].ceil() - self.y[:, -1:]
+    def _along(self, columns: Tensor, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the images of values `(C, M)` between the outer knots, and the values moved to there."""
+        inside = columns.clamp(source[:, :1], source[:, -1:])
+        piece = _pieces(inside, source)
+        slope = (target.diff() / source.diff()).gather(1, piece)
+        return target.gather(1, piece) + (inside - source.gather(1, piece)) * slope, inside
 
-    def _beyond(self, columns: Tensor) -> tuple[Tensor, Tensor]:
-        """Return how far values lie below the first and above the last knot, `(C, M)` each."""
-        return self.x[:, :1] - columns, columns - self.x[:, -1:]
-
-    def _falls(self, away: Tensor, side: int) -> Tensor:
-        return (1 + away.clamp_min(0.0) / self.tails[:, side, None]) ** -_POWER
+    def _tail(self, columns: Tensor, source: Tensor) -> Tensor:
+        """Return the distance of the tail on whose side values `(C, M)` lie, in the same shape."""
+        return torch.where(columns < source[:, :1], self.tails[:, :1], self.tails[:, 1:])
 
     def _columns(self, x: Tensor) -> Tensor:
         """Return values by column in the type of the knots, `(C, M)`."""
@@ -174,7 +162,7 @@ def _knots(data: DataSpec, place: int, values: Array) -> tuple[Array, Array, Arr
         starts, counts, ends = _of_quantiles(values)
     else:
         starts, counts, ends = _of_cells(values, feature.cell)
-    return _with_rooms(starts, counts, ends)
+    return _with_gaps(starts, counts, ends)
 
 
 def _of_quantiles(values: Array) -> tuple[Array, Array, Array]:
@@ -210,18 +198,15 @@ def _of_cells(values: Array, cell: float) -> tuple[Array, Array, Array]:
     return (cells[first] - 0.5) * cell, np.add.reduceat(counts, first), (cells[last] + 0.5) * cell
 
 
-def _with_rooms(starts: Array, counts: Array, ends: Array) -> tuple[Array, Array, Array]:
-    """Return knots that leave a share of a bin, as of half a row, to the gap above it and to tails."""
-    room = 0.5 / (counts + 1)
-    x, y = [starts[0]], [room[0]]
-    for place, end in enumerate(ends):
-        last = place == len(ends) - 1
-        if last or end < starts[place + 1]:
+def _with_gaps(starts: Array, counts: Array, ends: Array) -> tuple[Array, Array, Array]:
+    """Return knots that leave a share of a bin, as of half a row, to the gap above it, and distances of tails."""
+    x, y = [starts[0]], [0.0]
+    for place, (count, end, following) in enumerate(zip(counts, ends, [*starts[1:], ends[-1]], strict=True)):
+        if end < following:
             x.append(end)
-            y.append(place + 1 - room[place])
-        if not last:
-            x.append(starts[place + 1])
-            y.append(place + 1.0)
+            y.append(place + 1 - 0.5 / (count + 1))
+        x.append(following)
+        y.append(place + 1.0)
     tails = [(ends[side] - starts[side]) / max(1.0, math.log(counts[side])) for side in (0, -1)]
     return np.array(x), np.array(y), np.array(tails)
 

@@ -1,12 +1,15 @@
 """Values of all kinds as codes: whole numbers, each with a probability.
 
-    continuous      the number of its bin, after the transform `bins`; a density is even within a bin
+    continuous      the number of its bin, after the transform `bins`; a density is even within a bin, and the outer
+                    bins leave a share to exponential tails
     categories      the code of the level
     count           counts below 32 by themselves, then four codes for each power of 2; a probability is even in each
     pixel           the number of its value on the grid
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +19,9 @@ from genzoo_autoregressive.bins import MOST_BINS
 
 MOST_LEVELS = 256
 """Largest number of values of a pixel."""
+
+TAIL = 2.0
+"""Rate of exponential tails beyond bins. The data's share beyond a distance d is then proportional to `(s + d)^-2`."""
 
 _SINGLE, _LARGEST, _PER_OCTAVE = 32, 2**40, 4
 """Counts with a code of their own, the end of all counts, and codes for each power of 2 between."""
@@ -30,11 +36,15 @@ class Codes(nn.Module):
     Attributes:
         sizes: numbers of codes of each of D values.
         ordered: for each value, whether its codes are in an order.
+        tops: number of bins of each value that have training rows, `(D,)`.
+        rooms: shares of the first and the last bin that belong to tails, `(D, 2)`.
     """
 
     counted: Tensor
     binned: Tensor
     ends: Tensor
+    tops: Tensor
+    rooms: Tensor
 
     def __init__(self, data: DataSpec) -> None:
         super().__init__()
@@ -52,31 +62,45 @@ class Codes(nn.Module):
         self.register_buffer("counted", torch.tensor(self._counted), persistent=False)
         self.register_buffer("binned", torch.tensor(self._binned), persistent=False)
         self.register_buffer("ends", torch.tensor(ends, dtype=torch.int64), persistent=False)
+        self.register_buffer("tops", torch.tensor(self.sizes))
+        self.register_buffer("rooms", torch.full((len(self.sizes), 2), 0.01))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the codes of values `x (N, D)`, int64, -1 for values that have none."""
-        scaled = (x - self._low) / self._step
-        found = torch.where(self.binned, x.floor(), scaled.round())
+        found = ((x - self._low) / self._step).round()
+        inside = torch.minimum(x.clamp_min(0).floor(), self.tops - 1)
+        found = torch.where(self.binned, inside, found)
         if any(self._counted):
             counts = torch.searchsorted(self.ends, x.round().long().contiguous(), right=True) - 1
             found = torch.where(self.counted, counts.to(x.dtype), found)
-        sizes = torch.tensor(self.sizes, device=x.device)
-        found = torch.where(self.binned & (x == sizes), found - 1, found)  # rounding may reach the end of the last bin
-        return torch.where((found >= 0) & (found < sizes), found, -1.0).long()
+        return torch.where((found >= 0) & (found < self.tops), found, -1.0).long()
 
-    def log_sizes(self, code: Tensor) -> Tensor:
-        """Return the logarithms of how many values share each of codes `(N, D)`: 0 except for large counts."""
-        widths = self.ends.diff().to(torch.get_default_dtype())
-        return torch.where(self.counted, widths.log()[code.clamp(0, len(widths) - 1)], 0.0)
+    def log_within(self, x: Tensor, code: Tensor) -> Tensor:
+        """Return the log-densities of values `(N, D)` among those that have their codes, or log-probabilities."""
+        widths = self.ends.diff().to(x.dtype)
+        counts = -widths.log()[code.clamp(0, len(widths) - 1)]
+        above = x - self.tops
+        rooms = self.rooms.to(x.dtype)
+        inside = torch.log1p(-rooms[:, 0] * (code == 0) - rooms[:, 1] * (code == self.tops - 1))
+        low, high = (rooms[:, side].log() + math.log(TAIL) for side in (0, 1))
+        numbers = torch.where(x < 0, low + TAIL * x, torch.where(above > 0, high - TAIL * above, inside))
+        return torch.where(self.binned, numbers, torch.where(self.counted, counts, 0.0))
 
     def draw(self, code: Tensor, place: int, dtype: torch.dtype) -> Tensor:
         """Draw values of value number `place` that have codes `(N,)`, `(N,)`."""
         if self._binned[place]:
-            return code.to(dtype) + torch.rand(code.shape, device=code.device, dtype=dtype)
+            return self._drawn_in_bins(code, place, dtype)
         if self._counted[place]:
             u = torch.rand(code.shape, device=code.device, dtype=torch.float32)
             return (self.ends[code] + (u * self.ends.diff()[code]).floor()).to(dtype)
         return code.to(dtype) * self._step + self._low
+
+    def _drawn_in_bins(self, code: Tensor, place: int, dtype: torch.dtype) -> Tensor:
+        u, v, w = torch.rand(3, len(code), device=code.device, dtype=dtype)
+        away = -torch.log1p(-w) / TAIL
+        low, high = self.rooms[place, 0] * (code == 0), self.rooms[place, 1] * (code == self.tops[place] - 1)
+        outside = torch.where(u < low, -away, code.to(dtype) + 1 + away)
+        return torch.where(u < low + high, outside, code.to(dtype) + v)
 
     def middle(self, draws: Tensor, shares: Tensor) -> Tensor:
         """Return medians of numbers, means of counts and pixels, and most probable levels of draws, `(N, D)`.

@@ -59,7 +59,8 @@ class Made(Generator):
     def count_codes(self, blocks: Iterable[Batch]) -> None:
         """Set the logits without networks to logarithms of the codes' shares of training rows.
 
-        Bins above the last that has rows do not exist. Other codes without rows count as less than one row.
+        Bins above the last that has rows do not exist. Other codes without rows count as a part of one row, large counts
+        as less and less.
         """
         base = self.networks.base
         counts = torch.zeros_like(base)
@@ -70,12 +71,14 @@ class Made(Generator):
             known = code >= 0 if block.missing is None else (code >= 0) & ~self._mask(block.missing)
             counts.scatter_add_(1, code.clamp_min(0).mT, known.mT.to(counts.dtype))
             rows += known.sum(0)[:, None]
-        sizes = torch.tensor(self.codes.sizes, device=base.device)[:, None]
-        places = torch.arange(base.shape[1], device=base.device)
-        used = (places * (counts > 0)).amax(1, keepdim=True) + 1
-        here = places < torch.where(self.codes.binned[:, None], used, sizes)
-        shares = (counts + 1 / sizes) / (rows + 1)
-        base.copy_(torch.where(here, shares.log(), NEVER))
+        codes, places = self.codes, torch.arange(base.shape[1], device=base.device)
+        used = (places * (counts > 0)).amax(1) + 1
+        codes.tops.copy_(torch.where(codes.binned, used, codes.tops))
+        last = counts.gather(1, codes.tops[:, None] - 1)
+        codes.rooms.copy_(0.5 / (torch.cat([counts[:, :1], last], 1) + 1))
+        beyond = torch.where(codes.counted[:, None], (places - used[:, None]).clamp_min(-1) + 1, 0)
+        shares = (counts + 0.5**beyond / torch.minimum(used, codes.tops)[:, None]) / (rows + 1)
+        base.copy_(torch.where(places < codes.tops[:, None], shares.log(), NEVER))
 
     def training_log_prob(self, x: Tensor, missing: Tensor | None, condition: Tensor | None) -> Tensor:
         """Return the log-density of the known values of events, in a random order if the model has none, `(N,)`."""
@@ -109,15 +112,15 @@ class Made(Generator):
         seen = self.networks.embedded(code, known)
         logits = self.networks(seen, (order[:, None] > order).to(seen.dtype), condition)
         logs = -F.cross_entropy(logits.flatten(0, 1), code.clamp_min(0).mT.flatten(), reduction="none")
-        logs = logs.view(code.shape[1], len(code)).mT - self.codes.log_sizes(code)
-        logs = torch.where((code < 0) | (logs < NEVER / 2), -torch.inf, logs)
+        logs = logs.view(code.shape[1], len(code)).mT + self.codes.log_within(x.flatten(1), code)
+        logs = torch.where(code < 0, -torch.inf, logs)
         return (logs if known is None else logs.masked_fill(~known, 0.0)).sum(1)
 
     def _filled(self, x: Tensor, known: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor]:
         """Draw the values of `x (N, D)` that are not known, one after the other given all that are.
 
         Returns:
-            The events, `(N, D)`, and the log-probabilities of their drawn codes, `(N,)`.
+            The events, `(N, D)`, and the log-densities of their drawn values, `(N,)`.
         """
         self._check(condition)
         seen = self.networks.embedded(self.codes(x), known)
@@ -126,11 +129,12 @@ class Made(Generator):
             logs = self.networks.of_value(place, seen, condition).log_softmax(1)
             code = _drawn(logs)
             new = ~known[:, place]
-            total = total + torch.where(new, logs.gather(1, code[:, None])[:, 0], 0.0)
             x[:, place] = torch.where(new, self.codes.draw(code, place, x.dtype), x[:, place])
+            total = total + torch.where(new, logs.gather(1, code[:, None])[:, 0], 0.0)
             embedded = F.embedding(code + self.networks.offsets[place], self.networks.embeddings)
             seen[:, place] = torch.where(new[:, None], embedded, seen[:, place])
-        return x, total
+        within = self.codes.log_within(x, self.codes(x))
+        return x, total + within.masked_fill(known, 0.0).sum(1)
 
     def _mask(self, missing: object) -> Tensor:
         assert isinstance(missing, Tensor)
@@ -183,9 +187,7 @@ class AnyOrder(Made, Imputation):
             observed values, `(N,)`.
         """
         drawn, logs = self._filled(x.flatten(1), ~self._mask(missing), condition)
-        code = self.codes(drawn)
-        sizes = (self.codes.log_sizes(code) * self._mask(missing)).sum(1)
-        return drawn, self._chain(drawn.view(x.shape), None, condition) - (logs - sizes)
+        return drawn, self._chain(drawn.view(x.shape), None, condition) - logs
 
 
 class AnyOrderDensity(AnyOrder, Likelihood):
