@@ -169,7 +169,8 @@ def _of_quantiles(values: Array) -> tuple[Array, Array, Array]:
     """Return the lower ends of bins, their numbers of rows, and their upper ends, for values that hardly repeat."""
     n = len(values)
     bins = max(2, min(round(math.sqrt(n)), 3 * MOST_BINS // 4))
-    tails, level = [], 1 / bins
+    tails: list[float] = []
+    level = 1 / bins
     while (level := level / 2) * n > _IN_TAIL and len(tails) < MOST_BINS // 16:
         tails.append(level)
     levels = [0.0, *reversed(tails), *np.linspace(0, 1, bins + 1)[1:-1], *(1 - level for level in tails), 1.0]

@@ -21,7 +21,7 @@ _MADE = genzoo.ModelSpec(
     conditional=True,
     data="iris",
     training={
-        "steps": 1200,
+        "steps": 1000,
         "batch_size": 256,
         "optimizer": {"name": "adamw", "lr": 4e-3, "weight_decay": 0.01, "betas": (0.9, 0.99)},
         "schedule": {"name": "cosine", "warmup": 50},
@@ -49,14 +49,21 @@ _BINS = genzoo.TransformSpec(
 )
 
 
+_MODELS: tuple[genzoo.ModelSpec, ...] = (_MADE,)
+
+_OBJECTIVES: tuple[genzoo.ObjectiveSpec, ...] = (_LOG_PROBABILITY,)
+
+
 @genzoo.hookimpl
 def register_models(register: Callable[[genzoo.ModelSpec], None]) -> None:
-    register(_MADE)
+    for spec in _MODELS:
+        register(spec)
 
 
 @genzoo.hookimpl
 def register_objectives(register: Callable[[genzoo.ObjectiveSpec], None]) -> None:
-    register(_LOG_PROBABILITY)
+    for spec in _OBJECTIVES:
+        register(spec)
 
 
 @genzoo.hookimpl

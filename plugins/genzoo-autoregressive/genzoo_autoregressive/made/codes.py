@@ -1,10 +1,10 @@
 """Values of all kinds as codes: whole numbers, each with a probability.
 
-    continuous      the number of its bin, after the transform `bins`; a density is even within a bin, and the outer
-                    bins leave a share to exponential tails
-    categories      the code of the level
-    count           counts below 32 by themselves, then four codes for each power of 2; a probability is even in each
-    pixel           the number of its value on the grid
+continuous      the number of its bin, after the transform `bins`; a density is even within a bin, and the outer
+bins leave a share to exponential tails
+categories      the code of the level
+count           counts below 32 by themselves, then four codes for each power of 2; a probability is even in each
+pixel           the number of its value on the grid
 """
 
 from __future__ import annotations
@@ -134,8 +134,8 @@ def grid_of(data: DataSpec) -> tuple[float, float, int]:
         if levels <= MOST_LEVELS:
             return data.bounds[0], data.quantum, levels
     raise ConfigError(
-        f"Model 'made' needs {data.form.plural} whose values lie on a grid between two bounds, at most {MOST_LEVELS} of "
-        f"them, such as 0 to 255. Use a model of other {data.form.plural}, such as vae."
+        f"Model 'made' needs {data.form.plural} whose values lie on a grid between two bounds, at most {MOST_LEVELS} "
+        f"of them, such as 0 to 255. Use a model of other {data.form.plural}, such as vae."
     )
 
 

@@ -17,6 +17,9 @@ from genzoo_autoregressive.made.options import MadeOptions
 _MOST_DROPOUT, _LEAST_DROPOUT, _PLENTY = 0.5, 0.05, 10_000
 """Dropout for few rows and for many, and rows from which on little of it is left."""
 
+_FARTHEST = 60
+"""Number of codes above the largest count with rows over which the share of unseen codes halves at each."""
+
 _COMPLETIONS = 32
 """Draws of the missing values of an event to fill them in."""
 
@@ -59,8 +62,8 @@ class Made(Generator):
     def count_codes(self, blocks: Iterable[Batch]) -> None:
         """Set the logits without networks to logarithms of the codes' shares of training rows.
 
-        Bins above the last that has rows do not exist. Other codes without rows count as a part of one row, large counts
-        as less and less.
+        Bins above the last that has rows do not exist. Other codes without rows count as a part of one row, and large
+        counts as less and less.
         """
         base = self.networks.base
         counts = torch.zeros_like(base)
@@ -76,7 +79,7 @@ class Made(Generator):
         codes.tops.copy_(torch.where(codes.binned, used, codes.tops))
         last = counts.gather(1, codes.tops[:, None] - 1)
         codes.rooms.copy_(0.5 / (torch.cat([counts[:, :1], last], 1) + 1))
-        beyond = torch.where(codes.counted[:, None], (places - used[:, None]).clamp_min(-1) + 1, 0)
+        beyond = torch.where(codes.counted[:, None], (places - used[:, None] + 1).clamp(0, _FARTHEST), 0)
         shares = (counts + 0.5**beyond / torch.minimum(used, codes.tops)[:, None]) / (rows + 1)
         base.copy_(torch.where(places < codes.tops[:, None], shares.log(), NEVER))
 

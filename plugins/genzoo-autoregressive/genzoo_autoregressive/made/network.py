@@ -52,7 +52,8 @@ class Networks(nn.Module):
         super().__init__()
         values, codes = len(sizes), max(sizes)
         self.sizes, self.dropout = tuple(sizes), dropout
-        self.embeddings = nn.Parameter(torch.cat([_start(*each, embedding) for each in zip(sizes, ordered, strict=True)]))
+        pairs = zip(sizes, ordered, strict=True)
+        self.embeddings = nn.Parameter(torch.cat([_start(size, inorder, embedding) for size, inorder in pairs]))
         count = torch.full((values,), known) if known is not None else torch.arange(values).float()
         scale = 1 / (embedding * count.clamp_min(1)).sqrt()
         self.first = nn.Parameter(torch.randn(values, width, values, embedding) * scale[:, None, None, None])

@@ -1,4 +1,4 @@
-"""The promises of every plugin, for the models and transforms of this distribution."""
+"""The promises of every plugin, for `made` and the transform `bins`."""
 
 import pytest
 from long_kinds import promises_in_full
@@ -7,8 +7,18 @@ from genzoo.testing.keeping import keeps_promises
 
 SMALL = {"width": 8, "embedding": 4}
 
-# Integrals over toys of mixed kinds, compared with many draws.
-SLOW = {"log-prob-agrees-with-samples"}
+# They train or draw on many toys.
+SLOW = {
+    "answers-to-odd-batches",
+    "conditions-change-answers",
+    "log-prob-agrees-with-samples",
+    "options-hold-at-bounds",
+    "resumes",
+    "sample-shape",
+    "samples-follow-conditions",
+    "saves-and-loads",
+    "traces",
+}
 
 
 @pytest.mark.parametrize("promise", promises_in_full(keeps_promises("made", options=SMALL), SLOW))
