@@ -196,7 +196,7 @@ def _directly(
 
 
 def _training_blocks(source: Source) -> BlockLoader:
-    """Return the training rows in order, which are read only if somebody iterates over them."""
+    """Return the training rows in order, which are read only by an iteration over them."""
     return BlockLoader(
         source.dataset,
         source.rows,

@@ -106,7 +106,10 @@ def test_a_zoo_without_plugins_says_why_and_how_to_get_them_back(monkeypatch, cl
     monkeypatch.setattr(plugins_module, "get_manager", lambda: empty)
     code, out, _ = cli("models")
     assert code == 0
-    assert "The zoo is empty: GENZOO_LOAD_PLUGINS leaves out genzoo-autoregressive, genzoo-diffusion, genzoo-flow, genzoo-" in out
+    assert (
+        "The zoo is empty: GENZOO_LOAD_PLUGINS leaves out genzoo-autoregressive, genzoo-diffusion, genzoo-flow, genzoo-"
+        in out
+    )
     assert "unset GENZOO_LOAD_PLUGINS" in out
     assert_refused(cli("train", "dcgan"), 2, "GENZOO_LOAD_PLUGINS leaves out genzoo-auto", "unset GENZOO_LOAD_PLUGINS")
     monkeypatch.setenv("GENZOO_LOAD_PLUGINS", "genzoo-vae")

@@ -43,6 +43,10 @@ CASES = {
         {"check_estimators_pickle": GAPS},
     ),
     "diffusion": (estimator("diffusion")(steps=10, batch_size=4, width=8, layers=1, precision="fp32"), {}),
+    "made": (
+        estimator("made")(steps=10, batch_size=4, width=8, precision="fp32"),
+        {"check_estimators_pickle": GAPS},
+    ),
     "autoencoder": (estimator("autoencoder")(**NETWORK), {}),
     "copula": (estimator("copula")(), {"check_sample_weight_equivalence_on_dense_data": SINGULAR}),
     "arf": (estimator("arf")(trees=3), {}),

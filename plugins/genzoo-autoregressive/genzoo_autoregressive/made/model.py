@@ -14,7 +14,7 @@ from genzoo_autoregressive.made.codes import Codes
 from genzoo_autoregressive.made.network import NEVER, Networks
 from genzoo_autoregressive.made.options import MadeOptions
 
-_MOST_DROPOUT, _LEAST_DROPOUT, _PLENTY = 0.5, 0.05, 10_000
+_MOST_DROPOUT, _LEAST_DROPOUT, _PLENTY = 0.5, 0.1, 10_000
 """Dropout for few rows and for many, and rows from which on little of it is left."""
 
 _FARTHEST = 60
@@ -212,7 +212,7 @@ class AnyOrderBound(AnyOrder, LikelihoodBound):
     def log_prob_bound(
         self, x: Tensor, missing: Tensor | None = None, *, condition: Tensor | None = None, draws: int = 1
     ) -> Tensor:
-        """Return a bound that averages over draws of missing values; without any, it is exact."""
+        """Return a bound that averages over draws of missing values. The density of a whole event is exact."""
         if missing is None:
             return self._chain(x, None, condition)
         found = [self._completed(x, missing, condition)[1] for _ in range(draws)]

@@ -23,7 +23,7 @@ class MadeOptions(Settings):
         ge=0,
         lt=1,
         description="share of inner activations dropped while training; by default 0.5 exp(-n / 10000), and at least "
-        "0.05, for n training rows",
+        "0.1, for n training rows",
     )
 
 
