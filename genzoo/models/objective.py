@@ -127,6 +127,15 @@ class GradientObjective(Objective):
     def prepare(self, model: Model, rows: int) -> None:
         """Set what depends on the number of training rows, before the first step. Does nothing by default."""
 
+    def adapt(self, model: Model, blocks: Iterable[Batch]) -> None:
+        """Set constants of the model that are measured on the training events. Does nothing by default.
+
+        It is called after `prepare`, in each process. A resumed run then restores the constants from its checkpoint.
+
+        Arguments:
+            blocks: all training events in order, in model space. Each iteration is a pass over the data.
+        """
+
     @abstractmethod
     def losses(self, model: Model, batch: Batch, progress: Progress) -> Iterator[Mapping[str, Tensor]]:
         """Yield the losses of one step, `()` each, means over their events."""

@@ -15,7 +15,7 @@ from genzoo.data.dataset import Dataset, Rows
 from genzoo.data.dequantize import Dequantizer
 from genzoo.data.transforms import Transform
 from genzoo.engine.augmentation import Flip
-from genzoo.engine.blocks import PassLoader, make_block_loader
+from genzoo.engine.blocks import BlockLoader, PassLoader, make_block_loader
 from genzoo.engine.dataloader import DataLoader, make_loader
 from genzoo.engine.direct import DirectEngine
 from genzoo.engine.distributed import Processes
@@ -30,6 +30,9 @@ from genzoo.plugins.registry import blame
 from genzoo.runtime.device import Runtime, resolve_runtime
 from genzoo.text import counted
 from genzoo.wording import argument
+
+_BLOCK = 8192
+"""Rows at a time when a model measures constants on them."""
 
 Engine = GradientEngine | EMEngine | DirectEngine
 
@@ -192,6 +195,19 @@ def _directly(
     return Trained(engine, PassLoader(blocks, source.runtime), Budget(1, None))
 
 
+def _training_blocks(source: Source) -> BlockLoader:
+    """Return the training rows in order, which are read only by an iteration over them."""
+    return BlockLoader(
+        source.dataset,
+        source.rows,
+        _BLOCK,
+        source.transform,
+        source.runtime,
+        source.dequantizer,
+        source.condition,
+    )
+
+
 def _by_gradient(
     config: RunConfig, model: Model, objective: GradientObjective, processes: Processes, source: Source
 ) -> Trained:
@@ -212,6 +228,7 @@ def _by_gradient(
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     with blame("The objective"):
         objective.prepare(model, len(source.rows))
+        objective.adapt(model, _training_blocks(source))
     engine = GradientEngine(model, objective, settings, source.runtime, processes)
     size = engine.events_per_step
     if len(source.rows) < size:

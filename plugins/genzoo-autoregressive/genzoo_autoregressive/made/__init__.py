@@ -1,0 +1,1 @@
+"""The model `made`: columns one after another, each given the ones before it."""
