@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from genzoo import full_precision
 from genzoo_text.gpt_gradients import Turns, attention_parts, computes_by_hand, normalized, squared_relu
-from genzoo_text.gpt_pieces import Pieces
+from genzoo_text.gpt_pieces import PieceTables
 
 _BASE = 10_000.0
 """Ratio of the longest wavelength of the rotations to the shortest, about."""
@@ -139,7 +139,7 @@ class Transformer(nn.Module):
     ) -> None:
         super().__init__()
         self.symbols = nn.Embedding(symbols, width)
-        self.pieces = Pieces(symbols, width, before=before, longest=pieces, rows=piece_rows)
+        self.pieces = PieceTables(symbols, width, before=before, longest=pieces, rows=piece_rows)
         self.condition = nn.Linear(given, width, bias=False) if given else None
         self.layers = nn.ModuleList(CausalLayer(width, heads, dropout) for _ in range(layers))
         self._size = width // heads

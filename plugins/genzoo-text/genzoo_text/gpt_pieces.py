@@ -14,10 +14,10 @@ _SIZE, _START = 32, 0.02
 """Numbers of a row in tables of pieces, and their standard deviation at the start."""
 
 
-class Pieces(nn.Module):
+class PieceTables(nn.Module):
     """Tables of the symbols before a place and of the pieces that end with it. They add nothing at first.
 
-    A network of few layers would have to learn to look at these symbols, and to tell which of them stand together.
+    A network of few layers would have to learn to look at these symbols, and which of them stand together.
 
     Arguments:
         symbols: number of symbols, with the end.

@@ -3,14 +3,14 @@
 import pytest
 import torch
 
-from genzoo_text.gpt_pieces import Pieces
+from genzoo_text.gpt_pieces import PieceTables
 
 END = 5
 
 
 def built(symbols=6, **settings):
     torch.manual_seed(0)
-    pieces = Pieces(symbols, 4, **{"before": 2, "longest": 3, "rows": 10_000, **settings}).double()
+    pieces = PieceTables(symbols, 4, **{"before": 2, "longest": 3, "rows": 10_000, **settings}).double()
     for parameter in pieces.parameters():
         torch.nn.init.normal_(parameter)
     return pieces.requires_grad_(False)
@@ -57,7 +57,7 @@ def test_pieces_share_the_rows_of_a_small_table_evenly():
 
 @pytest.mark.parametrize("symbols", [2, 65_537])
 def test_rows_of_the_longest_pieces_stay_inside_their_tables(symbols):
-    pieces = Pieces(symbols, 2, before=0, longest=16, rows=97)
+    pieces = PieceTables(symbols, 2, before=0, longest=16, rows=97)
     codes = torch.full((1, 4), symbols - 1)
     rows = pieces._rows(codes, [codes] * 15)
     assert all(
@@ -66,11 +66,11 @@ def test_rows_of_the_longest_pieces_stay_inside_their_tables(symbols):
 
 
 def test_no_tables_add_nothing():
-    pieces = Pieces(6, 4, before=0, longest=1, rows=1)
+    pieces = PieceTables(6, 4, before=0, longest=1, rows=1)
     assert pieces.reach == 0
     assert pieces(torch.zeros(2, 3, dtype=torch.int64), torch.zeros(2, 0, dtype=torch.int64)) is None
 
 
 def test_tables_add_nothing_at_first():
-    pieces = Pieces(6, 4, before=2, longest=3, rows=10)
+    pieces = PieceTables(6, 4, before=2, longest=3, rows=10)
     assert not pieces(torch.randint(6, (2, 3)), start(pieces, 2)).any()
