@@ -59,6 +59,7 @@ full: install oracles
 	$(MAKE) test
 	@echo '== the other precision'
 	$(MAKE) precision
+	GENZOO_TEST_BF16=off $(PYTEST) -m 'precision and full' tests/test_docs.py
 	@echo '== slow tests: clean installs, oldest versions, oracles, benchmarks in their shortest form'
 	$(PYTEST) -m full
 	@echo '== every objective in both precisions'

@@ -67,6 +67,11 @@ class Environment:
         return ended.stdout + ended.stderr
 
 
+ONCE = pytest.mark.full if os.environ.get(bf16.VARIABLE) == "off" else pytest.mark.precision
+"""Leaves the guide to `make full` in the second precision, as it takes a minute."""
+
+
+@ONCE
 @pytest.mark.precision
 @pytest.mark.long
 @pytest.mark.skipif(SITE is None, reason="there is no pip in this environment")
