@@ -190,9 +190,14 @@ def trained(folder, dataset, **options):
     return genzoo.train("made", dataset, out=folder / "run", **{**settings, **options}).load()
 
 
+@pytest.fixture(scope="module")
+def whole_model(tmp_path_factory):
+    return trained(tmp_path_factory.mktemp("made"), rows_and_kinds())
+
+
 @pytest.mark.parametrize("gaps", [False, True])
-def test_rows_given_a_column_follow_it(tmp_path, gaps):
-    model = trained(tmp_path, rows_and_kinds(gaps=gaps))
+def test_rows_given_a_column_follow_it(tmp_path, whole_model, gaps):
+    model = trained(tmp_path, rows_and_kinds(gaps=True)) if gaps else whole_model
     for kind, low, high in (("n", -5, 0), ("y", 0, 5)):
         given = np.asarray(model.sample(200, given={"kind": kind}, output="array"))
         assert low < given[:, 0].mean() < high
@@ -200,12 +205,10 @@ def test_rows_given_a_column_follow_it(tmp_path, gaps):
     assert ("likelihood-bound" in model.capabilities) == gaps
 
 
-def test_scores_name_the_columns_of_unlikely_rows(tmp_path):
-    dataset = rows_and_kinds()
-    model = trained(tmp_path, dataset)
+def test_scores_name_the_columns_of_unlikely_rows(whole_model):
     row = np.array([[-2.0, 1.0, 3.0]])
-    found = {one.column: one for one in model.score(row).unlikely[0].columns}
-    both = model.log_prob(np.array([[-2.0, 0.0, 3.0], *row]))
+    found = {one.column: one for one in whole_model.score(row).unlikely[0].columns}
+    both = whole_model.log_prob(np.array([[-2.0, 0.0, 3.0], *row]))
     assert found["kind"].log_prob == pytest.approx(both[1] - logsumexp(both))
     assert found["kind"].expected == "n"
 
