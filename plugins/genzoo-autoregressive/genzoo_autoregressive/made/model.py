@@ -140,7 +140,7 @@ class Made(Generator):
         return x, total + within.masked_fill(known, 0.0).sum(1)
 
     def _values(self, block: Batch) -> tuple[Tensor, Tensor | None]:
-        """Return the values of a block of events and where they are missing, `(n, D)` each."""
+        """Return the values of a block of events and the mask of missing ones, `(n, D)` each."""
         assert isinstance(block.x, Tensor)
         return block.x.flatten(1), None if block.missing is None else self._mask(block.missing)
 
