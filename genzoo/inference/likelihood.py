@@ -21,7 +21,7 @@ from genzoo.data.dequantize import Dequantizer
 from genzoo.data.transforms.ended import lengths_in
 from genzoo.errors import ConfigError, DataError
 from genzoo.inference.data_units import DataUnits, Events, pad, padded, to_host
-from genzoo.models.base import Imputation, Likelihood, LikelihoodBound, LikelihoodEstimate
+from genzoo.models.base import Likelihood, LikelihoodBound, LikelihoodEstimate, scores_whole_only
 from genzoo.models.measure import cell_sides, measures_of, on_grid, one_each, places_of
 from genzoo.runtime.seeding import random_scope
 from genzoo.spec.events import DataSpec
@@ -158,7 +158,7 @@ def _density(units: DataUnits, generator: Likelihood, chunk: _Chunk, x: Tensor) 
     Raises:
         DataError: values are missing, and the model only approximates the density of the others.
     """
-    if chunk.missing and isinstance(generator, Imputation) and generator.approximate:
+    if chunk.missing and scores_whole_only(generator):
         raise DataError(
             f"Model {units.model!r} has an exact likelihood of whole rows only, and these have missing values. Fill "
             f"them in first (genzoo impute), leave such rows out, or train it on data with missing values."

@@ -409,7 +409,7 @@ def _of_no_rows(fitted: Scored, dataset: Dataset, threshold: Threshold | None, e
 
 
 def _is_cheap(fitted: Scored) -> bool:
-    return fitted.missing and "likelihood" in fitted.capabilities
+    return fitted.leaves_out and "likelihood" in fitted.capabilities
 
 
 def _explained(

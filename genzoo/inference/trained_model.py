@@ -42,7 +42,7 @@ from genzoo.inference.likelihood import ESTIMATE_STEPS
 from genzoo.inference.texts.each import log_prob_each
 from genzoo.inference.texts.prompts import Beginning, Watch
 from genzoo.inference.threshold import Calibration
-from genzoo.models.base import Floor, Generator, capabilities_of
+from genzoo.models.base import Floor, Generator, capabilities_of, scores_whole_only
 from genzoo.plugins.api1 import with_former_names
 from genzoo.runtime.device import widest
 from genzoo.spec.events import DataSpec
@@ -103,6 +103,11 @@ class TrainedModel:
             bound = {"likelihood-bound"} if "likelihood" in found else set()
             return found - {"likelihood", "likelihood-estimate"} | bound
         return found
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether it scores rows without some of their values."""
+        return self.missing and not scores_whole_only(self.generator)
 
     @property
     def dequantized(self) -> bool:

@@ -314,6 +314,11 @@ class Imputation(ABC):
         """
 
 
+def scores_whole_only(generator: object) -> bool:
+    """Return whether a generator has exact likelihoods of whole events only, although it fills in missing values."""
+    return isinstance(generator, Likelihood) and isinstance(generator, Imputation) and generator.approximate
+
+
 CAPABILITIES: tuple[type, ...] = (
     Likelihood,
     LikelihoodBound,

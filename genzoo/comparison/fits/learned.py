@@ -8,7 +8,7 @@ from genzoo.data.dataset import Dataset, Split
 from genzoo.errors import ConfigError
 from genzoo.inference.conditional_view import as_conditional
 from genzoo.inference.trained_model import TrainedModel
-from genzoo.models.base import Imputation, Likelihood
+from genzoo.models.base import Likelihood, scores_whole_only
 from genzoo.plugins.manager import get_registry
 from genzoo.training.setup import TrainingSetup, build_setup
 
@@ -40,7 +40,7 @@ def check_scored(setup: TrainingSetup, dataset: Dataset) -> None:
     if dataset.conditions is None or setup.dataset.conditions is not None:
         return
     generator = setup.engine.trained
-    if isinstance(generator, Likelihood) and not (isinstance(generator, Imputation) and generator.approximate):
+    if isinstance(generator, Likelihood) and not scores_whole_only(generator):
         return
     names = ", ".join(feature.name for feature in dataset.spec.condition)
     raise ConfigError(

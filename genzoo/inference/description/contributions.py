@@ -51,7 +51,7 @@ class RowModel(Protocol):
     @property
     def data(self) -> DataSpec: ...
     @property
-    def missing(self) -> bool: ...
+    def leaves_out(self) -> bool: ...
     @property
     def capabilities(self) -> frozenset[str]: ...
     def log_prob(self, x: ModelEvents) -> Array: ...
@@ -97,14 +97,14 @@ def no_contributions(model: RowModel) -> str | None:
     """Return why contributions of columns cannot be computed for a model, or `None` if they can."""
     if not model.data.form.columns:
         return f"contributions are for columns of tables, and these are {model.data.form.events}"
-    if "likelihood" in model.capabilities or model.missing:
+    if "likelihood" in model.capabilities or model.leaves_out:
         return None
-    return "the model has no exact likelihood, and accepts no missing values to leave a column out"
+    return "the model has no exact likelihood, and scores no rows without one of their values"
 
 
 def usual_count(model: RowModel) -> int:
     """Return the largest number of rows that say what is usual."""
-    limit = _USUAL if model.missing and "likelihood" in model.capabilities else _SLOW_USUAL
+    limit = _USUAL if model.leaves_out and "likelihood" in model.capabilities else _SLOW_USUAL
     return int(np.clip(_USUAL_NUMBERS // model.data.size, _LEAST_USUAL, limit))
 
 
@@ -201,7 +201,7 @@ def _condition(
         return log_likelihoods_of(model, x, draws=draws, seed=seed) if likely else -model.anomaly_score(x)
 
     with np.errstate(invalid="ignore"):  # the contribution to a row of density 0 may be unknown
-        return _marginalized(model, score, rows) if model.missing else _integrated(score, model.data, rows, values)
+        return _marginalized(model, score, rows) if model.leaves_out else _integrated(score, model.data, rows, values)
 
 
 def _marginalized(model: RowModel, score: Callable[[ModelEvents], Array], given: ModelEvents) -> _Conditional:

@@ -67,7 +67,7 @@ class Bins(Transform):
 
     @classmethod
     def fit(cls, _: BinOptions, data: DataSpec, blocks: Iterable[Array]) -> Bins:
-        rows = _kept(blocks, len(data.features))
+        rows = kept_rows(blocks, len(data.features))
         found = [_knots(data, place, rows[:, place]) for place in range(len(data.features))]
         size = max(len(x) for x, _, _ in found)
         parts = ((*_padded(x, y, size), tails) for x, y, tails in found)
@@ -130,7 +130,7 @@ def _pieces(columns: Tensor, knots: Tensor) -> Tensor:
     return (torch.searchsorted(knots, columns, right=True) - 1).clamp(0, knots.shape[1] - 2)
 
 
-def _kept(blocks: Iterable[Array], columns: int) -> Array:
+def kept_rows(blocks: Iterable[Array], columns: int) -> Array:
     """Return the training rows, or as many at random as memory is meant for, `(n, C)`."""
     most = max(_LEAST_ROWS, _NUMBERS // columns)
     rng = np.random.default_rng(0)  # the same rows give the same bins
@@ -185,18 +185,33 @@ def _of_cells(values: Array, cell: float) -> tuple[Array, Array, Array]:
     A value that as many rows share as there are in a usual bin has a bin of its own.
     """
     cells, counts = np.unique(np.round(values / cell), return_counts=True)
-    first = [0]
-    if len(cells) <= MOST_BINS:
-        first = list(range(len(cells)))
-    else:
-        wanted, held = 2 * len(values) / MOST_BINS, 0
-        for place, count in enumerate(counts):
-            if place > first[-1] and (held >= wanted or count >= wanted):
-                first.append(place)
-                held = 0
-            held += count
+    first = grouped(counts, MOST_BINS)
     last = np.append(first[1:], len(cells)) - 1
     return (cells[first] - 0.5) * cell, np.add.reduceat(counts, first), (cells[last] + 0.5) * cell
+
+
+def grouped(counts: Array, most: int) -> list[int]:
+    """Return the first places of groups of neighboring values with these numbers of rows, at most `most` groups.
+
+    Groups hold about equally many rows, and fewer near both ends, where values are farther apart. A value that as many
+    rows share as there are in a usual group is one alone.
+    """
+    if len(counts) <= most:
+        return list(range(len(counts)))
+    usual = 2 * counts.sum() / most
+    first = _groups(counts, usual, _IN_TAIL)
+    return first if len(first) <= most else _groups(counts, usual, usual)
+
+
+def _groups(counts: Array, usual: float, least: float) -> list[int]:
+    first, held, below, above = [0], 0, 0, int(counts.sum())
+    for place, count in enumerate(counts):
+        wanted = min(usual, max(least, min(below - held, above / 2)))
+        if place > first[-1] and (held >= wanted or count >= usual):
+            first.append(place)
+            held = 0
+        held, below, above = held + count, below + count, above - count
+    return first
 
 
 def _with_gaps(starts: Array, counts: Array, ends: Array) -> tuple[Array, Array, Array]:

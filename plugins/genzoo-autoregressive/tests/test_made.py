@@ -7,6 +7,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy import stats
+from scipy.special import logsumexp
 
 import genzoo
 from genzoo_autoregressive.made.codes import Codes
@@ -61,8 +63,8 @@ def test_counts_of_all_sizes_have_probabilities_that_sum_to_one():
     made = random(AnyOrderDensity, (KINDS[3],))
     small = made.log_prob(torch.arange(4096.0, dtype=torch.float64)[:, None]).exp().sum()
     codes = made.codes
-    firsts = codes.ends[:-1][codes.ends[:-1] >= 4096]
-    sizes = codes.ends.diff()[codes.ends[:-1] >= 4096]
+    firsts = codes.ends[0, :-1][codes.ends[0, :-1] >= 4096]
+    sizes = codes.ends[0].diff()[codes.ends[0, :-1] >= 4096]
     large = (made.log_prob(firsts.double()[:, None]).exp() * sizes).sum()
     assert (small + large).item() == pytest.approx(1)
     assert made.log_prob(torch.tensor([[2.0**41]], dtype=torch.float64)).item() == -math.inf
@@ -130,6 +132,34 @@ def test_before_training_each_column_has_its_shares_of_training_rows():
     assert torch.allclose(made.codes.rooms[2], torch.tensor([0.5 / 2, 0.5 / 3]).double())
 
 
+@pytest.mark.parametrize(
+    "law",
+    [stats.poisson(1e6), stats.geom(0.01), stats.geom(1e-6), stats.poisson(3)],
+    ids=["far", "few", "many", "small"],
+)
+def test_counts_of_any_size_are_nearly_as_likely_as_they_should_be(law):
+    rows, others = (torch.from_numpy(law.rvs((3000, 1), random_state=seed).astype(np.float64)) for seed in (0, 1))
+    made = AnyOrderDensity(spec((KINDS[3],)), SMALL).double().eval()
+    made.count_codes([genzoo.Batch(rows[:1000]), genzoo.Batch(rows[1000:])])
+    ends = made.codes.ends[0]
+    assert (made.log_prob(ends[:-1].double()[:, None]).exp() * ends.diff()).sum().item() == pytest.approx(1)
+    assert made.log_prob(others).mean().item() == pytest.approx(law.logpmf(others).mean(), abs=0.06)
+    torch.manual_seed(0)
+    drawn = made.sample(4000)
+    assert drawn.mean().item() == pytest.approx(law.mean(), abs=5 * law.std() / math.sqrt(3000))
+    assert drawn.std().item() == pytest.approx(law.std(), rel=0.15)
+
+
+def test_a_count_that_many_rows_share_keeps_its_gap_to_others():
+    rng = np.random.default_rng(0)
+    counts = np.where(rng.random(4000) < 0.9, 0, rng.integers(5000, 90_000, 4000))
+    made = AnyOrderDensity(spec((KINDS[3],)), SMALL).double().eval()
+    made.count_codes([genzoo.Batch(torch.from_numpy(counts[:, None].astype(np.float64)))])
+    drawn = made.sample(4000)
+    assert (drawn == 0).double().mean().item() == pytest.approx(0.9, abs=0.03)
+    assert ((drawn > 0) & (drawn < 4000)).double().mean().item() < 0.005
+
+
 def test_codes_return_to_their_values():
     codes = Codes(spec(KINDS)).double()
     torch.manual_seed(0)
@@ -160,14 +190,27 @@ def trained(folder, dataset, **options):
     return genzoo.train("made", dataset, out=folder / "run", **{**settings, **options}).load()
 
 
+@pytest.fixture(scope="module")
+def whole_model(tmp_path_factory):
+    return trained(tmp_path_factory.mktemp("made"), rows_and_kinds())
+
+
 @pytest.mark.parametrize("gaps", [False, True])
-def test_rows_given_a_column_follow_it(tmp_path, gaps):
-    model = trained(tmp_path, rows_and_kinds(gaps=gaps))
+def test_rows_given_a_column_follow_it(tmp_path, whole_model, gaps):
+    model = trained(tmp_path, rows_and_kinds(gaps=True)) if gaps else whole_model
     for kind, low, high in (("n", -5, 0), ("y", 0, 5)):
         given = np.asarray(model.sample(200, given={"kind": kind}, output="array"))
         assert low < given[:, 0].mean() < high
         assert (given[:, 2] > 8).mean() == pytest.approx(float(kind == "y"), abs=0.2)
     assert ("likelihood-bound" in model.capabilities) == gaps
+
+
+def test_scores_name_the_columns_of_unlikely_rows(whole_model):
+    row = np.array([[-2.0, 1.0, 3.0]])
+    found = {one.column: one for one in whole_model.score(row).unlikely[0].columns}
+    both = whole_model.log_prob(np.array([[-2.0, 0.0, 3.0], *row]))
+    assert found["kind"].log_prob == pytest.approx(both[1] - logsumexp(both))
+    assert found["kind"].expected == "n"
 
 
 def test_a_fixed_order_takes_no_missing_values(tmp_path):

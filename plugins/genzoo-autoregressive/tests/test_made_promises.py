@@ -11,9 +11,13 @@ SMALL = {"width": 8, "embedding": 4}
 SLOW = {
     "answers-to-odd-batches",
     "conditions-change-answers",
+    "imputation-draws",
+    "imputation-keeps-observed",
     "log-prob-agrees-with-samples",
     "options-hold-at-bounds",
     "resumes",
+    "same-seed",
+    "sample-range",
     "sample-shape",
     "samples-follow-conditions",
     "saves-and-loads",

@@ -128,7 +128,7 @@ def test_many_levels_become_a_mixture_by_default():
     assert type(many).__name__ == "LogisticMixture"
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", [pytest.param("fp32", marks=pytest.mark.full), "bf16"])
 def test_a_resumed_run_ends_with_equal_bits(tmp_path, precision):
     settings = {
         "batch_size": 8,

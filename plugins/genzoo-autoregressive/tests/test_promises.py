@@ -5,7 +5,15 @@ from long_kinds import promises_in_full
 
 from genzoo.testing.keeping import keeps_promises
 
-SLOW = {"log-prob-agrees-with-samples", "resumes", "same-seed", "samples-follow-conditions"}
+SLOW = {
+    "log-prob-agrees-with-samples",
+    "resumes",
+    "same-seed",
+    "sample-shape",
+    "samples-follow-conditions",
+    "saves-and-loads",
+    "traces",
+}
 KIT = keeps_promises("pixelcnn", options={"width": 8, "layers": 1})
 
 

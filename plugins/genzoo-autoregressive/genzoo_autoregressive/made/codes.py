@@ -3,28 +3,28 @@
 continuous      the number of its bin, after the transform `bins`; a density is even within a bin, and the outer
 bins leave a share to exponential tails
 categories      the code of the level
-count           counts below 32 by themselves, then four codes for each power of 2; a probability is even in each
+count           the number of its group of counts (`counts.py`); a probability is even in each
 pixel           the number of its value on the grid
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from genzoo import ConfigError, DataSpec, Feature
-from genzoo_autoregressive.bins import MOST_BINS
+from genzoo_autoregressive.bins import MOST_BINS, kept_rows
+from genzoo_autoregressive.made.counts import ends_by_rows, first_ends
 
 MOST_LEVELS = 256
 """Largest number of values of a pixel."""
 
 TAIL = 2.0
 """Rate of exponential tails beyond bins. The data's share beyond a distance d is then proportional to `(s + d)^-2`."""
-
-_SINGLE, _LARGEST, _PER_OCTAVE = 32, 2**40, 4
-"""Counts with a code of their own, the end of all counts, and codes for each power of 2 between."""
 
 
 class Codes(nn.Module):
@@ -38,9 +38,11 @@ class Codes(nn.Module):
         ordered: for each value, whether its codes are in an order.
         tops: number of bins of each value that have training rows, `(D,)`.
         rooms: shares of the first and the last bin that belong to tails, `(D, 2)`.
+        ends: smallest counts of the codes of each of C values that are counts, and the end of the last, `(C, K + 1)`.
     """
 
     counted: Tensor
+    counts: Tensor
     binned: Tensor
     ends: Tensor
     tops: Tensor
@@ -49,7 +51,7 @@ class Codes(nn.Module):
     def __init__(self, data: DataSpec) -> None:
         super().__init__()
         self._low, self._step = 0.0, 1.0
-        ends = _ends_of_counts()
+        ends = first_ends()
         if data.form.columns:
             self.sizes = tuple(_size(feature, len(ends) - 1) for feature in data.features)
             self._binned = [feature.kind == "continuous" for feature in data.features]
@@ -61,9 +63,32 @@ class Codes(nn.Module):
         self._counted = [feature.kind == "count" and data.form.columns for feature in data.places]
         self.register_buffer("counted", torch.tensor(self._counted), persistent=False)
         self.register_buffer("binned", torch.tensor(self._binned), persistent=False)
-        self.register_buffer("ends", torch.tensor(ends, dtype=torch.int64), persistent=False)
+        self._number_of_count = {place: number for number, place in enumerate(np.flatnonzero(self._counted).tolist())}
+        counts = torch.tensor(list(self._number_of_count), dtype=torch.int64)
+        self.register_buffer("counts", counts, persistent=False)
+        self.register_buffer("ends", torch.tensor(ends, dtype=torch.int64).repeat(len(counts), 1))
         self.register_buffer("tops", torch.tensor(self.sizes))
         self.register_buffer("rooms", torch.full((len(self.sizes), 2), 0.01))
+
+    def place_counts(self, blocks: Iterable[tuple[Tensor, Tensor | None]]) -> None:
+        """Place the codes of counts by training rows.
+
+        Arguments:
+            blocks: values `(n, D)`, and masks of missing ones.
+        """
+        if not any(self._counted):
+            return
+        parts = (x if missing is None else x.masked_fill(missing, torch.nan) for x, missing in blocks)
+        rows = kept_rows((part[:, self.counts].cpu().numpy() for part in parts), len(self.counts))
+        ends = [ends_by_rows(column[~np.isnan(column)]) for column in rows.T]
+        self.ends.copy_(torch.tensor(ends, dtype=torch.int64))
+
+    def absent(self) -> Tensor:
+        """Return which codes no value has, `(D, K)`."""
+        found = torch.arange(max(self.sizes), device=self.tops.device) >= self.tops[:, None]
+        if any(self._counted):
+            found[self.counts, : self.ends.shape[1] - 1] = self.ends.diff() == 0
+        return found
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the codes of values `x (N, D)`, int64, -1 for values that have none."""
@@ -71,28 +96,32 @@ class Codes(nn.Module):
         inside = torch.minimum(x.clamp_min(0).floor(), self.tops - 1)
         found = torch.where(self.binned, inside, found)
         if any(self._counted):
-            counts = torch.searchsorted(self.ends, x.round().long().contiguous(), right=True) - 1
-            found = torch.where(self.counted, counts.to(x.dtype), found)
+            counts = x[:, self.counts].round().long().mT.contiguous()
+            found[:, self.counts] = (torch.searchsorted(self.ends, counts, right=True) - 1).mT.to(x.dtype)
         return torch.where((found >= 0) & (found < self.tops), found, -1.0).long()
 
     def log_within(self, x: Tensor, code: Tensor) -> Tensor:
         """Return the log-densities of values `(N, D)` among those that have their codes, or log-probabilities."""
-        widths = self.ends.diff().to(x.dtype)
-        counts = -widths.log()[code.clamp(0, len(widths) - 1)]
+        counts = torch.zeros_like(x)
+        if any(self._counted):
+            widths = self.ends.diff().to(x.dtype)
+            own = code[:, self.counts].clamp(0, widths.shape[1] - 1).mT
+            counts[:, self.counts] = -widths.gather(1, own).mT.log()
         above = x - self.tops
         rooms = self.rooms.to(x.dtype)
         inside = torch.log1p(-rooms[:, 0] * (code == 0) - rooms[:, 1] * (code == self.tops - 1))
         low, high = (rooms[:, side].log() + math.log(TAIL) for side in (0, 1))
         numbers = torch.where(x < 0, low + TAIL * x, torch.where(above > 0, high - TAIL * above, inside))
-        return torch.where(self.binned, numbers, torch.where(self.counted, counts, 0.0))
+        return torch.where(self.binned, numbers, counts)
 
     def draw(self, code: Tensor, place: int, dtype: torch.dtype) -> Tensor:
         """Draw values of value number `place` that have codes `(N,)`, `(N,)`."""
         if self._binned[place]:
             return self._drawn_in_bins(code, place, dtype)
         if self._counted[place]:
+            ends = self.ends[self._number_of_count[place]]
             u = torch.rand(code.shape, device=code.device, dtype=torch.float32)
-            return (self.ends[code] + (u * self.ends.diff()[code]).floor()).to(dtype)
+            return (ends[code] + (u * ends.diff()[code]).floor()).to(dtype)
         return code.to(dtype) * self._step + self._low
 
     def _drawn_in_bins(self, code: Tensor, place: int, dtype: torch.dtype) -> Tensor:
@@ -143,12 +172,3 @@ def _size(feature: Feature, counts: int) -> int:
     if feature.levels is not None:
         return len(feature.levels)
     return counts if feature.kind == "count" else MOST_BINS
-
-
-def _ends_of_counts() -> list[int]:
-    """Return the smallest count of each code, and the end of the last."""
-    ends, start = list(range(_SINGLE)), _SINGLE
-    while start < _LARGEST:
-        ends += [start + start * part // _PER_OCTAVE for part in range(_PER_OCTAVE)]
-        start *= 2
-    return [*ends, start]

@@ -60,18 +60,18 @@ class Made(Generator):
 
     @torch.no_grad()
     def count_codes(self, blocks: Iterable[Batch]) -> None:
-        """Set the logits without networks to logarithms of the codes' shares of training rows.
+        """Place the codes of counts, and set the logits without networks to logarithms of the codes' shares of rows.
 
-        Bins above the last that has rows do not exist. Other codes without rows count as a part of one row, and large
-        counts as less and less.
+        Bins above the last that has rows do not exist, and neither do empty codes of counts. Other codes without rows
+        count as a part of one row, and large counts as less and less.
         """
+        self.codes.place_counts(self._values(block) for block in blocks)
         base = self.networks.base
         counts = torch.zeros_like(base)
         rows = torch.zeros(len(base), 1, dtype=base.dtype, device=base.device)
-        for block in blocks:
-            assert isinstance(block.x, Tensor)
-            code = self.codes(block.x.flatten(1))
-            known = code >= 0 if block.missing is None else (code >= 0) & ~self._mask(block.missing)
+        for x, missing in map(self._values, blocks):
+            code = self.codes(x)
+            known = code >= 0 if missing is None else (code >= 0) & ~missing
             counts.scatter_add_(1, code.clamp_min(0).mT, known.mT.to(counts.dtype))
             rows += known.sum(0)[:, None]
         codes, places = self.codes, torch.arange(base.shape[1], device=base.device)
@@ -81,7 +81,7 @@ class Made(Generator):
         codes.rooms.copy_(0.5 / (torch.cat([counts[:, :1], last], 1) + 1))
         beyond = torch.where(codes.counted[:, None], (places - used[:, None] + 1).clamp(0, _FARTHEST), 0)
         shares = (counts + 0.5**beyond / torch.minimum(used, codes.tops)[:, None]) / (rows + 1)
-        base.copy_(torch.where(places < codes.tops[:, None], shares.log(), NEVER))
+        base.copy_(shares.log().masked_fill(codes.absent(), NEVER))
 
     def training_log_prob(self, x: Tensor, missing: Tensor | None, condition: Tensor | None) -> Tensor:
         """Return the log-density of the known values of events, in a random order if the model has none, `(N,)`."""
@@ -138,6 +138,11 @@ class Made(Generator):
             seen[:, place] = torch.where(new[:, None], embedded, seen[:, place])
         within = self.codes.log_within(x, self.codes(x))
         return x, total + within.masked_fill(known, 0.0).sum(1)
+
+    def _values(self, block: Batch) -> tuple[Tensor, Tensor | None]:
+        """Return the values of a block of events and the mask of missing ones, `(n, D)` each."""
+        assert isinstance(block.x, Tensor)
+        return block.x.flatten(1), None if block.missing is None else self._mask(block.missing)
 
     def _mask(self, missing: object) -> Tensor:
         assert isinstance(missing, Tensor)

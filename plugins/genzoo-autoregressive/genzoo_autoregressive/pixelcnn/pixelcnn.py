@@ -173,7 +173,7 @@ def build(config: PixelCNNOptions, data: DataSpec) -> Parts:
         data.condition_size,
         width=config.width,
         layers=config.layers,
-        first=config.first,
+        first=min(config.first, max(sides)),  # there are no more pixels to see
         dropout=config.dropout,
     )
     return Parts(PixelCNN(network, PixelHead(levels, channels, config.width), channels, data.condition_size))
