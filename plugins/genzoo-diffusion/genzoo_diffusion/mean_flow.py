@@ -29,9 +29,12 @@ _PIECE, _SHORTEST = 0.05, 1e-4
 _LEAST = 1e-3
 """Error of an event below which it counts less."""
 
+_MANY = 32
+"""Fewest values of an image whose error is near its mean."""
+
 
 class MeanFlow(NoiseLoss):
-    """The logarithm of the error of the velocity that follows from mean velocities.
+    """The error of the velocity that follows from mean velocities: for images, the logarithm of each one's error.
 
     Arguments:
         options: how times are drawn, how many events learn means, and the guidance.
@@ -61,8 +64,10 @@ class MeanFlow(NoiseLoss):
         change = torch.cat([change, torch.zeros_like(y[first.stop :])])
         found = own.mean(y, t, span, condition, kept) + change
         error = (found - wanted).square().flatten(1).mean(1)
-        # The gradient of a logarithm is divided by the error: events with large ones do not drown the others.
-        return (error + _LEAST).log().mean()
+        # The gradient of a logarithm is divided by the error: events with large ones do not drown the others. With few
+        # numbers, an error says little but what was drawn, and frequent events would drown rare ones.
+        averaged = own.of_images and z[0].numel() >= _MANY
+        return (error + _LEAST).log().mean() if averaged else error.mean()
 
     def _steps(self, own: Diffusion, z: Tensor) -> tuple[Tensor, Tensor]:
         """Return the times at which steps begin, and their angles, `(N,)` each. The first events jump."""

@@ -11,7 +11,7 @@ import genzoo
 from genzoo_diffusion.column_numbers import ColumnNumbers
 from genzoo_diffusion.diffusion import Diffusion, build
 from genzoo_diffusion.guesses import Guesses
-from genzoo_diffusion.objectives import velocity
+from genzoo_diffusion.objectives import drawn_times
 from genzoo_diffusion.options import DiffusionOptions, VelocityOptions
 from genzoo_diffusion.path import PATHS
 
@@ -94,12 +94,12 @@ def test_tables_are_seen_with_less_noise_than_images():
     shares = torch.linspace(0.01, 0.99, 99)
     table = genzoo.DataSpec((3,), "table", COLUMNS)
     image = genzoo.DataSpec((1, 2, 2), "image", (genzoo.Feature("pixel"),))
-    objective, options = velocity(VelocityOptions()), DiffusionOptions(width=8, layers=1)
-    times = [objective._times(build(options, data).generator, shares) for data in (table, image)]
+    options = DiffusionOptions(width=8, layers=1)
+    times = [drawn_times(build(options, data).generator, VelocityOptions(), shares) for data in (table, image)]
     of_table, of_image = ((t / (1 - t)).log() for t in times)
     assert of_table.median().item() == pytest.approx(-1.0, abs=1e-3)
     assert of_image.median().item() == pytest.approx(0.0, abs=1e-3)
-    chosen = velocity(VelocityOptions(location=0.5, spread=1.0))._times(build(options, table).generator, shares)
+    chosen = drawn_times(build(options, table).generator, VelocityOptions(location=0.5, spread=1.0), shares)
     assert (chosen / (1 - chosen)).log().median().item() == pytest.approx(0.5, abs=1e-3)
 
 
