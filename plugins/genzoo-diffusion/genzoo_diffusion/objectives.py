@@ -58,6 +58,9 @@ class PathLoss(NoiseLoss):
     def __init__(self, options: PathOptions, *, of_event: bool = False) -> None:
         self._options, self._of_event = options, of_event
 
+    def prepare(self, model: Model, rows: int) -> None:
+        diffusion_of(model).forget_jumps()
+
     def _error(self, own: Diffusion, x: Tensor, condition: Tensor | None, kept: Tensor | None) -> Tensor:
         z = own.values(x)
         t = drawn_times(own, self._options, spread_evenly(z))

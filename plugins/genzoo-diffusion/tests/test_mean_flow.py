@@ -90,6 +90,15 @@ def test_by_default_a_model_that_learned_to_jump_jumps_once():
     assert len(calls) == 1 + 40
 
 
+def test_training_by_velocity_that_starts_from_jumps_forgets_them(tmp_path):
+    rows = np.random.default_rng(0).multivariate_normal(MEAN.numpy(), COVARIANCE.numpy(), 40)
+    data = table((genzoo.Feature("a"), genzoo.Feature("b")), rows)
+    first = trained(tmp_path / "first", data, objective="mean-flow")
+    second = trained(tmp_path / "second", data, warm_start=first.path)
+    assert first.load().generator.jumps
+    assert not second.load().generator.jumps
+
+
 def test_every_parameter_has_a_finite_gradient():
     data = genzoo.DataSpec((2,), "table", (genzoo.Feature("a"), genzoo.Feature("b")))
     own = build(DiffusionOptions(width=8, layers=1), data).generator
