@@ -10,7 +10,7 @@ Times of a batch are spread evenly over their distribution, so that losses of ba
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar
 
 import torch
@@ -29,10 +29,11 @@ class NoiseLoss(GradientObjective):
 
     stages: ClassVar[tuple[str, ...]] = ("loss",)
 
+    def adapt(self, model: Model, blocks: Iterable[Batch]) -> None:
+        diffusion_of(model).values.measure(batch.x for batch in blocks)
+
     def losses(self, model: Model, batch: Batch, progress: Progress) -> Iterator[Mapping[str, Tensor]]:
-        own = diffusion_of(model)
-        scale = own.values.scale_loss(batch.x)
-        yield {"generator": self.loss(model, batch.x, batch.condition) + scale - scale.detach()}
+        yield {"generator": self.loss(model, batch.x, batch.condition)}
 
     def loss(self, model: Model, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return the loss of events `x (N, *event)`, `()`."""
