@@ -3,7 +3,7 @@
     continuous      as they are
     binary          one number, below 0 and above
     categorical     one number for each level, high for its own
-    count           the logarithm of the count with uniform noise, log(1 + c + u), shifted and scaled
+    count           the logarithm of the count with uniform noise, log(1 + c + u), standardized
 
 References:
     "Analog Bits: Generating Discrete Data using Diffusion Models with Self-Conditioning" (Chen et al., 2023);
@@ -104,7 +104,8 @@ class ColumnNumbers(nn.Module):
         """Return place, mean and deviation of each count."""
         if self.scales is None:
             return []
-        return [(place, *self.scales[:, number].unbind()) for number, place in enumerate(self._counts)]
+        means, deviations = self.scales.unbind(0)
+        return [(place, means[number], deviations[number]) for number, place in enumerate(self._counts)]
 
 
 def gap(levels: int) -> float:
