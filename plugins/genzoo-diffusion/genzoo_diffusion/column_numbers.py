@@ -88,7 +88,7 @@ class ColumnNumbers(nn.Module):
         return torch.stack(found, 1)
 
     def measure(self, blocks: Iterable[Tensor]) -> None:
-        """Set mean and deviation of the logarithms of counts to those of the events `(N, C)` in blocks."""
+        """Measure the mean and the deviation of the logarithms of counts on blocks of events `(N, C)`."""
         if self.scales is None:
             return
         sums = torch.zeros(3, len(self._counts), dtype=torch.float64)

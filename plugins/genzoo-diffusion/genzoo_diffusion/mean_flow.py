@@ -20,17 +20,11 @@ from torch import Tensor
 
 from genzoo import Model, full_precision
 from genzoo_diffusion.diffusion import Diffusion, spread
-from genzoo_diffusion.objectives import NoiseLoss, diffusion_of, drawn_times, spread_evenly
+from genzoo_diffusion.objectives import NoiseLoss, averaged, diffusion_of, drawn_times, spread_evenly
 from genzoo_diffusion.options import GUIDANCE, MeanFlowOptions
 
 _PIECE, _SHORTEST = 0.05, 1e-4
 """Angles of the piece of the way that a derivative is measured on, and of the shortest step."""
-
-_LEAST = 1e-3
-"""Error of an event below which it counts less."""
-
-_MANY = 32
-"""Fewest values of an image whose error is near its mean."""
 
 
 class MeanFlow(NoiseLoss):
@@ -63,11 +57,7 @@ class MeanFlow(NoiseLoss):
         change = bend(own, y[first], t[first], span[first], given, seen)
         change = torch.cat([change, torch.zeros_like(y[first.stop :])])
         found = own.mean(y, t, span, condition, kept) + change
-        error = (found - wanted).square().flatten(1).mean(1)
-        # The gradient of a logarithm is divided by the error: events with large ones do not drown the others. With few
-        # numbers, an error says little but what was drawn, and frequent events would drown rare ones.
-        averaged = own.of_images and z[0].numel() >= _MANY
-        return (error + _LEAST).log().mean() if averaged else error.mean()
+        return averaged(own, (found - wanted).square())
 
     def _steps(self, own: Diffusion, z: Tensor) -> tuple[Tensor, Tensor]:
         """Return the times at which steps begin, and their angles, `(N,)` each. The first events jump."""
