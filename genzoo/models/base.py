@@ -63,7 +63,7 @@ class Generator(nn.Module, ABC):
     """A distribution over events.
 
     If it has a buffer `grid_step ()`, the core fills it before training with the step, in model space, of the grid that
-    images lie on. So it can give such values a probability itself.
+    images lie on. So it can give such values a probability itself. Samples may lie off the grid: genzoo rounds them.
     """
 
     needs_float64: ClassVar[bool] = False

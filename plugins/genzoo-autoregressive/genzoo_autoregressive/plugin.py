@@ -56,6 +56,7 @@ _MADE = genzoo.ModelSpec(
         "schedule": {"name": "cosine", "warmup": 50},
         "ema": 0.995,
         "eval_steps": 50,
+        "patience": 6,
     },
     sampling_group=1024,
     reference="MADE: Masked Autoencoder for Distribution Estimation (Germain, Gregor, Murray and Larochelle, 2015)",

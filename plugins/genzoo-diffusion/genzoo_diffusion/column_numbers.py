@@ -3,7 +3,7 @@
     continuous      as they are
     binary          one number, below 0 and above
     categorical     one number for each level, high for its own
-    count           the logarithm of the count with uniform noise, log(1 + c + u), shifted and scaled
+    count           the logarithm of the count with uniform noise, log(1 + c + u), standardized
 
 References:
     "Analog Bits: Generating Discrete Data using Diffusion Models with Self-Conditioning" (Chen et al., 2023);
@@ -13,7 +13,7 @@ References:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -28,11 +28,11 @@ At a deviation of 1, categories would show through more noise than the details o
 random times while training would serve both.
 """
 
-_RATE = 10.0
-"""Factor on the learned shift and scale, so that they learn as much faster than the weights of networks."""
+_START = (1.0, 0.6)
+"""Mean and deviation of the logarithms of counts until training measures them."""
 
-_START = (1.0, -0.5)
-"""Shift, and logarithm of the scale, of the logarithms of counts when training starts."""
+_LEAST = 1e-12
+"""Smallest variance of the logarithms of counts."""
 
 _LARGEST = 30.0
 """Largest logarithm of a count in samples."""
@@ -50,14 +50,16 @@ class ColumnNumbers(nn.Module):
         sizes: how many numbers each column has.
     """
 
+    scales: Tensor | None
+
     def __init__(self, features: Sequence[Feature]) -> None:
         super().__init__()
         self.levels = [len(feature.levels or ()) for feature in features]
         self._counts = [place for place, feature in enumerate(features) if feature.kind == "count"]
         self.sizes = [levels if levels > 2 else 1 for levels in self.levels]
         self.width = sum(self.sizes)
-        start = torch.tensor(_START)[:, None].expand(2, len(self._counts)) / _RATE
-        self.scales = nn.Parameter(start.clone()) if self._counts else None
+        start = torch.tensor(_START)[:, None].repeat(1, len(self._counts))
+        self.register_buffer("scales", start if self._counts else None)
 
     @property
     def plain(self) -> bool:
@@ -65,13 +67,13 @@ class ColumnNumbers(nn.Module):
         return not (any(self.levels) or self._counts)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return events as numbers, counts with new noise. No gradient reaches the scales of counts."""
+        """Return events as numbers, counts with new noise."""
         if self.plain:
             return x
         found = [_to_numbers(part, levels) for part, levels in zip(x.unbind(1), self.levels, strict=True)]
         for place, shift, scale in self._scaled():
             log = torch.log1p(x[:, place] + torch.rand_like(x[:, place]))
-            found[place] = (((log - shift) / scale).detach())[:, None]
+            found[place] = ((log - shift) / scale)[:, None]
         return torch.cat(found, 1)
 
     def inverse(self, z: Tensor) -> Tensor:
@@ -85,20 +87,25 @@ class ColumnNumbers(nn.Module):
             found[place] = torch.expm1(log.clamp(0.0, _LARGEST)).floor()
         return torch.stack(found, 1)
 
-    def scale_loss(self, x: Tensor) -> Tensor:
-        """Return a loss whose minimum is at the mean and the deviation of the logarithms of counts, `()`."""
-        loss = x.new_zeros(())
-        for place, shift, scale in self._scaled():
-            log = torch.log1p(x[:, place] + 0.5)
-            loss = loss + (0.5 * ((log - shift) / scale).square() + scale.log()).mean()
-        return loss
+    def measure(self, blocks: Iterable[Tensor]) -> None:
+        """Measure the mean and the deviation of the logarithms of counts on blocks of events `(N, C)`."""
+        if self.scales is None:
+            return
+        sums = torch.zeros(3, len(self._counts), dtype=torch.float64)
+        for x in blocks:
+            middle = 1.5 + x[:, self._counts].double().cpu()
+            noise = middle.square().reciprocal() / 12  # variance that the noise in a cell gives to the logarithm
+            log = middle.log() - noise / 2  # to second order, the mean with this noise
+            sums += torch.stack([torch.ones_like(log), log, log.square() + noise]).sum(1)
+        mean, square = sums[1:] / sums[0]
+        self.scales.copy_(torch.stack([mean, (square - mean.square()).clamp_min(_LEAST).sqrt()]))
 
     def _scaled(self) -> list[tuple[int, Tensor, Tensor]]:
-        """Return place, shift and scale of each count."""
+        """Return place, mean and deviation of each count."""
         if self.scales is None:
             return []
-        shifts, logs = (_RATE * self.scales).unbind(0)
-        return [(place, shifts[n], logs[n].clamp(-5.0, 5.0).exp()) for n, place in enumerate(self._counts)]
+        means, deviations = self.scales.unbind(0)
+        return [(place, means[number], deviations[number]) for number, place in enumerate(self._counts)]
 
 
 def gap(levels: int) -> float:

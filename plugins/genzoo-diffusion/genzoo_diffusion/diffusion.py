@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -64,9 +65,11 @@ class Diffusion(Generator):
         return found.to(x.dtype)
 
     def predict(self, x: Tensor, t: Tensor, condition: Tensor | None = None, kept: Tensor | None = None) -> Tensor:
-        """Return F of numbers, as `outputs` does."""
+        """Return F of numbers. Arguments are those for `outputs`."""
         found = self.outputs(x, t, condition, kept)
-        return found if self.jumps else self.guesses.velocity(found, x, *self.path.place(t))
+        if self.guesses.plain or self.jumps:
+            return found
+        return self.guesses.velocity(found, x, *self.path.place(t))
 
     def mean(
         self, y: Tensor, t: Tensor, span: Tensor | None, condition: Tensor | None = None, kept: Tensor | None = None
@@ -91,8 +94,15 @@ class Diffusion(Generator):
     @property
     def jumps(self) -> bool:
         """Whether training has taught the network mean velocities."""
-        contexts = (part for part in self.network.modules() if isinstance(part, Context))
-        return any(bool(part.span.any()) for part in contexts)
+        return any(bool(part.span.any()) for part in self._contexts())
+
+    def forget_jumps(self) -> None:
+        """Forget mean velocities, because training continues with an objective that does not keep them."""
+        for part in self._contexts():
+            nn.init.zeros_(part.span)
+
+    def _contexts(self) -> Iterator[Context]:
+        return (part for part in self.network.modules() if isinstance(part, Context))
 
     def check_sampling(
         self, *, sampler: str = SAMPLER, guidance: float = GUIDANCE, steps: int | None = None, **options: object

@@ -20,18 +20,15 @@ from torch import Tensor
 
 from genzoo import Model, full_precision
 from genzoo_diffusion.diffusion import Diffusion, spread
-from genzoo_diffusion.objectives import NoiseLoss, diffusion_of, drawn_times, spread_evenly
+from genzoo_diffusion.objectives import NoiseLoss, averaged, diffusion_of, drawn_times, spread_evenly
 from genzoo_diffusion.options import GUIDANCE, MeanFlowOptions
 
 _PIECE, _SHORTEST = 0.05, 1e-4
 """Angles of the piece of the way that a derivative is measured on, and of the shortest step."""
 
-_LEAST = 1e-3
-"""Error of an event below which it counts less."""
-
 
 class MeanFlow(NoiseLoss):
-    """The logarithm of the error of the velocity that follows from mean velocities.
+    """The error of the velocity that follows from mean velocities: for images, the logarithm of each one's error.
 
     Arguments:
         options: how times are drawn, how many events learn means, and the guidance.
@@ -60,9 +57,7 @@ class MeanFlow(NoiseLoss):
         change = bend(own, y[first], t[first], span[first], given, seen)
         change = torch.cat([change, torch.zeros_like(y[first.stop :])])
         found = own.mean(y, t, span, condition, kept) + change
-        error = (found - wanted).square().flatten(1).mean(1)
-        # The gradient of a logarithm is divided by the error: events with large ones do not drown the others.
-        return (error + _LEAST).log().mean()
+        return averaged(own, (found - wanted).square())
 
     def _steps(self, own: Diffusion, z: Tensor) -> tuple[Tensor, Tensor]:
         """Return the times at which steps begin, and their angles, `(N,)` each. The first events jump."""

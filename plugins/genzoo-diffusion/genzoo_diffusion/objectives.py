@@ -1,6 +1,7 @@
 """Objectives of `diffusion`: the squared error of the network's prediction at random times.
 
-    velocity    the error of F of `genzoo_diffusion.path`: of the velocity, in units that make all times count alike
+    velocity    the error of F of `genzoo_diffusion.path`: of the velocity, in units that make all times count alike;
+                for images, the logarithm of each one's error
     denoise     the error of the event, for which noisy times count most
     mean-flow   the error of the velocity that follows from mean velocities, in `genzoo_diffusion.mean_flow`
 
@@ -10,7 +11,7 @@ Times of a batch are spread evenly over their distribution, so that losses of ba
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar
 
 import torch
@@ -23,16 +24,26 @@ from genzoo_diffusion.options import DenoiseOptions, PathOptions, VelocityOption
 _OF_IMAGES, _OF_TABLES = (0.0, 1.0), (-1.0, 1.4)
 """Mean and deviation of `log(s / a)`. Densities of tables are narrower in places, and show with little noise only."""
 
+_OF_LOGARITHMS = -1.0, 1.3
+"""The same for logarithms of errors of images. Noisy times, whose errors are largest, no longer drown the others."""
+
+_LEAST = 1e-3
+"""Error of an image below which it counts less."""
+
+_MANY = 32
+"""Fewest values of an image whose error is near its mean."""
+
 
 class NoiseLoss(GradientObjective):
     """The base class of errors at random times."""
 
     stages: ClassVar[tuple[str, ...]] = ("loss",)
 
+    def adapt(self, model: Model, blocks: Iterable[Batch]) -> None:
+        diffusion_of(model).values.measure(batch.x for batch in blocks)
+
     def losses(self, model: Model, batch: Batch, progress: Progress) -> Iterator[Mapping[str, Tensor]]:
-        own = diffusion_of(model)
-        scale = own.values.scale_loss(batch.x)
-        yield {"generator": self.loss(model, batch.x, batch.condition) + scale - scale.detach()}
+        yield {"generator": self.loss(model, batch.x, batch.condition)}
 
     def loss(self, model: Model, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return the loss of events `x (N, *event)`, `()`."""
@@ -48,7 +59,7 @@ class NoiseLoss(GradientObjective):
 
 
 class PathLoss(NoiseLoss):
-    """The squared error at random times.
+    """The squared error at random times; of F of images, its logarithm.
 
     Arguments:
         options: how times are drawn.
@@ -58,9 +69,12 @@ class PathLoss(NoiseLoss):
     def __init__(self, options: PathOptions, *, of_event: bool = False) -> None:
         self._options, self._of_event = options, of_event
 
+    def prepare(self, model: Model, rows: int) -> None:
+        diffusion_of(model).forget_jumps()
+
     def _error(self, own: Diffusion, x: Tensor, condition: Tensor | None, kept: Tensor | None) -> Tensor:
         z = own.values(x)
-        t = drawn_times(own, self._options, spread_evenly(z))
+        t = drawn_times(own, self._options, spread_evenly(z), _OF_IMAGES if self._of_event else _OF_LOGARITHMS)
         factors = own.path.place(t)
         a, s = (factor.view(-1, *[1] * (z.ndim - 1)) for factor in factors)
         noise = torch.randn_like(z)
@@ -69,7 +83,18 @@ class PathLoss(NoiseLoss):
         squares = (outputs - scale * (s * z - a * noise)).square()
         squares = (s * scale).square() * squares if self._of_event else squares
         found = squares if own.guesses.plain else own.guesses.errors(outputs, noisy, *factors, z, squares)
-        return found.mean()
+        return found.mean() if self._of_event else averaged(own, found)
+
+
+def averaged(own: Diffusion, errors: Tensor) -> Tensor:
+    """Return the mean of errors `(N, ...)`, or for images with many values, the mean of the logarithms of theirs, `()`.
+
+    The gradient of a logarithm is divided by the error: events with large ones do not drown the others. With few
+    values, an error says little but what was drawn, and frequent events would drown rare ones.
+    """
+    each = errors.flatten(1).mean(1)
+    many = own.of_images and errors[0].numel() >= _MANY
+    return (each + _LEAST).log().mean() if many else each.mean()
 
 
 def spread_evenly(z: Tensor) -> Tensor:
@@ -78,11 +103,17 @@ def spread_evenly(z: Tensor) -> Tensor:
     return share.to(z.dtype)
 
 
-def drawn_times(own: Diffusion, options: PathOptions, share: Tensor) -> Tensor:
-    """Return the times at these shares of their distribution, `(N,)`."""
+def drawn_times(
+    own: Diffusion, options: PathOptions, share: Tensor, of_images: tuple[float, float] = _OF_IMAGES
+) -> Tensor:
+    """Return the times at these shares of their distribution, `(N,)`.
+
+    Arguments:
+        of_images: mean and deviation of `log(s / a)` for images, unless options say otherwise. Defaults to 0 and 1.
+    """
     if options.times == "uniform":
         return own.path.even(share)
-    location, spread = _OF_IMAGES if own.of_images else _OF_TABLES
+    location, spread = of_images if own.of_images else _OF_TABLES
     location = location if options.location is None else options.location
     return own.path.logit_normal(share, location, spread if options.spread is None else options.spread)
 

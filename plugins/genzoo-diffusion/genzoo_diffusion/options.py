@@ -80,15 +80,15 @@ class PathOptions(Settings):
         None,
         ge=-10,
         le=10,
-        description="mean of logit-normal times, as the logarithm of noise over signal; by default 0 for images and -1 "
-        "for tables",
+        description="mean of logit-normal times, as the logarithm of noise over signal; by default -1 for tables and "
+        "for velocity, and 0 otherwise",
     )
     spread: float | None = Field(
         None,
         gt=0,
         le=10,
-        description="standard deviation of logit-normal times, in the same unit; by default 1 for images and 1.4 for "
-        "tables",
+        description="standard deviation of logit-normal times, in the same unit; by default 1.4 for tables, 1.3 for "
+        "velocity of images, and 1 otherwise",
     )
 
 

@@ -12,7 +12,7 @@ _OBJECTIVES = {
     "velocity": (
         "objectives:velocity",
         "VelocityOptions",
-        "Squared error of the velocity, with equal weight at all times",
+        "Squared error of the velocity, or for images its logarithm",
     ),
     "denoise": ("objectives:denoise", "DenoiseOptions", "Squared error of the event without its noise"),
     "mean-flow": ("mean_flow:MeanFlow", "MeanFlowOptions", "Mean velocities, for samples in one step"),

@@ -11,7 +11,7 @@ import genzoo
 from genzoo_diffusion.column_numbers import ColumnNumbers
 from genzoo_diffusion.diffusion import Diffusion, build
 from genzoo_diffusion.guesses import Guesses
-from genzoo_diffusion.objectives import velocity
+from genzoo_diffusion.objectives import averaged, drawn_times
 from genzoo_diffusion.options import DiffusionOptions, VelocityOptions
 from genzoo_diffusion.path import PATHS
 
@@ -94,13 +94,21 @@ def test_tables_are_seen_with_less_noise_than_images():
     shares = torch.linspace(0.01, 0.99, 99)
     table = genzoo.DataSpec((3,), "table", COLUMNS)
     image = genzoo.DataSpec((1, 2, 2), "image", (genzoo.Feature("pixel"),))
-    objective, options = velocity(VelocityOptions()), DiffusionOptions(width=8, layers=1)
-    times = [objective._times(build(options, data).generator, shares) for data in (table, image)]
+    options = DiffusionOptions(width=8, layers=1)
+    times = [drawn_times(build(options, data).generator, VelocityOptions(), shares) for data in (table, image)]
     of_table, of_image = ((t / (1 - t)).log() for t in times)
     assert of_table.median().item() == pytest.approx(-1.0, abs=1e-3)
     assert of_image.median().item() == pytest.approx(0.0, abs=1e-3)
-    chosen = velocity(VelocityOptions(location=0.5, spread=1.0))._times(build(options, table).generator, shares)
+    chosen = drawn_times(build(options, table).generator, VelocityOptions(location=0.5, spread=1.0), shares)
     assert (chosen / (1 - chosen)).log().median().item() == pytest.approx(0.5, abs=1e-3)
+
+
+@pytest.mark.parametrize(("side", "wanted"), [(5, 2.5), (6, np.log([1.001, 4.001]).mean())])
+def test_errors_of_images_with_many_values_count_by_their_logarithm(side, wanted):
+    data = genzoo.DataSpec((1, side, side), "image", (genzoo.Feature("pixel"),))
+    own = build(DiffusionOptions(width=8, layers=1), data).generator
+    errors = torch.tensor([1.0, 4.0]).view(2, 1, 1, 1).expand(2, *data.event_shape)
+    assert averaged(own, errors).item() == pytest.approx(wanted, abs=1e-6)
 
 
 def test_only_numbers_of_tables_are_waves_to_the_network():

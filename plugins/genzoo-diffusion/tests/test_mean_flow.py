@@ -90,11 +90,41 @@ def test_by_default_a_model_that_learned_to_jump_jumps_once():
     assert len(calls) == 1 + 40
 
 
+def test_training_by_velocity_that_starts_from_jumps_forgets_them(tmp_path):
+    rows = np.random.default_rng(0).multivariate_normal(MEAN.numpy(), COVARIANCE.numpy(), 40)
+    data = table((genzoo.Feature("a"), genzoo.Feature("b")), rows)
+    first = trained(tmp_path / "first", data, objective="mean-flow")
+    second = trained(tmp_path / "second", data, warm_start=first.path)
+    assert first.load().generator.jumps
+    assert not second.load().generator.jumps
+
+
 def test_every_parameter_has_a_finite_gradient():
     data = genzoo.DataSpec((2,), "table", (genzoo.Feature("a"), genzoo.Feature("b")))
     own = build(DiffusionOptions(width=8, layers=1), data).generator
     MeanFlow(MeanFlowOptions(jumps=1.0))._error(own, torch.randn(16, 2), None, None).backward()
     assert all(one.grad is not None and one.grad.isfinite().all() for one in own.parameters())
+
+
+class Constant(nn.Module):
+    """A network that gives the same for all events."""
+
+    def __init__(self, value):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(value))
+
+    def forward(self, y, a, s, condition=None, kept=None, span=None):
+        return self.weight.expand_as(y)
+
+
+@pytest.mark.parametrize("shape", [(1,), (1, 1, 1)])
+def test_what_is_learned_of_rare_events_is_their_share_of_the_mean(shape):
+    values = ColumnNumbers((genzoo.Feature("a"),) if len(shape) == 1 else ())
+    events = torch.tensor([0.0, 0.0, 0.0, 0.0, 5.0]).repeat(2000).view(-1, *shape)
+    own = Diffusion(PATHS["flow"](), values, Constant(1.0), shape, 0, 0.0)  # F of noise alone is the mean event
+    torch.manual_seed(0)
+    MeanFlow(MeanFlowOptions(location=6.0, spread=0.1))._error(own, events, None, None).backward()
+    assert own.network.weight.grad.item() == pytest.approx(0, abs=0.05)
 
 
 def test_learned_guidance_changes_what_is_learned(tmp_path):
