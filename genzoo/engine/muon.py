@@ -19,6 +19,9 @@ the spread of singular values does not slow training.
 
 _ITERATIONS, _ADAM_SIZE, _LEAST = 5, 0.2, 1e-8
 
+_LONG = 8
+"""Matrices with one side so many times the other are computed by products of their shorter side alone."""
+
 
 def orthogonalized(matrices: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     """Return matrices with the same singular vectors and singular values of about 1, by Newton-Schulz iteration.
@@ -27,11 +30,15 @@ def orthogonalized(matrices: Tensor, dtype: torch.dtype | None = None) -> Tensor
 
     Arguments:
         matrices: matrices of equal shape, `(K, A, B)`.
-        dtype: type to compute in. Defaults to the type of the matrices; bfloat16 is exact enough.
+        dtype: type to compute in. Defaults to the type of the matrices; bfloat16 is exact enough. Matrices with a
+            long side are computed in their own type, which is quicker for them.
 
     References:
         "Muon: An optimizer for hidden layers in neural networks" (Jordan and others, 2024).
     """
+    shorter, longer = sorted(matrices.shape[1:])
+    if longer >= _LONG * shorter:
+        return _orthogonalized_long(matrices)
     a, b, c = _QUINTIC
     x = matrices if dtype is None else matrices.to(dtype)
     x = x.mT if x.shape[1] > x.shape[2] else x  # products of the shorter side are small
@@ -42,6 +49,22 @@ def orthogonalized(matrices: Tensor, dtype: torch.dtype | None = None) -> Tensor
         x = torch.baddbmm(x, inner, x, beta=a)
     x = x.mT if matrices.shape[1] > matrices.shape[2] else x
     return x.to(matrices.dtype)
+
+
+def _orthogonalized_long(matrices: Tensor) -> Tensor:
+    """Return the same as `orthogonalized`: each iteration multiplies by a polynomial of the product of both sides."""
+    a, b, c = _QUINTIC
+    x = matrices.mT if matrices.shape[1] < matrices.shape[2] else matrices
+    square = x.mT @ x
+    size = square.diagonal(dim1=1, dim2=2).sum(1).sqrt().clamp(min=_LEAST)[:, None, None]
+    square = square / size.square()
+    unit = torch.eye(square.shape[1], dtype=x.dtype, device=x.device)
+    turn = unit / size
+    for _ in range(_ITERATIONS):
+        factor = torch.baddbmm(square, square, square, beta=b, alpha=c) + a * unit
+        turn, square = factor @ turn, factor @ square @ factor
+    x = x @ turn
+    return x.mT if matrices.shape[1] < matrices.shape[2] else x
 
 
 def hidden_matrices(module: nn.Module) -> set[nn.Parameter]:

@@ -43,7 +43,7 @@ def through_singular_values(mean):
     return u @ s.diag() @ v
 
 
-@pytest.mark.parametrize("shape", [(3, 8, 8), (2, 4, 10), (2, 10, 4), (1, 1, 7)])
+@pytest.mark.parametrize("shape", [(3, 8, 8), (2, 4, 10), (2, 10, 4), (1, 1, 7), (2, 3, 40), (2, 40, 3)])
 def test_orthogonalization_acts_on_singular_values_only(shape):
     torch.manual_seed(1)
     matrices = torch.randn(shape, dtype=torch.float64)
@@ -54,8 +54,8 @@ def test_orthogonalization_acts_on_singular_values_only(shape):
 
 def test_singular_values_end_near_one_in_bfloat16_too():
     torch.manual_seed(2)
-    matrices = torch.randn(4, 16, 48)
-    for dtype in (None, torch.bfloat16):
+    for dtype, longest in ((None, 48), (torch.bfloat16, 48), (torch.bfloat16, 2048)):
+        matrices = torch.randn(4, 16, longest)
         found = orthogonalized(matrices, dtype)
         values = torch.linalg.svdvals(found)
         assert found.dtype == torch.float32
@@ -65,6 +65,7 @@ def test_singular_values_end_near_one_in_bfloat16_too():
 
 def test_zero_gradients_move_no_matrix():
     assert orthogonalized(torch.zeros(1, 3, 3)).abs().max() == 0
+    assert orthogonalized(torch.zeros(1, 3, 99)).abs().max() == 0
 
 
 def test_hidden_matrices_are_no_tables_vectors_or_kernels():

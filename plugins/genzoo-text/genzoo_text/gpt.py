@@ -155,7 +155,6 @@ def build(config: GPTOptions, data: DataSpec) -> Parts:
         heads=config.heads,
         width=config.width,
         dropout=config.dropout,
-        before=config.before,
         pieces=config.pieces,
         piece_rows=config.piece_rows,
     )

@@ -117,7 +117,7 @@ class Transformer(nn.Module):
     Arguments:
         symbols: number of symbols, with the end.
         given: size of a condition, 0 for none.
-        layers, heads, width, dropout, before, pieces, piece_rows: see `GPTOptions`.
+        layers, heads, width, dropout, pieces, piece_rows: see `GPTOptions`.
 
     References:
         "Attention Is All You Need" (Vaswani and others, 2017); "RoFormer: Enhanced Transformer with Rotary Position
@@ -133,13 +133,12 @@ class Transformer(nn.Module):
         heads: int,
         width: int,
         dropout: float,
-        before: int = 0,
         pieces: int = 1,
         piece_rows: int = 1,
     ) -> None:
         super().__init__()
         self.symbols = nn.Embedding(symbols, width)
-        self.pieces = PieceTables(symbols, width, before=before, longest=pieces, rows=piece_rows)
+        self.pieces = PieceTables(symbols, width, longest=pieces, rows=piece_rows)
         self.condition = nn.Linear(given, width, bias=False) if given else None
         self.layers = nn.ModuleList(CausalLayer(width, heads, dropout) for _ in range(layers))
         self._size = width // heads

@@ -25,7 +25,7 @@ def spec(symbols, longest, given=0):
 def model(symbols=4, longest=6, given=0, **options):
     """A model with random weights everywhere, also where training begins with zeros."""
     torch.manual_seed(0)
-    tables = {"before": 2, "pieces": 3, "piece_rows": 20}
+    tables = {"pieces": 3, "piece_rows": 20}
     config = GPTOptions(**{"layers": 2, "heads": 2, "width": 8, **tables, **options})
     generator = build(config, spec(symbols, longest, given)).generator.double().eval()
     with torch.no_grad():
