@@ -299,3 +299,32 @@ def test_the_row_of_gpt_has_124_million_weights(bench, place):
         generator = build_model(get_registry().models.get("gpt"), row.config(whole).options, row.spec(whole)).generator
     assert sum(parameter.numel() for parameter in generator.parameters()) == pytest.approx(124e6, rel=0.005)
     assert row.figure(whole, 2.0) == row.batch * 1024 / 2
+
+
+def test_a_plain_step_of_diffusion_equals_one_of_the_engine(bench, place, monkeypatch):
+    monkeypatch.setattr("genzoo.runtime.device.has_native_bf16", lambda device: False)
+    row = next(row for row in bench.rows.ROWS if row.name == "diffusion-512")
+    row = dataclasses.replace(row, shape=(1, 8, 8))
+    data = row.data(place)
+    setup = build_setup(row.config(place), genzoo.Dataset("noise", row.spec(place), data))
+    model, config = row.networks(place)
+    model.load_state_dict(setup.engine.model.state_dict())
+    start = torch.cat([p.detach().flatten().clone() for p in model.parameters()])
+    images = torch.from_numpy(data[:4])
+    torch.manual_seed(3)
+    setup.engine.update(genzoo.Batch(bench.gradient.scaled(images, 127.5, 73.9)), 1, 0.0)
+    torch.manual_seed(3)
+    row.plain_step(place, model, config, compiled=False)(images)
+    ours, plain = (torch.cat([p.detach().flatten() for p in m.parameters()]) for m in (setup.engine.model, model))
+    assert (ours - plain).norm() < 0.01 * (ours - start).norm()
+
+
+def test_plain_samples_of_diffusion_equal_genzoos(bench, place):
+    row = next(row for row in bench.rows.ROWS if row.name == "diffusion-samples")
+    row = dataclasses.replace(row, shape=(1, 8, 8))
+    found = []
+    for build in (row.genzoo, lambda *given: row.plain(*given, compiled=False)):
+        contender = build(place, None)
+        contender.advance(1)
+        found.append(contender.state()["samples"])
+    assert torch.allclose(*found, atol=1e-4)

@@ -1,5 +1,6 @@
 """All rows of the benchmark. Add a model's row here."""
 
+from gpu_rows.diffusion import DiffusionSamples, TrainedDiffusion
 from gpu_rows.gan import DefaultDCGAN, TutorialDCGAN
 from gpu_rows.gmm import GMM
 from gpu_rows.gpt import LargeGPT
@@ -40,6 +41,8 @@ ROWS: tuple[Row, ...] = (
     DefaultDCGAN(name="dcgan-64x64", seconds=58, shape=(3, 64, 64), batch=64, short_batch=2, rows=20_000),
     TutorialDCGAN(name="dcgan-tutorial-4096", seconds=60, bars=(Bar("figure", 480_000),), batch=4096, short_batch=8),
     MMD(name="mmd-50k", seconds=60),
+    DiffusionSamples(name="diffusion-samples", seconds=60, bars=(Bar("figure", 5000),), batch=1000, short_batch=2),
+    TrainedDiffusion(name="diffusion-512", seconds=65, batch=512, short_batch=4),
     LargeGPT(name="gpt-124m", seconds=90, bars=(Bar("figure", 350_000),), batch=32, short_batch=2, most_steps=50),
     Neighbors(name="neighbors-50k", seconds=75),
 )
