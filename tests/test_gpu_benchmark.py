@@ -301,7 +301,7 @@ def test_the_row_of_gpt_has_124_million_weights(bench, place):
     assert row.figure(whole, 2.0) == row.batch * 1024 / 2
 
 
-def test_a_plain_step_of_diffusion_equals_one_of_the_engine(bench, place, monkeypatch):
+def test_a_plain_step_of_diffusion_equals_the_engines(bench, place, monkeypatch):
     monkeypatch.setattr("genzoo.runtime.device.has_native_bf16", lambda device: False)
     row = next(row for row in bench.rows.ROWS if row.name == "diffusion-512")
     row = dataclasses.replace(row, shape=(1, 8, 8))

@@ -22,7 +22,7 @@ from genzoo.cli.output import print_json, print_line, show_unfinished
 from genzoo.text import counted
 
 
-@click.command("cluster", cls=ComputingCommand, needs="genzoo.inference.scoring")
+@click.command("cluster", cls=ComputingCommand, needs="genzoo.inference.rows.scoring")
 @click.argument("run")
 @own_data_option
 @keep_option
@@ -42,7 +42,7 @@ def cluster_command(
     genzoo cluster RUN --data new.csv --keep customer_id --out clusters.csv
     """
     from genzoo.cli.rows import check_destination, open_data, settings_of, show_columns
-    from genzoo.inference.scoring import CLUSTER_COLUMNS, cluster
+    from genzoo.inference.rows.clustering import CLUSTER_COLUMNS, cluster
     from genzoo.persistence.open_run import load
     from genzoo.verbs.given import check_capable, kept_columns
 

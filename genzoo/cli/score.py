@@ -25,13 +25,13 @@ from genzoo.text import counted, shortened
 
 if TYPE_CHECKING:
     from genzoo.inference.description.figures import Contribution
-    from genzoo.inference.scoring import ExplainedRow, ScoreResult
+    from genzoo.inference.rows.scoring import ExplainedRow, ScoreResult
 
 _LONGEST_TEXT = 80
 """Largest number of characters of a text in a line of output."""
 
 
-@click.command("score", cls=ComputingCommand, needs="genzoo.inference.scoring")
+@click.command("score", cls=ComputingCommand, needs="genzoo.inference.rows.scoring")
 @click.argument("run")
 @own_data_option
 @click.option(
@@ -108,7 +108,7 @@ def score_command(
     genzoo score RUN --data new.csv --threshold 0.01 --keep customer_id --out scores.csv
     """
     from genzoo.cli.rows import check_destination, open_data, settings_of, show_columns, sorted_columns
-    from genzoo.inference.scoring import SCORE_COLUMNS, score
+    from genzoo.inference.rows.scoring import SCORE_COLUMNS, score
     from genzoo.persistence.open_run import load
     from genzoo.verbs.given import check_capable, kept_columns
 

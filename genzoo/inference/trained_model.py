@@ -18,7 +18,7 @@ from genzoo.data.conditions import joint_events, joint_spec
 from genzoo.data.dataset import Dataset
 from genzoo.data.frames.kinds import is_frame
 from genzoo.data.transforms import Transform
-from genzoo.inference import drawing, encoding, floors, likelihood, sampling, scoring
+from genzoo.inference import drawing, encoding, floors, likelihood, sampling
 from genzoo.inference.answers import (
     Output,
     answer,
@@ -39,9 +39,10 @@ from genzoo.inference.description.describe import UNLIKELY, checked_weights, des
 from genzoo.inference.description.figures import Description
 from genzoo.inference.given import check_given, conditions_of, with_condition
 from genzoo.inference.likelihood import ESTIMATE_STEPS
+from genzoo.inference.rows import clustering, scoring
+from genzoo.inference.rows.threshold import Calibration
 from genzoo.inference.texts.each import log_prob_each
 from genzoo.inference.texts.prompts import Beginning, Watch
-from genzoo.inference.threshold import Calibration
 from genzoo.models.base import Floor, Generator, capabilities_of, scores_whole_only
 from genzoo.plugins.api1 import with_former_names
 from genzoo.runtime.device import widest
@@ -593,7 +594,7 @@ class TrainedModel:
         return answer_rows(self.units, given, keep, scoring.SCORE_COLUMNS, compute, keep_unknown=True)
 
     @overload
-    def cluster(self, x: Array | Tensor, *, keep: Sequence[object] = ()) -> scoring.ClusterResult: ...
+    def cluster(self, x: Array | Tensor, *, keep: Sequence[object] = ()) -> clustering.ClusterResult: ...
 
     @overload
     def cluster(self, x: Events, *, keep: Sequence[object] = ()) -> Any: ...
@@ -612,7 +613,9 @@ class TrainedModel:
             ConfigError: the model has no components, or a column to keep is unknown.
             DataError: the events do not fit the model.
         """
-        return answer_rows(self.units, x, keep, scoring.CLUSTER_COLUMNS, lambda dataset: scoring.cluster(self, dataset))
+        return answer_rows(
+            self.units, x, keep, clustering.CLUSTER_COLUMNS, lambda dataset: clustering.cluster(self, dataset)
+        )
 
     def describe(
         self, x: Events | None = None, *, weights: Array | None = None, rows: int = UNLIKELY, seed: int = 0

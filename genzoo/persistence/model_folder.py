@@ -14,7 +14,7 @@ from genzoo.config.settings import Settings
 from genzoo.config.training import MOST_DRAWS
 from genzoo.data.condition_transform import condition_tensors
 from genzoo.data.transforms.transform import Stage
-from genzoo.inference.threshold import Calibration
+from genzoo.inference.rows.threshold import Calibration
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.persistence.format1 import upgrade_model
 from genzoo.persistence.safe_build import SCORES, StoredModel, StoredWeights, build_from_file

@@ -14,7 +14,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from genzoo.errors import ConfigError
-from genzoo.inference.threshold import conformal_threshold
+from genzoo.inference.rows.threshold import conformal_threshold
 from genzoo.metrics.statistics import are_frequencies
 from genzoo.metrics.weighting import same_squares, spread_evenly
 from genzoo.sklearn.fitting import seed_of

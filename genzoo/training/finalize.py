@@ -18,7 +18,7 @@ from genzoo.engine.gradient import GradientEngine
 from genzoo.engine.loss_buffer import LossRecord
 from genzoo.errors import DivergenceError, GenzooError
 from genzoo.inference.row_likelihoods import kind_of, row_scores, score_of
-from genzoo.inference.threshold import Calibration
+from genzoo.inference.rows.threshold import Calibration
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.rounding import unfounded
 from genzoo.metrics.weighting import fractional, repeated, spread_evenly

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from genzoo.data.opening.given import AnyData
-from genzoo.inference import scoring
-from genzoo.inference.scoring import CLUSTER_COLUMNS, EXPLAINED, SCORE_COLUMNS
+from genzoo.inference.rows import clustering, scoring
+from genzoo.inference.rows.clustering import CLUSTER_COLUMNS
+from genzoo.inference.rows.scoring import EXPLAINED, SCORE_COLUMNS
 from genzoo.verbs.given import (
     Asked,
     answer_columns,
@@ -92,4 +93,4 @@ def cluster(asked: Asked, data: AnyData | None = None, *, keep: Sequence[str] = 
     if is_array_or_frame(data):
         return fitted.cluster(data, keep=keep)
     rows = open_rows(run, fitted, data)
-    return answer_columns(rows, fitted, keep, CLUSTER_COLUMNS, scoring.cluster(fitted, rows.dataset))
+    return answer_columns(rows, fitted, keep, CLUSTER_COLUMNS, clustering.cluster(fitted, rows.dataset))

@@ -17,7 +17,7 @@ from genzoo.engine.dataloader import ResidentLoader, StreamingLoader
 from genzoo.engine.sampler import Sampler
 from genzoo.runtime.device import Runtime
 from genzoo.errors import ConfigError, PluginError
-from genzoo.inference.scoring import score
+from genzoo.inference.rows.scoring import score
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.measure import cell_sides, measures_of
 from genzoo.inference.row_likelihoods import bits_per_dim, dimensions_of, kind_of, log_likelihoods, measure_of

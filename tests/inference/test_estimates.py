@@ -13,7 +13,7 @@ from genzoo.data.dataset import Dataset
 from genzoo.data.transforms import AffineTransform
 from genzoo.errors import ConfigError
 from genzoo.inference.row_likelihoods import kind_of, solver_error
-from genzoo.inference.scoring import score
+from genzoo.inference.rows.scoring import score
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.evaluate import evaluate
 from genzoo.metrics.likelihood_metrics import log_likelihood

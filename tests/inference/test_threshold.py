@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from genzoo.inference.threshold import conformal_threshold
+from genzoo.inference.rows.threshold import conformal_threshold
 
 
 @pytest.mark.parametrize("n", [9, 19, 41, 99, 100, 500])

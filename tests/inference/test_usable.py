@@ -11,7 +11,8 @@ from refusals import assert_refused
 import genzoo
 from genzoo import DivergenceError
 from genzoo.data.readers.numpy_files import array_dataset
-from genzoo.inference.scoring import cluster, score
+from genzoo.inference.rows.clustering import cluster
+from genzoo.inference.rows.scoring import score
 from genzoo.inference.usable import impossible
 from genzoo.persistence.model_folder import save_model
 

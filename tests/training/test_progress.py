@@ -12,7 +12,7 @@ import genzoo
 from genzoo.data.builtin import digits
 from genzoo.engine.loss_buffer import LossRecord
 from genzoo.engine.schedule import Budget
-from genzoo.inference.scoring import score
+from genzoo.inference.rows.scoring import score
 from genzoo.runtime import display
 from genzoo.runtime.progress import Phase, observed
 from genzoo.training.callbacks import TrainingPhase

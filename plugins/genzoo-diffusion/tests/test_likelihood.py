@@ -130,7 +130,7 @@ def lost_at_the_end(ratio):
     return trapezoid((joint * (np.log(known + 1e-300) - claimed)).sum(1), seen)
 
 
-def test_the_bound_of_values_on_a_grid_loses_only_what_its_last_step_cannot_say():
+def test_the_bound_of_values_on_a_grid_loses_what_its_last_step_must():
     torch.manual_seed(0)
     path = PATHS["flow"]()
     place = torch.multinomial(SHARES, 400, replacement=True).view(200, 2)

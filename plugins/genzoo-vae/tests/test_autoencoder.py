@@ -16,7 +16,7 @@ from vae_cases import BINARY, IMAGE, MIXED, table
 
 import genzoo
 from genzoo.cli.main import main
-from genzoo.inference.scoring import score
+from genzoo.inference.rows.scoring import score
 from genzoo_vae.autoencoder import build
 from genzoo_vae.objectives import reconstruction_error
 from genzoo_vae.options import AutoencoderOptions, ReconstructionErrorOptions

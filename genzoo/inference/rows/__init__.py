@@ -1,0 +1,1 @@
+"""What a trained model says about rows: scores, flags and components."""
