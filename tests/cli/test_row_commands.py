@@ -64,7 +64,7 @@ def test_a_column_of_training_may_be_the_label_too(cli, table):
 
 
 def test_the_best_mixture_of_a_comparison_has_a_threshold(cli):
-    words = ("compare", "gmm:n_components=1..3,init_params=kmeans,training.n_init=1", "--data", "iris", "--by")
+    words = ("compare", "gmm:n_components=2..3,init_params=kmeans,training.n_init=1", "--data", "iris", "--by")
     for by, extra in (("test", ()), ("cv", ("--folds", 3)), ("bic", ())):
         assert cli(*words, by, *extra, "--out", by)[0] == 0
         code, out, err = cli("score", f"{by}/best", "--data", "iris", "--threshold", 0.1, "--json")

@@ -69,7 +69,7 @@ def test_models_trained_in_units_apart_by_1024_agree(tmp_path, model, holes):
         x[np.random.default_rng(1).random(x.shape) < 0.1] = math.nan
     direct = ("marginals-and-correlations", "adversarial-forest", "bandwidths", "kept-rows")
     kinds = {"em": {"max_iter": 60}, **{name: {} for name in direct}}
-    budget = kinds.get(spec.objectives[0], {"steps": 40})
+    budget = kinds.get(spec.objectives[0], {"steps": 10})
     options = {"autoregressive": True} if holes and spec.name == "flow" else {}
     runs = [
         genzoo.train(model, x * unit, precision="fp64", training=budget, out=tmp_path / str(unit), **options)

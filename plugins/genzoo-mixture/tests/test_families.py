@@ -82,8 +82,12 @@ def deviance(sigma, scatter, share):
     return share @ (np.linalg.slogdet(sigma)[1] + np.einsum("kij,kji->k", scatter, np.linalg.inv(sigma)))
 
 
+QUICK_FIRST = [pytest.param(n, marks=[pytest.mark.full] * (n not in QUICK)) for n in NAMES]
+"""All names; those that are not quick are left to `make full`."""
+
+
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.full)])
 def test_covariances_are_as_likely_as_an_optimizer_finds_them(name, seed):
     scatter, share = moments(seed)
     assert deviance(likeliest(name, scatter, share), scatter, share) == pytest.approx(
@@ -179,7 +183,7 @@ def test_an_optimizer_finds_nothing_likelier_near_a_fit(name, hidden):
     assert -polished.fun == pytest.approx(reached, abs=2e-4)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", QUICK_FIRST)
 def test_fits_reach_the_bic_that_mclust_prints(name):
     for x, expected in zip((load_iris().data, np.loadtxt(DIABETES, delimiter=",", skiprows=1)), BIC[name], strict=True):
         row = genzoo.compare([f"gmm:n_components=3,covariance_type={name}"], x).rows[0]
@@ -202,7 +206,7 @@ def test_units_of_columns_matter_to_the_others():
 
 
 @pytest.mark.parametrize("unit", [1e-3, pytest.param(1e4, marks=pytest.mark.full)])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", QUICK_FIRST)
 def test_one_unit_for_all_columns_never_matters(name, unit):
     x = np.loadtxt(DIABETES, delimiter=",", skiprows=1)
     candidate = f"gmm:n_components=2,covariance_type={name}"
