@@ -212,9 +212,9 @@ def test_a_density_at_points_of_a_grid_is_told_in_nats_alone(cli):
 @pytest.mark.parametrize(
     ("verb", "able"),
     [
-        ("score", "arf, autoencoder, copula, factor-analysis, flow, gaussian, gmm, gpt, kde, mfa, naive-bayes, "),
+        ("score", "arf, autoencoder, copula, diffusion, factor-analysis, flow, gaussian, gmm, gpt, kde, made, mfa, "),
         ("cluster", "factor-analysis, gaussian, gmm, mfa, naive-bayes, "),
-        ("impute", "arf, copula, factor-analysis, flow, gaussian, gmm, kde, mfa, naive-bayes, "),
+        ("impute", "arf, copula, factor-analysis, flow, gaussian, gmm, kde, made, mfa, naive-bayes, "),
     ],
 )
 def test_a_model_without_the_capability_says_so(cli, verb, able):

@@ -133,6 +133,7 @@ PURPOSES = {
     "dequantise",
     "describe",
     "encode",
+    "estimate",
     "flip",
     "folds",
     "half-blocks",

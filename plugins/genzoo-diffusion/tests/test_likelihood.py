@@ -146,9 +146,8 @@ def test_the_bound_of_values_on_a_grid_loses_what_its_last_step_must():
 def test_images_on_a_grid_have_a_bound_in_bits_per_dimension(tmp_path):
     pixel = genzoo.DataSpec((1, 2, 2), "image", (genzoo.Feature("pixel"),), (0, 4), 1.0)
     images = genzoo.Dataset("images", pixel, np.random.default_rng(0).integers(0, 5, (40, 1, 2, 2)).astype(np.float32))
-    run = genzoo.train(
-        "diffusion", images, width=16, layers=1, steps=4, batch_size=8, sampling={"steps": 1}, out=tmp_path / "run"
-    )
+    settings = {"width": 16, "layers": 1, "steps": 4, "batch_size": 8, "precision": "fp32", "sampling": {"steps": 1}}
+    run = genzoo.train("diffusion", images, out=tmp_path / "run", **settings)
     found = run.evaluate(images, metrics="bits-per-dim")
     assert found.kind == "lower bound (16 draws)"
     assert found.measure == "mass"
