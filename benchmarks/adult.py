@@ -51,7 +51,7 @@ def measured(arguments: argparse.Namespace, model: str, seed: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--train", default="iris", help="file of training rows")
-    parser.add_argument("--held-out", help="file of held-out rows; by default 30 % of the others")
+    parser.add_argument("--held-out", help="file of held-out rows; by default three tenths of the others")
     parser.add_argument("--target", default="petal width (cm)", help="column to predict")
     parser.add_argument("--model", nargs="+", default=["made"], help="models, with options as JSON after a colon")
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each model")

@@ -49,3 +49,12 @@ def test_a_benchmark_runs_to_its_end(name, tmp_path):
     ended = subprocess.run(words, cwd=tmp_path, env=variables, capture_output=True, encoding="utf-8", check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert ended.stdout
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", sorted(set(SHORTEST) - {"promises"}))  # whose words are names of models
+def test_a_benchmark_explains_itself(name):
+    words = [sys.executable, str(FOLDER / f"{name}.py"), "--help"]
+    ended = subprocess.run(words, capture_output=True, encoding="utf-8", check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert "usage:" in ended.stdout
