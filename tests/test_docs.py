@@ -68,7 +68,7 @@ class Environment:
 
 
 ONCE = pytest.mark.full if os.environ.get(bf16.VARIABLE) == "off" else pytest.mark.precision
-"""Leaves the guide to `make full` in the second precision, as it takes a minute."""
+"""Leaves the guide, and pages that train networks, to `make full` in the second precision: they take minutes."""
 
 
 @ONCE
@@ -98,7 +98,7 @@ NETWORKS = {"callbacks", "conditions", "one-file", "runs", "use"}
 
 @pytest.mark.parametrize(
     "page",
-    [pytest.param(page, id=page.stem, marks=[pytest.mark.precision] * (page.stem in NETWORKS)) for page in PAGES],
+    [pytest.param(page, id=page.stem, marks=[pytest.mark.precision, ONCE] * (page.stem in NETWORKS)) for page in PAGES],
 )
 def test_a_page_shows_what_its_commands_print(page, tmp_path, forked):
     shutil.copytree(ROOT / "tests" / "data", tmp_path / "tests" / "data", ignore=lambda *_: {"runs"})
