@@ -7,7 +7,6 @@ formulas are as quick.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -19,9 +18,6 @@ from genzoo import full_precision
 
 _TINY = 1e-7
 """What keeps the norm of nothing from dividing by 0. torch's own choice is large in bfloat16."""
-
-_FEW = 128
-"""Most places whose table of pairs is small."""
 
 Turns = tuple[Tensor, Tensor]
 """Cosines and sines of the angles at places, `(L, size / 2)` each."""
@@ -66,25 +62,6 @@ def attention_parts(x: Tensor, turns: Turns) -> tuple[Tensor, Tensor, Tensor]:
     one, two = normalized(torch.stack([query, key], 2)).chunk(2, dim=-1)
     turned = torch.cat([one * cosine - two * sine, two * cosine + one * sine], dim=-1).to(x.dtype)
     return turned[:, :, 0], turned[:, :, 1], value
-
-
-def attends_by_hand(query: Tensor) -> bool:
-    """Return whether `short_attention` is quicker than torch's own: for few places, in mixed precision on a CPU.
-
-    Arguments:
-        query: queries, `(n, heads, L, size)`.
-    """
-    mixed = computes_by_hand(query) and torch.is_autocast_enabled("cpu")
-    return mixed and 1 < query.shape[2] <= _FEW and torch.get_autocast_dtype("cpu") == torch.bfloat16
-
-
-def short_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Return the means of values `(n, heads, L, size)` that each place sees, in bfloat16.
-
-    Torch's own attention has no quick gradient in bfloat16 on a CPU. A table of all pairs of places is small here.
-    """
-    found: Tensor = _ShortAttention.apply(query, key, value)  # type: ignore[no-untyped-call]
-    return found
 
 
 class _Normalized(torch.autograd.Function):
@@ -140,28 +117,6 @@ class _AttentionParts(torch.autograd.Function):
             found[:, :, part] = _rotated(across, cosine[:, 0], -sine[:, 0])
         found[:, :, 2] = gradients[2]
         return found, None, None
-
-
-class _ShortAttention(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, *parts: Tensor) -> Tensor:
-        n, heads, places, size = parts[0].shape
-        query, key, value = (part.to(torch.bfloat16).reshape(n * heads, places, size) for part in parts)
-        later = query.new_full((places, places), -math.inf).triu_(1).expand(n * heads, places, places)
-        share = torch.baddbmm(later, query, key.mT, alpha=size**-0.5).softmax(-1)
-        ctx.save_for_backward(query, key, value, share)
-        ctx.dtype, ctx.shape = parts[0].dtype, parts[0].shape
-        return torch.bmm(share, value).view(n, heads, places, size)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
-        query, key, value, share = ctx.saved_tensors
-        gradient = gradient.to(query.dtype).reshape(query.shape)
-        slope = torch._softmax_backward_data(torch.bmm(gradient, value.mT), share, -1, query.dtype)
-        slope = slope.mul_(query.shape[-1] ** -0.5)
-        found = torch.bmm(slope, key), torch.bmm(slope.mT, query), torch.bmm(share.mT, gradient)
-        return tuple(part.view(ctx.shape).to(ctx.dtype) for part in found)
 
 
 def _scale(x: Tensor) -> Tensor:

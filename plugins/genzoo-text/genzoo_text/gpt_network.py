@@ -7,15 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genzoo import full_precision
-from genzoo_text.gpt_gradients import (
-    Turns,
-    attends_by_hand,
-    attention_parts,
-    computes_by_hand,
-    normalized,
-    short_attention,
-    squared_relu,
-)
+from genzoo_text.gpt_gradients import Turns, attention_parts, computes_by_hand, normalized, squared_relu
 from genzoo_text.gpt_pieces import PieceTables
 
 _BASE = 10_000.0
@@ -114,8 +106,6 @@ def _attended(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     causal = query.shape[2] > 1
     if query.device.type != "cpu":
         return F.scaled_dot_product_attention(query, key, value, is_causal=causal)
-    if attends_by_hand(query):
-        return short_attention(query, key, value)
     with full_precision(query):  # in bfloat16, the gradient takes ten times as long on a CPU
         query, key, value = (part.to(torch.promote_types(part.dtype, torch.float32)) for part in (query, key, value))
         return F.scaled_dot_product_attention(query, key, value, is_causal=causal)

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from genzoo_text import gpt_gradients as module
-from genzoo_text.gpt_gradients import attends_by_hand, attention_parts, normalized, short_attention, squared_relu
+from genzoo_text.gpt_gradients import attention_parts, normalized, squared_relu
 from genzoo_text.gpt_network import CausalLayer, rotations
 
 FUNCTIONS = {
@@ -76,29 +76,3 @@ def test_a_layer_in_mixed_precision_has_the_plain_gradients(dtype, tolerance, mo
     one, two = both_ways(gradients, monkeypatch)
     assert F.cosine_similarity(one, two, dim=0) > 1 - tolerance**2
     assert (one - two).norm() < tolerance * two.norm()
-
-
-def test_attention_of_few_places_in_bfloat16_is_near_torchs_in_single_precision():
-    parts = [numbers(2, 3, 7, 8, dtype=torch.float32).roll(shift, 0) * 1.3**shift for shift in range(3)]
-    weights = numbers(2, 3, 7, 8, dtype=torch.float32).flip(2)
-
-    def gradients(compute):
-        mine = [part.clone().requires_grad_() for part in parts]
-        found = compute(*mine).float()
-        (found * weights).sum().backward()
-        return [found.detach(), *(part.grad for part in mine)]
-
-    with torch.autocast("cpu", torch.bfloat16):
-        assert attends_by_hand(parts[0])
-    plain = gradients(lambda *mine: F.scaled_dot_product_attention(*mine, is_causal=True))
-    for one, two in zip(gradients(short_attention), plain, strict=True):
-        assert one.dtype == torch.float32
-        assert (one - two).norm() < 0.02 * two.norm()
-
-
-def test_attention_is_torchs_without_mixed_precision_and_for_many_places():
-    query = numbers(1, 1, 5, 8, dtype=torch.float32)
-    assert not attends_by_hand(query)
-    with torch.autocast("cpu", torch.bfloat16):
-        assert not attends_by_hand(query[:, :, :1])
-        assert not attends_by_hand(query.expand(1, 1, 5, 8).repeat(1, 1, 26, 1))
