@@ -16,7 +16,7 @@ import genzoo
 from genzoo.config.run_config import RunConfig
 from genzoo.config.training import GradientTraining
 from genzoo_diffusion.diffusion import Diffusion
-from gpu_rows.gradient import GradientRow, PlainEMA, PlainStep, make_adam, scaled
+from gpu_rows.gradient import GradientRow, NetworkRow, PlainEMA, PlainStep, make_adam, scaled
 from gpu_rows.limits import Work
 from gpu_rows.row import Contender, Place
 
@@ -72,7 +72,7 @@ class TrainedDiffusion(GradientRow):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiffusionSamples(GradientRow):
+class DiffusionSamples(NetworkRow):
     """Samples of an untrained network in float32, from noise to values in model space."""
 
     model: str = "diffusion"
@@ -83,9 +83,6 @@ class DiffusionSamples(GradientRow):
 
     def precision(self, place: Place) -> str:
         return "fp32"
-
-    def plain_step(self, place: Place, model: genzoo.Model, config: RunConfig, compiled: bool) -> PlainStep:
-        raise NotImplementedError("Nothing is trained in this row.")
 
     def genzoo(self, place: Place, data: Any) -> Contender:
         own = self._network(place)

@@ -31,8 +31,8 @@ PlainStep = Callable[[Tensor], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class GradientRow(Row):
-    """A model trained by gradients on noise images of 256 levels.
+class NetworkRow(Row):
+    """A model of noise images of 256 levels that has networks.
 
     Arguments:
         model: its name.
@@ -49,10 +49,6 @@ class GradientRow(Row):
     rows: int = 60_000
     settings: dict[str, Any] = field(default_factory=dict)
 
-    @abstractmethod
-    def plain_step(self, place: Place, model: genzoo.Model, config: RunConfig, compiled: bool) -> PlainStep:
-        """The step of a plain loop that trains the networks of `model`."""
-
     def batch_size(self, place: Place) -> int:
         return self.short_batch if place.short else self.batch
 
@@ -63,6 +59,40 @@ class GradientRow(Row):
     def data(self, place: Place) -> np.ndarray[Any, Any]:
         rows = 4 * self.short_batch if place.short else self.rows
         return np.random.default_rng(0).integers(0, 256, (rows, *self.shape), dtype=np.uint8)
+
+    def figure(self, place: Place, seconds: float) -> float:
+        return self.batch_size(place) / seconds
+
+    def spec(self, place: Place) -> genzoo.DataSpec:
+        return genzoo.DataSpec(self.shape, "image", (genzoo.Feature("pixel"),), (0.0, 255.0), 1.0, "uint8")
+
+    def runtime(self, place: Place) -> Runtime:
+        return resolve_runtime(str(place.device), "auto")
+
+    def config(self, place: Place) -> RunConfig:
+        settings = {
+            **self.settings,
+            "training": {"batch_size": self.batch_size(place), "patience": None, "eval_steps": None},
+        }
+        settings |= {"split": {"validation": 0.0, "test": 0.0}, "device": str(place.device)}
+        return resolve_config(get_registry(), self.model, layer(settings))
+
+    def networks(self, place: Place) -> tuple[genzoo.Model, RunConfig]:
+        """The networks of a plain loop: genzoo's architecture, in training mode and in genzoo's memory layout."""
+        config = self.config(place)
+        torch.manual_seed(0)
+        model = genzoo.Model(build_model(get_registry().models.get(self.model), config.options, self.spec(place)))
+        model = model.to(place.device).to(memory_format=torch.channels_last).train()
+        return model, config
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientRow(NetworkRow):
+    """A model trained by gradients."""
+
+    @abstractmethod
+    def plain_step(self, place: Place, model: genzoo.Model, config: RunConfig, compiled: bool) -> PlainStep:
+        """The step of a plain loop that trains the networks of `model`."""
 
     def genzoo(self, place: Place, data: np.ndarray[Any, Any]) -> Contender:
         dataset = genzoo.Dataset("noise", self.spec(place), data)
@@ -92,31 +122,6 @@ class GradientRow(Row):
 
     def precision(self, place: Place) -> str:
         return self.runtime(place).precision
-
-    def figure(self, place: Place, seconds: float) -> float:
-        return self.batch_size(place) / seconds
-
-    def spec(self, place: Place) -> genzoo.DataSpec:
-        return genzoo.DataSpec(self.shape, "image", (genzoo.Feature("pixel"),), (0.0, 255.0), 1.0, "uint8")
-
-    def runtime(self, place: Place) -> Runtime:
-        return resolve_runtime(str(place.device), "auto")
-
-    def config(self, place: Place) -> RunConfig:
-        settings = {
-            **self.settings,
-            "training": {"batch_size": self.batch_size(place), "patience": None, "eval_steps": None},
-        }
-        settings |= {"split": {"validation": 0.0, "test": 0.0}, "device": str(place.device)}
-        return resolve_config(get_registry(), self.model, layer(settings))
-
-    def networks(self, place: Place) -> tuple[genzoo.Model, RunConfig]:
-        """The networks of a plain loop: genzoo's architecture, in training mode and in genzoo's memory layout."""
-        config = self.config(place)
-        torch.manual_seed(0)
-        model = genzoo.Model(build_model(get_registry().models.get(self.model), config.options, self.spec(place)))
-        model = model.to(place.device).to(memory_format=torch.channels_last).train()
-        return model, config
 
 
 def _batches(place: Place, data: np.ndarray[Any, Any], size: int) -> Iterator[Tensor]:

@@ -95,7 +95,7 @@ def _check_values(case: Case, place: EventValue, values: Tensor, margin: float) 
 
 def _rounded_later(case: Case) -> bool:
     """Return whether genzoo rounds samples to their grid, because the model knows only the step of it."""
-    return hasattr(case.wide, "grid_step") and not case.data.form.columns
+    return getattr(case.wide, "grid_step", None) is not None and not case.data.form.columns
 
 
 def _has_floats(case: Case) -> bool:

@@ -68,7 +68,7 @@ class GatedLayer(nn.Module):
 
     Arguments:
         width: channels, D.
-        dropout: share of what the layer adds that is dropped while training.
+        dropout: share of the layer's channels that are dropped while training.
     """
 
     def __init__(self, width: int, dropout: float) -> None:
