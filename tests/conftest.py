@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from pathlib import Path
@@ -48,6 +49,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _toy() -> None:
     torch.set_num_threads(1)
+    # Modules and collected tests are a million objects. Comparisons collect garbage before each fit, and need not look
+    # through these; see `genzoo.comparison.workers`.
+    gc.collect()
+    gc.freeze()
     get_manager().add("genzoo-toy", toy_plugin)
 
 
