@@ -155,7 +155,7 @@ def test_networks_are_compared_without_criteria():
     assert "no likelihood" in text
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_memorization_uses_the_same_rows_for_all_candidates():
     report = genzoo.compare(["gaussian", "toy", "toy:training.patience=2"], "iris", by="memorization")
     scores = [row.metrics["memorization"] for row in report.rows]
@@ -183,7 +183,7 @@ def test_a_score_with_another_protocol_is_left_out_with_a_reason(monkeypatch):
         genzoo.compare(["gmm:n_components=1..3"], "iris", by="coverage", training=ONCE)
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_a_failure_is_a_row_and_the_others_go_on():
     report = genzoo.compare(["dcgan", "toy:objective=toy-exploding", "gaussian"], "iris")
     assert report.best == "gaussian"
@@ -230,7 +230,7 @@ def test_several_seeds_are_averaged_and_their_spread_is_reported():
     assert row.log_likelihood.test == pytest.approx(np.mean([fit.scores.mean() for fit in fits]))
 
 
-@pytest.mark.precision
+@pytest.mark.once
 @pytest.mark.parametrize("data", ["iris", three(80)], ids=["named", "in memory"])
 def test_processes_change_nothing(data):
     settings = {"folds": 2, "seed": 3, "training": ONCE}
@@ -240,7 +240,7 @@ def test_processes_change_nothing(data):
     )
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_finished_candidates_are_not_fitted_again(tmp_path, monkeypatch):
     made = counting(monkeypatch)
     settings = {"folds": 2, "training": ONCE}
@@ -356,7 +356,7 @@ def test_equal_settings_are_fitted_once_with_a_note(monkeypatch):
     ]
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_the_json_report_has_its_documented_keys():
     content = genzoo.compare(["gaussian", "dcgan"], "iris").as_dict()
     assert {"schema", "data", "by", "best", "rows"} <= set(content)

@@ -39,12 +39,15 @@ def ask() -> None:
 
 
 class Guard:
-    """Fails tests that ask for bfloat16 and are not marked `precision`, as `make precision` would not run them."""
+    """Fails tests that ask for bfloat16 and are marked neither `precision` nor `once`: they would never run without."""
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item):
         _asked.clear()
         found = yield
-        if _asked and item.get_closest_marker("precision") is None:
-            pytest.fail("This test depends on the CPU's bfloat16. Name a precision, or mark the test `precision`.")
+        if _asked and not any(item.get_closest_marker(name) for name in ("precision", "once")):
+            pytest.fail(
+                "This test depends on the CPU's bfloat16. Name a precision, or mark the test `precision`, or `once` if it "
+                "is about something else."
+            )
         return found
