@@ -52,7 +52,7 @@ marked = $$(grep --recursive --files-with-matches --extended-regexp --include='t
 
 # The tests whose outcome could depend on it, as on a CPU that has not. Only files that have such tests are read.
 precision: install
-	GENZOO_TEST_BF16=off $(PYTEST) -m 'precision and not full' README.md $(call marked,precision)
+	GENZOO_TEST_BF16=off $(PYTEST) -m 'precision and not full' $(call marked,precision)
 
 # All tests, and what takes longer; ends at the first part that fails.
 full: install oracles
@@ -60,7 +60,7 @@ full: install oracles
 	$(MAKE) test
 	@echo '== the other precision'
 	$(MAKE) precision
-	GENZOO_TEST_BF16=off $(PYTEST) -m 'once or (precision and full)' $(call marked,precision|once)
+	GENZOO_TEST_BF16=off $(PYTEST) -m 'once or (precision and full)' README.md $(call marked,precision|once)
 	@echo '== slow tests: clean installs, oldest versions, oracles, benchmarks in their shortest form'
 	$(PYTEST) -m full
 	@echo '== every objective in both precisions'

@@ -34,15 +34,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(bf16.Guard())
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark README.md `once`: it trains networks, and its output must not depend on the CPU."""
+    if isinstance(item, pytest.DoctestItem) and item.path.name == "README.md":
+        item.add_marker("once")
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run tests marked `long` first, so that no worker is left with one at the end.
-
-    README.md is marked `precision`: it trains networks, and its output must not depend on the CPU.
-    """
-    for item in items:
-        if isinstance(item, pytest.DoctestItem) and item.path.name == "README.md":
-            item.add_marker("precision")
+    """Run tests marked `long` first, so that no worker is left with one at the end."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 

@@ -47,7 +47,7 @@ class Guard:
         found = yield
         if _asked and not any(item.get_closest_marker(name) for name in ("precision", "once")):
             pytest.fail(
-                "This test depends on the CPU's bfloat16. Name a precision, or mark the test `precision`, or `once` if it "
-                "is about something else."
+                "This test depends on the CPU's bfloat16. Name a precision, or mark the test `precision`, or `once` if "
+                "it is about something else."
             )
         return found
