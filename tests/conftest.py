@@ -34,12 +34,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(bf16.Guard())
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark README.md `once`: it trains networks, and its output must not depend on the CPU."""
-    if isinstance(item, pytest.DoctestItem) and item.path.name == "README.md":
-        item.add_marker("once")
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run tests marked `long` first, so that no worker is left with one at the end."""
