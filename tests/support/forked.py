@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import multiprocessing
 import os
@@ -95,6 +96,7 @@ def command(*words: object) -> int:
 
 
 def _child(place: str, work: Callable[..., object], given: tuple[object, ...]) -> None:
+    gc.freeze()  # as in `warm`
     for number, kind in ((1, "out"), (2, "err")):
         file = os.open(f"{place}.{kind}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(file, number)

@@ -7,6 +7,7 @@ This file is also the server's program, so that it runs in environments that do 
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -125,6 +126,7 @@ def _serve() -> None:
         bf16 = runpy.run_path(str(Path(__file__).with_name("bf16.py")))
         bf16["force"]()
         was_asked = bf16["was_asked"]
+    gc.freeze()  # else the collector of each fork looks through all modules, and copies their pages
     for line in sys.stdin:
         child = os.fork()
         if not child:
