@@ -25,7 +25,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LIGHT = ("genzoo.cli.main", "genzoo.cli.models", "genzoo.cli.plugins.command", "genzoo.cli.plugins.install")
-HEAVY = ("torch._dynamo", "sklearn.datasets", "genzoo.testing", "genzoo.cli.train", "rich.live", *LIGHT)
+HEAVY = (
+    *("torch._dynamo", "scipy.stats", "sklearn.datasets", "sklearn.mixture", "matplotlib.figure", "rich.live"),
+    *("matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "genzoo.testing", "genzoo.cli.train"),
+    *("genzoo.cli.compare", "genzoo.comparison.api", "genzoo.reports.comparison_page", "genzoo.reports.run_page"),
+    *("genzoo.reports.drawn_figure", "genzoo.data.readers.csv_files", "genzoo.metrics.tables.tstr", *LIGHT),
+)
 
 
 @dataclass(frozen=True)
