@@ -15,6 +15,7 @@ from warm import warm
 
 from genzoo.cli.main import main
 from genzoo.plugins.manager import get_manager
+from genzoo.reports import charts
 from genzoo.wording import SHELL, speaking_everywhere
 
 collect_ignore_glob = ["data/plugins/*", "support/outside/*"]  # run in processes of their own, or need other packages
@@ -62,6 +63,12 @@ def in_a_shell():
     """Let messages of calls name flags, as the command line does."""
     with speaking_everywhere(SHELL):
         yield
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Leave the charts of pages empty: drawing takes longer than a small comparison. `tests/reports` draws them."""
+    monkeypatch.setattr(charts, "_saved", lambda figure, form, metadata: b"")
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ from genzoo.data.readers.numpy_files import array_dataset
 from genzoo.errors import DivergenceError
 from genzoo.persistence.run import Run
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture
 def run(cli):

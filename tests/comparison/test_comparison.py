@@ -24,6 +24,8 @@ from genzoo.errors import ArtifactError, ConfigError, Interrupted
 from genzoo.reports.formats import report_as_csv, report_as_markdown
 from genzoo.runtime.progress import Phase
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 ONCE = {"n_init": 1}
 """Training for tests in which one start finds the maximum, or the maximum does not matter."""
 
