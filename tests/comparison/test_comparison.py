@@ -436,7 +436,7 @@ def test_bic_and_the_one_error_rule_find_the_number_of_gaussians(k, tried):
     """One component more or fewer is the hardest case. One run tries all numbers."""
     rng = np.random.default_rng(k)
     means = 6 * np.array([[0, 0], [1, 0], [0, 1], [1, 1], [2, 2]])[:k]
-    data = rng.normal(size=(800, 2)) * rng.uniform(0.5, 1, (1, 2)) + means[rng.integers(k, size=800)]
+    data = rng.normal(size=(400, 2)) * rng.uniform(0.5, 1, (1, 2)) + means[rng.integers(k, size=400)]
     report = genzoo.compare([f"gmm:n_components={tried},training.n_init=3"], data, folds=4)
     assert report.best == f"gmm:n_components={k},training.n_init=3"
     assert report.simplest == report.best

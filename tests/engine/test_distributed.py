@@ -135,7 +135,7 @@ def test_two_processes_train_as_one_does_on_the_same_batches(tmp_path, words):
     assert ended.out[1] == ended.err[1] == "", "one of them speaks"
 
 
-@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("count", [pytest.param(2, marks=pytest.mark.full), 3])
 def test_em_in_several_processes_is_that_of_one(tmp_path, count):
     table = np.random.default_rng(0).normal(size=(200, 3)) + np.repeat([[0.0], [4.0]], 100, 0)
     table[np.random.default_rng(1).random(table.shape) < 0.1] = np.nan
@@ -195,7 +195,7 @@ def test_a_killed_process_ends_the_other_clearly_and_the_run_resumes(tmp_path):
     assert [line["step"] for line in lines(cut)] == [line["step"] for line in lines(whole)]
 
 
-@pytest.mark.parametrize("victim", [0, 1, 2])
+@pytest.mark.parametrize("victim", [0, pytest.param(1, marks=pytest.mark.full), 2])
 def test_a_frozen_process_is_named_by_all_others(tmp_path, victim):
     words = ["train", "vae", "--data", "iris", "--steps", 40, "--batch-size", 30, "--device", "cpu"]
     words += ["--precision", "fp32", "--out", tmp_path / "run"]
@@ -224,7 +224,7 @@ def test_a_process_that_computes_for_long_is_not_frozen(tmp_path):
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("model", ["dcgan", "gmm"])
+@pytest.mark.parametrize("model", ["dcgan", pytest.param("gmm", marks=pytest.mark.full)])  # the next test has EM, too
 def test_a_signal_to_one_process_stops_both_after_the_same_step(tmp_path, model):
     words = {
         "dcgan": ["train", *DCGAN[:2], 8, *DCGAN[3:], "--device", "cpu"],
