@@ -1,6 +1,7 @@
 """Comparisons with real fits: rows used, figures, resuming and worker processes."""
 
 import dataclasses
+import gc
 import importlib.metadata
 import json
 from pathlib import Path
@@ -536,6 +537,16 @@ def test_a_failed_candidate_starts_no_further_process():
     assert sorted(outcome.trial.fold for outcome in found) == list(range(30))
     assert all(outcome.failure for outcome in found)
     assert sum(outcome.seconds > 0 for outcome in found) < 30  # fits that had started before the failure
+
+
+def test_fits_hide_modules_from_the_garbage_collector_and_show_them_after():
+    gc.unfreeze()  # as outside tests, which hide modules themselves
+    try:
+        with workers._modules_apart():
+            assert gc.get_freeze_count() > 0
+        assert gc.get_freeze_count() == 0
+    finally:
+        gc.freeze()
 
 
 @pytest.mark.parametrize("changed", ["genzoo", "genzoo-mixture"])

@@ -128,7 +128,7 @@ def test_what_is_learned_of_rare_events_is_their_share_of_the_mean(shape):
 
 
 class Conditional(nn.Module):
-    """A network that gives one number for events with a condition, another if it is hidden, and .25 if there is none."""
+    """A network that gives a number for events with a condition, another if it is hidden, and .25 if there is none."""
 
     def __init__(self, seen, hidden):
         super().__init__()
