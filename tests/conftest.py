@@ -44,6 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _toy() -> None:
     torch.set_num_threads(1)
+    os.fsync = os.fstat  # a disk takes milliseconds for each of the 40 of a training, and tests survive no power cut
     # Modules and collected tests are a million objects. Comparisons collect garbage before each fit, and need not look
     # through these; see `genzoo.comparison.workers`.
     gc.collect()

@@ -102,6 +102,7 @@ def _child(place: str, work: Callable[..., object], given: tuple[object, ...]) -
         os.dup2(file, number)
     sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, encoding="utf-8") for number in (1, 2))
     torch.set_num_threads(1)
+    os.fsync = os.fstat  # as in `conftest`
     bf16.force()
     get_manager().add("genzoo-toy", toy_plugin)
     told = work(*given)

@@ -156,6 +156,7 @@ def _child(
             os.fdopen(n, mode, buffering=1, encoding="utf-8") for n, mode in enumerate(("r", "w", "w"))
         )
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.fsync = os.fstat  # as in `conftest`
         os.chdir(folder)
         os.environ.clear()
         os.environ.update(variables)
