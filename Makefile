@@ -48,10 +48,11 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --quiet --numprocesses 2 --d
 test: install
 	GENZOO_TEST_BF16=on $(PYTEST)
 
+marked = $$(grep --recursive --files-with-matches --extended-regexp --include='test_*.py' 'mark\.($(1))' tests plugins)
+
 # The tests whose outcome could depend on it, as on a CPU that has not. Only files that have such tests are read.
 precision: install
-	GENZOO_TEST_BF16=off $(PYTEST) -m 'precision and not full' README.md \
-		$$(grep --recursive --files-with-matches --include='test_*.py' 'mark\.precision' tests plugins)
+	GENZOO_TEST_BF16=off $(PYTEST) -m 'precision and not full' $(call marked,precision)
 
 # All tests, and what takes longer; ends at the first part that fails.
 full: install oracles
@@ -59,7 +60,7 @@ full: install oracles
 	$(MAKE) test
 	@echo '== the other precision'
 	$(MAKE) precision
-	GENZOO_TEST_BF16=off $(PYTEST) -m 'precision and full' tests/test_docs.py
+	GENZOO_TEST_BF16=off $(PYTEST) -m 'once or (precision and full)' README.md $(call marked,precision|once)
 	@echo '== slow tests: clean installs, oldest versions, oracles, benchmarks in their shortest form'
 	$(PYTEST) -m full
 	@echo '== every objective in both precisions'

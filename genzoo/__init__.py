@@ -67,7 +67,8 @@ _HOME = {
         "Parts",
         "Reconstruction",
     ),
-    "genzoo.models.events": ("map_events",),
+    "genzoo.models.events": ("check_condition", "map_events"),
+    "genzoo.models.maximum_likelihood": ("MaximumLikelihood",),
     "genzoo.models.next_symbol": ("collect_symbols", "draw_symbols"),
     "genzoo.models.objective": (
         "Batch",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from pathlib import Path
@@ -14,6 +15,7 @@ from warm import warm
 
 from genzoo.cli.main import main
 from genzoo.plugins.manager import get_manager
+from genzoo.reports import charts
 from genzoo.wording import SHELL, speaking_everywhere
 
 collect_ignore_glob = ["data/plugins/*", "support/outside/*"]  # run in processes of their own, or need other packages
@@ -35,19 +37,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run tests marked `long` first, so that no worker is left with one at the end.
-
-    README.md is marked `precision`: it trains networks, and its output must not depend on the CPU.
-    """
-    for item in items:
-        if isinstance(item, pytest.DoctestItem) and item.path.name == "README.md":
-            item.add_marker("precision")
+    """Run tests marked `long` first, so that no worker is left with one at the end."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _toy() -> None:
     torch.set_num_threads(1)
+    os.fsync = os.fstat  # a disk takes milliseconds for each of the 40 of a training, and tests survive no power cut
+    # Modules and collected tests are a million objects. Comparisons collect garbage before each fit, and need not look
+    # through these; see `genzoo.comparison.workers`.
+    gc.collect()
+    gc.freeze()
     get_manager().add("genzoo-toy", toy_plugin)
 
 
@@ -63,6 +64,12 @@ def in_a_shell():
     """Let messages of calls name flags, as the command line does."""
     with speaking_everywhere(SHELL):
         yield
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Leave the charts of pages empty: drawing takes longer than a small comparison. `tests/reports` draws them."""
+    monkeypatch.setattr(charts, "_saved", lambda figure, form, metadata: b"")
 
 
 @pytest.fixture

@@ -67,12 +67,7 @@ class Environment:
         return ended.stdout + ended.stderr
 
 
-ONCE = pytest.mark.full if os.environ.get(bf16.VARIABLE) == "off" else pytest.mark.precision
-"""Leaves the guide, and pages that train networks, to `make full` in the second precision: they take minutes."""
-
-
-@ONCE
-@pytest.mark.precision
+@pytest.mark.once
 @pytest.mark.long
 @pytest.mark.skipif(SITE is None, reason="there is no pip in this environment")
 def test_the_guide_leads_from_an_empty_folder_to_an_installed_model(tmp_path):
@@ -98,7 +93,7 @@ NETWORKS = {"callbacks", "conditions", "one-file", "runs", "use"}
 
 @pytest.mark.parametrize(
     "page",
-    [pytest.param(page, id=page.stem, marks=[pytest.mark.precision, ONCE] * (page.stem in NETWORKS)) for page in PAGES],
+    [pytest.param(page, id=page.stem, marks=[pytest.mark.once] * (page.stem in NETWORKS)) for page in PAGES],
 )
 def test_a_page_shows_what_its_commands_print(page, tmp_path, forked):
     shutil.copytree(ROOT / "tests" / "data", tmp_path / "tests" / "data", ignore=lambda *_: {"runs"})

@@ -35,7 +35,7 @@ def test_a_notebook_is_kept_with_its_outputs_and_no_trace_of_a_machine(path):
 
 
 @pytest.mark.full
-@pytest.mark.precision
+@pytest.mark.once
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs(path, tmp_path):
     spec = importlib.util.spec_from_file_location("execute", FOLDER / "execute.py")

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from genzoo.errors import ConfigError
 from genzoo.spec.events import DataSpec
 
 EventTensors = Any
@@ -41,6 +42,23 @@ def a_part(x: EventTensors) -> Tensor:
     parts: list[Tensor] = []
     map_events(parts.append, x)
     return parts[0]
+
+
+def check_condition(condition: Tensor | None, size: int) -> None:
+    """Check that a model was given conditions if it learned with some, and none if it did not.
+
+    Arguments:
+        condition: conditions of events, `(N, D)`, or `None`.
+        size: D that the model was built with, as `DataSpec.condition_size`; 0 for none.
+
+    Raises:
+        ConfigError: conditions are missing, are not expected, or have another shape.
+    """
+    if size == 0 and condition is not None:
+        raise ConfigError("This model learned with no conditions, so it takes none.")
+    if size > 0 and (condition is None or condition.shape[1:] != (size,)):
+        given = "none" if condition is None else f"a tensor of shape {tuple(condition.shape)}"
+        raise ConfigError(f"This model takes conditions of {size} numbers for each event, and was given {given}.")
 
 
 def to_parts(rows: Tensor, data: DataSpec) -> EventTensors:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
@@ -62,10 +63,18 @@ def build_maximum_bound(options: BoundOptions) -> MaximumBound:
 
 
 class MaximumLikelihood(GradientObjective):
-    """Minimize minus the mean exact log-likelihood of observed values, in full precision."""
+    """Minimize minus the mean exact log-likelihood of observed values.
+
+    Arguments:
+        mixed: whether the likelihood is computed in mixed precision if training is. Probabilities of categories bear
+            it, and densities, which cancel large terms, do not. Defaults to `False`: in full precision.
+    """
 
     stages: ClassVar[tuple[str, ...]] = ("loss",)
     likelihood_losses: ClassVar[tuple[str, ...]] = ("generator",)
+
+    def __init__(self, *, mixed: bool = False) -> None:
+        self.mixed = mixed
 
     def losses(self, model: Model, batch: Batch, progress: Progress) -> Iterator[Mapping[str, Tensor]]:
         yield {"generator": self.loss(model, batch.x, batch.missing, batch.condition)}
@@ -81,7 +90,7 @@ class MaximumLikelihood(GradientObjective):
         if not isinstance(model.generator, Likelihood):
             raise ConfigError("This model has no exact likelihood; the objective maximum-likelihood cannot train it.")
         mask, given = _arguments(missing, condition)
-        with full_precision(a_part(x)):
+        with contextlib.nullcontext() if self.mixed else full_precision(a_part(x)):
             return -one_each("log_prob", model.generator.log_prob(x, *mask, **given), len(a_part(x))).mean()
 
     def monitor(self, model: Model, batch: Batch) -> Tensor:

@@ -125,7 +125,7 @@ def test_lists_of_names_add_up(cli, tmp_path):
     assert [column["name"] for column in json.loads(out)["columns"]] == ["c"]
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_training_prints_where_everything_is(cli, tmp_path):
     code, out, err = cli("train", "dcgan", *QUICK, "--out", "run")
     assert code == 0
@@ -138,7 +138,7 @@ def test_training_prints_where_everything_is(cli, tmp_path):
     assert json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["steps"] == 6
 
 
-@pytest.mark.precision
+@pytest.mark.once
 @pytest.mark.parametrize(("suffix", "count"), [(".png", 9), (".npy", 10), (".npz", 10), ("", 3)])
 def test_samples_go_where_they_are_told(cli, digits_run, tmp_path, suffix, count):
     target = tmp_path / f"out{suffix}"
@@ -160,7 +160,7 @@ def test_samples_go_where_they_are_told(cli, digits_run, tmp_path, suffix, count
             assert grid.mode == "L"
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_sampling_needs_no_suffix_and_no_run(cli, digits_run, tmp_path):
     assert cli("sample", "run", "-n", 4)[0] == 0
     assert (tmp_path / "dcgan-4-seed0.png").exists()
@@ -169,7 +169,7 @@ def test_sampling_needs_no_suffix_and_no_run(cli, digits_run, tmp_path):
     assert cli("sample", "theirs", "-n", 4, "--out", "a.png")[0] == 0
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_a_table_is_sampled_as_a_table(cli, tmp_path):
     assert cli("train", "toy", "--data", "iris", "--out", "run")[0] == 0
     assert cli("sample", "run", "-n", 5, "--out", "a.csv")[0] == 0
@@ -179,7 +179,7 @@ def test_a_table_is_sampled_as_a_table(cli, tmp_path):
     assert_refused(cli("sample", "run", "--out", "a.png"), 2, "a.png", ".csv")
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_a_dry_run_shows_the_plan_and_writes_nothing(cli, tmp_path):
     code, out, _ = cli("train", "dcgan", "--dry-run", "--json", "-o", "preset=tutorial", "-o", "latent=50")
     plan = json.loads(out)
@@ -194,7 +194,7 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(cli, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_settings_rise_from_recipe_to_preset_file_environment_and_flags(cli, tmp_path, monkeypatch):
     def plan(*words):
         code, out, err = cli("train", "toy", "--dry-run", "--json", *words)
@@ -226,7 +226,7 @@ def test_a_runs_own_config_trains_the_same_model_again(cli, digits_run):
     assert json.loads(out)["weights"] == digits_run["weights"]
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_fewer_options_than_flags_is_fine_and_resume_takes_only_a_budget(cli, digits_run):
     assert_refused(cli("train", "--steps", 5), 2, "Name a model")
     assert_refused(
@@ -238,7 +238,7 @@ def test_fewer_options_than_flags_is_fine_and_resume_takes_only_a_budget(cli, di
     assert_refused(cli("train", "--resume", "nowhere"), 4, "nowhere")
 
 
-@pytest.mark.precision
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("words", "code", "expected"),
     [
@@ -347,7 +347,7 @@ def test_data_from_standard_input_are_inspected(tmp_path):
     assert b"it is empty" in b" ".join(done.stderr.split())
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_data_that_cannot_be_used_are_explained_and_nothing_is_written(cli, tmp_path):
     folder = tmp_path / "pictures"
     folder.mkdir()
@@ -388,7 +388,7 @@ def test_data_that_cannot_be_used_are_explained_and_nothing_is_written(cli, tmp_
     refused("same.npy", 4, "same.npy")
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_a_run_directory_is_never_overwritten(cli, digits_run, tmp_path):
     before = sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "run").rglob("*"))
     assert_refused(cli("train", "dcgan", *QUICK, "--out", "run"), 2, "run exists already")
@@ -397,7 +397,7 @@ def test_a_run_directory_is_never_overwritten(cli, digits_run, tmp_path):
     assert before == sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "run").rglob("*"))
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_samples_that_cannot_be_written_are_explained(cli, digits_run, tmp_path):
     assert_refused(cli("sample", "run", "--out", "a.gif"), 2, "a.gif", ".png")
     assert_refused(cli("sample", "run", "--out", "a.csv"), 2, "a.csv")
@@ -408,7 +408,7 @@ def test_samples_that_cannot_be_written_are_explained(cli, digits_run, tmp_path)
     assert not (tmp_path / "a.png").exists()
 
 
-@pytest.mark.precision
+@pytest.mark.once
 @pytest.mark.parametrize("order", [1, -1])
 def test_an_objective_and_its_options_are_given_together_in_any_order(cli, order):
     words = ["-o", "objective=hinge"], ["-o", "objective.margin=2"]
@@ -417,7 +417,7 @@ def test_an_objective_and_its_options_are_given_together_in_any_order(cli, order
     assert json.loads(out)["config"]["objective"]["options"]["margin"] == 2
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_another_objective_than_the_config_files_takes_none_of_its_options(cli, digits_run):
     words = ("train", "dcgan", "--config", "run/config.json", "--dry-run", "--json")
     assert json.loads(cli(*words)[1])["config"]["objective"]["options"]["gamma"] == 0.1
@@ -427,7 +427,7 @@ def test_another_objective_than_the_config_files_takes_none_of_its_options(cli, 
     assert_refused(cli("train", "toy", "--config", "run/config.json"), 2, "genzoo-gan/dcgan")
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_what_is_left_of_a_run_is_told_when_nothing_is(cli, digits_run):
     assert_refused(cli("train", "--resume", "run"), 2, "spent its budget", "4 steps")
     for steps in (4, 2):
@@ -438,7 +438,7 @@ def test_what_is_left_of_a_run_is_told_when_nothing_is(cli, digits_run):
     assert_refused(cli("train", "--resume", "run"), 2, "5 steps")
 
 
-@pytest.mark.precision
+@pytest.mark.once
 @pytest.mark.xdist_group("warm")
 def test_a_disk_that_is_really_full_is_a_sentence(tmp_path, forked):
     ended = forked("command", ["train", "dcgan", "--steps", "3", "--out", "run"], 100_000, folder=tmp_path)
@@ -448,14 +448,14 @@ def test_a_disk_that_is_really_full_is_a_sentence(tmp_path, forked):
     assert not [path for path in (tmp_path / "run").rglob("*") if "tmp" in path.name]
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_two_runs_within_a_second_get_two_names(cli, tmp_path):
     for _ in range(3):
         assert cli("train", "toy", "--steps", 1)[0] == 0
     assert len(list((tmp_path / "runs").iterdir())) == 3
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_a_file_name_that_is_no_text_is_no_obstacle(cli, tmp_path):
     name = os.fsdecode(b"\xff.npy")
     np.save(name, np.random.default_rng(0).normal(size=(100, 3)))
@@ -477,7 +477,7 @@ def test_a_terminal_without_a_character_is_shown_a_question_mark():
     assert b"integer ? 1 ? 10000" in done.stdout  # two signs that Latin-1 lacks
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_a_full_disk_is_a_sentence_and_the_run_keeps_what_it_had(cli, tmp_path, monkeypatch):
     import errno
     import os
@@ -499,7 +499,7 @@ def test_a_full_disk_is_a_sentence_and_the_run_keeps_what_it_had(cli, tmp_path, 
     assert cli("train", "--resume", "run")[0] == 0
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_a_folder_that_cannot_be_written_is_a_sentence(cli, tmp_path):
     (tmp_path / "file").write_text("x", encoding="utf-8")
     code = cli("train", "toy", "--steps", 2, "--out", "file/run")

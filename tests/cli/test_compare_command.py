@@ -23,6 +23,8 @@ from genzoo.data.readers.numpy_files import array_dataset
 from genzoo.errors import DivergenceError
 from genzoo.persistence.run import Run
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture
 def run(cli):
@@ -30,7 +32,7 @@ def run(cli):
     return genzoo.load("run")
 
 
-@pytest.mark.precision
+@pytest.mark.once
 @pytest.mark.parametrize("width", [80, 100, 140])
 def test_the_table_fits_the_terminal_and_tells_why_figures_are_missing(cli, monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))
@@ -71,7 +73,7 @@ def test_gates_decide_the_exit_code_after_the_table(cli):
     assert_refused(cli(*words, "--expect", "gaussian"), 5, "expected to be best")
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_failed_candidates_have_an_exit_code_after_gates(cli):
     exploding = "toy:objective=toy-exploding"
     words = ("compare", "gaussian", exploding, "dcgan", "--data", "iris")
@@ -93,7 +95,7 @@ def test_candidates_that_fail_alike_share_a_sentence(cli):
     assert "ppca:n_factors=9 is not for these data: n_factors=9 needs" in out
 
 
-@pytest.mark.precision
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
@@ -197,7 +199,7 @@ def test_a_model_is_evaluated_on_its_test_rows_or_on_other_data(cli, run):
     assert_refused(cli("evaluate", "run", "--metric", "coverge"), 2, "Did you mean 'coverage'")
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_a_density_at_points_of_a_grid_is_told_in_nats_alone(cli):
     assert cli("train", "toy", "--data", "digits", "--out", "run")[0] == 0
     code, out, _ = cli("evaluate", "run")
@@ -208,7 +210,7 @@ def test_a_density_at_points_of_a_grid_is_told_in_nats_alone(cli):
     assert "measures density" in found["reasons"]["bits-per-dim"]
 
 
-@pytest.mark.precision
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("verb", "able"),
     [
@@ -224,7 +226,7 @@ def test_a_model_without_the_capability_says_so(cli, verb, able):
     assert_refused(cli(verb, "run", "--data", "digits", *out), 2, words)
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_densities_and_masses_are_not_ranked_together(cli, tmp_path):
     words = ("compare", "gaussian", "gmm", "toy:mass=true", "--data", "iris", "--out", "found")
     code, out, _ = cli(*words)
@@ -360,7 +362,7 @@ def test_rows_are_not_dropped_when_a_trained_model_is_asked(cli):
         assert_refused(refused, 2, "--drop-missing is for training")
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_missing_values_take_part_in_a_comparison(cli):
     x, _ = holes("holes.csv")
     code, out, _ = cli(
@@ -413,7 +415,7 @@ def test_the_table_is_shown_where_the_best_cannot_be_trained(cli, monkeypatch):
     assert "genzoo sample" not in done[1]
 
 
-@pytest.mark.precision
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("number", "code", "word", "jobs"), [(signal.SIGTERM, 143, "Terminated", "1"), (signal.SIGINT, 130, "Inter", "2")]
 )

@@ -58,7 +58,7 @@ def test_a_learning_rate_in_the_wrong_place_is_shown_with_its_flag(cli, setting)
     assert_refused(cli("train", "vae", "-o", f"{setting}=0.1"), 2, expected)
 
 
-@pytest.mark.precision
+@pytest.mark.once
 @pytest.mark.parametrize("words", ["train --resume", "sample", "evaluate", "report"])
 def test_a_run_that_does_not_exist_is_explained(cli, runs, table, monkeypatch, words):
     command = words.split()
@@ -69,7 +69,7 @@ def test_a_run_that_does_not_exist_is_explained(cli, runs, table, monkeypatch, w
     assert_refused(cli(*command, "gmmm"), 4, "There is no folder 'gmmm', and no such run in", "Did you mean 'gmm'?")
 
 
-@pytest.mark.precision
+@pytest.mark.once
 @pytest.mark.parametrize("words", ["train --resume", "sample"])
 def test_a_file_or_another_folder_is_no_run(cli, table, words, tmp_path):
     (tmp_path / "folder").mkdir()
@@ -77,14 +77,14 @@ def test_a_file_or_another_folder_is_no_run(cli, table, words, tmp_path):
     assert_refused(cli(*words.split(), "folder"), 4, "folder is not a run directory: it has no config.json")
 
 
-@pytest.mark.precision
+@pytest.mark.once
 @pytest.mark.parametrize("words", ["train gmm --data", "data"])
 def test_a_misspelled_file_is_corrected(cli, table, words):
     assert_refused(cli(*words.split(), "faithfull.csv"), 4, "Did you mean 'faithful.csv'?")
     assert_refused(cli(*words.split(), "irris"), 4, "Did you mean 'iris'?")
 
 
-@pytest.mark.precision
+@pytest.mark.once
 @pytest.mark.parametrize("model", ["gmm", "gaussian", "dcgan"])
 def test_data_that_do_not_suit_the_model_exit_4(cli, tmp_path, model):
     rows = [f"person{row},{row % 7}.5" for row in range(40)]
@@ -137,7 +137,7 @@ def test_a_word_without_its_option_is_explained(cli, table, words, expected):
     assert_refused(cli(*words.split()), 2, expected)
 
 
-@pytest.mark.precision
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -186,7 +186,7 @@ def test_a_wrong_environment_variable_is_named(cli, monkeypatch):
     assert_refused(cli("train", "gmm", "--dry-run"), 2, "GENZOO_SEED must be at least 0, not -1.")
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_a_budget_that_is_spent_already_is_named(cli, runs, monkeypatch):
     monkeypatch.setenv("GENZOO_RUNS", str(runs))
     for words in ("--steps 10", "--epochs 1"):
@@ -204,7 +204,7 @@ def test_every_error_ends_with_a_period(cli, words):
     assert err.endswith((".\n", "?\n"))
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_one_thread_and_one_step_are_singular(cli, monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     _, out, err = cli("train", "vae", "--data", FAITHFUL, "--steps", 1, "--out", "run")

@@ -55,7 +55,7 @@ CASES = {
 }
 
 
-@pytest.mark.precision
+@pytest.mark.once
 @pytest.mark.parametrize("command", CASES)
 def test_a_command_prints_the_keys_of_the_page(command, place, capsys):
     words = [word.format(place) for word in CASES[command]]

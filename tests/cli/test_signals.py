@@ -13,7 +13,7 @@ from genzoo.engine.signals import Abandoned, Signals
 CODES = [(signal.SIGINT, 130, "Interrupted."), (signal.SIGTERM, 143, "Terminated.")]
 
 
-@pytest.mark.precision
+@pytest.mark.once
 @pytest.mark.parametrize(("number", "code", "said"), CODES)
 def test_a_signal_while_data_are_read_ends_the_command_at_once(cli, monkeypatch, number, code, said):
     def read(*_):

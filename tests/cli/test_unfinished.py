@@ -7,7 +7,7 @@ import pytest
 
 import genzoo
 
-pytestmark = pytest.mark.precision
+pytestmark = pytest.mark.once
 
 
 @pytest.fixture

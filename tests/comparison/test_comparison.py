@@ -1,6 +1,7 @@
 """Comparisons with real fits: rows used, figures, resuming and worker processes."""
 
 import dataclasses
+import gc
 import importlib.metadata
 import json
 from pathlib import Path
@@ -23,6 +24,8 @@ from genzoo.data.readers.numpy_files import array_dataset
 from genzoo.errors import ArtifactError, ConfigError, Interrupted
 from genzoo.reports.formats import report_as_csv, report_as_markdown
 from genzoo.runtime.progress import Phase
+
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 ONCE = {"n_init": 1}
 """Training for tests in which one start finds the maximum, or the maximum does not matter."""
@@ -155,7 +158,7 @@ def test_networks_are_compared_without_criteria():
     assert "no likelihood" in text
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_memorization_uses_the_same_rows_for_all_candidates():
     report = genzoo.compare(["gaussian", "toy", "toy:training.patience=2"], "iris", by="memorization")
     scores = [row.metrics["memorization"] for row in report.rows]
@@ -183,7 +186,7 @@ def test_a_score_with_another_protocol_is_left_out_with_a_reason(monkeypatch):
         genzoo.compare(["gmm:n_components=1..3"], "iris", by="coverage", training=ONCE)
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_a_failure_is_a_row_and_the_others_go_on():
     report = genzoo.compare(["dcgan", "toy:objective=toy-exploding", "gaussian"], "iris")
     assert report.best == "gaussian"
@@ -230,7 +233,7 @@ def test_several_seeds_are_averaged_and_their_spread_is_reported():
     assert row.log_likelihood.test == pytest.approx(np.mean([fit.scores.mean() for fit in fits]))
 
 
-@pytest.mark.precision
+@pytest.mark.once
 @pytest.mark.parametrize("data", ["iris", three(80)], ids=["named", "in memory"])
 def test_processes_change_nothing(data):
     settings = {"folds": 2, "seed": 3, "training": ONCE}
@@ -240,7 +243,7 @@ def test_processes_change_nothing(data):
     )
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_finished_candidates_are_not_fitted_again(tmp_path, monkeypatch):
     made = counting(monkeypatch)
     settings = {"folds": 2, "training": ONCE}
@@ -356,7 +359,7 @@ def test_equal_settings_are_fitted_once_with_a_note(monkeypatch):
     ]
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_the_json_report_has_its_documented_keys():
     content = genzoo.compare(["gaussian", "dcgan"], "iris").as_dict()
     assert {"schema", "data", "by", "best", "rows"} <= set(content)
@@ -434,7 +437,7 @@ def test_bic_and_the_one_error_rule_find_the_number_of_gaussians(k, tried):
     """One component more or fewer is the hardest case. One run tries all numbers."""
     rng = np.random.default_rng(k)
     means = 6 * np.array([[0, 0], [1, 0], [0, 1], [1, 1], [2, 2]])[:k]
-    data = rng.normal(size=(800, 2)) * rng.uniform(0.5, 1, (1, 2)) + means[rng.integers(k, size=800)]
+    data = rng.normal(size=(400, 2)) * rng.uniform(0.5, 1, (1, 2)) + means[rng.integers(k, size=400)]
     report = genzoo.compare([f"gmm:n_components={tried},training.n_init=3"], data, folds=4)
     assert report.best == f"gmm:n_components={k},training.n_init=3"
     assert report.simplest == report.best
@@ -534,6 +537,16 @@ def test_a_failed_candidate_starts_no_further_process():
     assert sorted(outcome.trial.fold for outcome in found) == list(range(30))
     assert all(outcome.failure for outcome in found)
     assert sum(outcome.seconds > 0 for outcome in found) < 30  # fits that had started before the failure
+
+
+def test_fits_hide_modules_from_the_garbage_collector_and_show_them_after():
+    gc.unfreeze()  # as outside tests, which hide modules themselves
+    try:
+        with workers._modules_apart():
+            assert gc.get_freeze_count() > 0
+        assert gc.get_freeze_count() == 0
+    finally:
+        gc.freeze()
 
 
 @pytest.mark.parametrize("changed", ["genzoo", "genzoo-mixture"])

@@ -13,7 +13,7 @@ from genzoo.reports.result import Cost, Row
 from genzoo.runtime.memory import peak_memory
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_a_comparison_measures_what_each_candidate_costs(tmp_path):
     report = genzoo.compare(
         ["gaussian", "vae:training.steps=5"], "iris", by="test", tie="cheapest", out=tmp_path / "out"

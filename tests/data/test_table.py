@@ -510,7 +510,7 @@ def test_weights_of_whole_numbers_are_as_good_as_repeated_rows(cli, tmp_path):
     assert np.allclose(one, two, rtol=1e-8)
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_table_options_stand_wherever_data_stand(cli, tmp_path):
     (tmp_path / "a.csv").write_text("a,b,c\n" + "".join(f"{i},{i % 7},x{i % 2}\n" for i in range(60)), encoding="utf-8")
     words = ("train", "gaussian", "--data", "a.csv")

@@ -10,7 +10,7 @@ import pytest
 import genzoo
 from genzoo.data.columns.unseen import about_unseen, unseen_levels
 
-pytestmark = pytest.mark.precision
+pytestmark = pytest.mark.once
 
 
 def people(n=120, seed=0):

@@ -103,7 +103,6 @@ VAE = [
 ]
 
 
-@pytest.mark.precision
 @pytest.mark.parametrize(
     "words",
     [
@@ -136,7 +135,7 @@ def test_two_processes_train_as_one_does_on_the_same_batches(tmp_path, words):
     assert ended.out[1] == ended.err[1] == "", "one of them speaks"
 
 
-@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("count", [pytest.param(2, marks=pytest.mark.full), 3])
 def test_em_in_several_processes_is_that_of_one(tmp_path, count):
     table = np.random.default_rng(0).normal(size=(200, 3)) + np.repeat([[0.0], [4.0]], 100, 0)
     table[np.random.default_rng(1).random(table.shape) < 0.1] = np.nan
@@ -175,7 +174,7 @@ def test_processes_that_have_grown_apart_say_so(tmp_path, moment):
     assert not (tmp_path / "run" / "model").exists()
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_a_killed_process_ends_the_other_clearly_and_the_run_resumes(tmp_path):
     words = ["train", *DCGAN[:2], 12, *DCGAN[3:], "--device", "cpu", "-o", "training.checkpoint_every=4"]
     whole, cut = tmp_path / "whole", tmp_path / "cut"
@@ -196,7 +195,7 @@ def test_a_killed_process_ends_the_other_clearly_and_the_run_resumes(tmp_path):
     assert [line["step"] for line in lines(cut)] == [line["step"] for line in lines(whole)]
 
 
-@pytest.mark.parametrize("victim", [0, 1, 2])
+@pytest.mark.parametrize("victim", [0, pytest.param(1, marks=pytest.mark.full), 2])
 def test_a_frozen_process_is_named_by_all_others(tmp_path, victim):
     words = ["train", "vae", "--data", "iris", "--steps", 40, "--batch-size", 30, "--device", "cpu"]
     words += ["--precision", "fp32", "--out", tmp_path / "run"]
@@ -224,8 +223,8 @@ def test_a_process_that_computes_for_long_is_not_frozen(tmp_path):
     assert together(tmp_path / "logs", 2, freeze, 1, 5, words, 4.0).codes == [0, 0]
 
 
-@pytest.mark.precision
-@pytest.mark.parametrize("model", ["dcgan", "gmm"])
+@pytest.mark.once
+@pytest.mark.parametrize("model", ["dcgan", pytest.param("gmm", marks=pytest.mark.full)])  # the next test has EM, too
 def test_a_signal_to_one_process_stops_both_after_the_same_step(tmp_path, model):
     words = {
         "dcgan": ["train", *DCGAN[:2], 8, *DCGAN[3:], "--device", "cpu"],
@@ -243,7 +242,7 @@ def test_a_signal_to_one_process_stops_both_after_the_same_step(tmp_path, model)
     assert all(torch.equal(value, state(cut)[name]) for name, value in state(whole).items())
 
 
-@pytest.mark.precision
+@pytest.mark.once
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_pass_of_em_is_left_undone_by_all_when_one_is_told_to_end(tmp_path, victim):
     words = ["train", "gmm", "--data", "iris", "-o", "n_components=3", "-o", "init_params=random", "--device", "cpu"]
@@ -269,7 +268,7 @@ def test_a_pass_of_em_is_left_undone_by_all_when_one_is_told_to_end(tmp_path, vi
     assert [line["step"] for line in lines(cut)] == [line["step"] for line in lines(whole)]
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_a_process_that_fails_alone_is_quoted_by_the_other(tmp_path):
     words = ["train", "toy", "--device", "cpu", "--out", str(tmp_path / "run")]
     ended = together(tmp_path / "logs", 2, fail, words)
@@ -278,7 +277,7 @@ def test_a_process_that_fails_alone_is_quoted_by_the_other(tmp_path):
     assert "Traceback" not in ended.err[0]
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_a_divergence_is_told_once_and_ends_both_alike(tmp_path):
     words = ["train", "toy", "-o", "objective=toy-exploding", "--device", "cpu", "--out", tmp_path / "run"]
     ended = together(tmp_path / "logs", 2, command, *words)
@@ -287,7 +286,7 @@ def test_a_divergence_is_told_once_and_ends_both_alike(tmp_path):
     assert ended.err[1] == ""
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_processes_with_different_data_raise_before_writing(tmp_path):
     for rank in range(2):
         np.save(tmp_path / f"{rank}.npy", np.random.default_rng(rank).normal(size=(90, 2)))
@@ -298,7 +297,7 @@ def test_processes_with_different_data_raise_before_writing(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_minutes_end_all_processes_after_the_same_step(tmp_path):
     words = ["train", "toy", "--device", "cpu", "--minutes", 0.005, "--out", tmp_path / "run"]
     ended = together(tmp_path / "logs", 2, command, *words)
@@ -311,7 +310,7 @@ def test_what_is_wrong_with_one_process_ends_all(tmp_path):
     assert ended.told == [["DataError", "gone from here", 4]] * 2
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_what_is_wrong_with_all_is_told_once(tmp_path):
     (tmp_path / "there").mkdir()
     ended = together(tmp_path / "logs", 2, command, "train", "toy", "--device", "cpu", "--out", tmp_path / "there")
@@ -460,7 +459,7 @@ def test_processes_are_counted_where_a_launcher_says_all_about_them(monkeypatch)
     assert process_count() == 4
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_a_batch_that_does_not_divide_is_refused():
     with pytest.raises(ConfigError, match=r"batch of 16 events does not divide among 3 processes.*batch_size=15"):
         build_setup(config(), processes=ProcessGroup(0, 3))
@@ -471,7 +470,7 @@ def test_a_batch_that_does_not_divide_is_refused():
     )
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_what_several_processes_do_not_do_is_refused(cli, monkeypatch, tmp_path):
     with pytest.raises(ConfigError, match=r"training\.compile does not work with 2 processes"):
         build_setup(config(training={"compile": True}), processes=ProcessGroup(0, 2))
@@ -490,7 +489,7 @@ def test_what_several_processes_do_not_do_is_refused(cli, monkeypatch, tmp_path)
     assert cli("compare", "toy", "--data", "iris") == (2, "", ""), "the other one tells"
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_a_run_goes_on_in_as_many_processes_only(cli, tmp_path):
     cli("train", "toy", "--out", "run", "--steps", "4")
     ended = together(tmp_path / "logs", 2, command, "train", "--resume", tmp_path / "run", "--steps", 8)

@@ -185,7 +185,7 @@ def runs(tmp_path_factory):
     return folder
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_the_command_line_draws_traversals_and_paths(runs, cli, tmp_path):
     code, out, _ = cli("sample", runs / "table", "--traverse", "--out", "t.csv", "-n", 3)
     assert code == 0
@@ -207,7 +207,7 @@ def test_the_command_line_draws_traversals_and_paths(runs, cli, tmp_path):
     np.testing.assert_array_equal(np.load(tmp_path / "p.npy")[[0, -1]], events[[2, 9]])
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_the_command_line_raises_for_impossible_walks(runs, cli, tmp_path):
     table_run, image_run = runs / "table", runs / "image"
     assert_refused(cli("sample", table_run, "--interpolate", 0, 150), 2, "row 150", "0 to 149")
@@ -231,7 +231,7 @@ def test_the_command_line_raises_for_impossible_walks(runs, cli, tmp_path):
     )
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_embed_writes_the_posterior_means_row_by_row(runs, cli, tmp_path):
     assert cli("embed", runs / "table", "--data", "iris", "--out", "z.csv")[0] == 0
     read = pyarrow.csv.read_csv(tmp_path / "z.csv")

@@ -85,6 +85,27 @@ def test_a_likelihood_is_not_rounded_by_autocast():
         assert loss_of(objective("maximum-likelihood"), generator, x) == exact
 
 
+def test_a_mixed_likelihood_is_rounded_as_autocast_does_and_no_more():
+    torch.manual_seed(0)
+    generator, x = Matched(), torch.randn(16, 2)
+    mixed = genzoo.MaximumLikelihood(mixed=True)
+    assert loss_of(mixed, generator, x) == loss_of(objective("maximum-likelihood"), generator, x)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert loss_of(mixed, generator, x) == -generator.log_prob(x).mean().item()
+        assert loss_of(mixed, generator, x) != loss_of(objective("maximum-likelihood"), generator, x)
+
+
+@pytest.mark.parametrize(("size", "given"), [(2, None), (2, (3, 1)), (2, (3,)), (0, (3, 2))])
+def test_conditions_of_another_size_than_learned_are_an_error(size, given):
+    with pytest.raises(genzoo.ConfigError, match="takes conditions of 2 numbers" if size else "takes none"):
+        genzoo.check_condition(None if given is None else torch.zeros(given), size)
+
+
+@pytest.mark.parametrize(("size", "given"), [(2, (3, 2)), (0, None)])
+def test_conditions_as_learned_pass(size, given):
+    genzoo.check_condition(None if given is None else torch.zeros(given), size)
+
+
 @pytest.mark.parametrize(("name", "generator"), [("maximum-likelihood", Bounded), ("maximum-bound", Normal)])
 def test_a_model_without_one_is_refused(name, generator):
     with pytest.raises(genzoo.ConfigError, match=name):

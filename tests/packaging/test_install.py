@@ -304,12 +304,14 @@ def test_the_doctor_looks_at_each_plugin_once_and_at_all_together_once(monkeypat
         asked.append(labels)
         return real(*labels, **options)
 
-    real = doctor.probe
+    real, some = doctor.probe, doctor.installed_plugins()[:2]  # each is a process
+    monkeypatch.setattr(doctor, "installed_plugins", lambda: some)
     monkeypatch.setattr(doctor, "probe", look)
     watched = []
     found = doctor.examine(watch=watched.append)
     labels = [diagnosis.label for diagnosis in found]
     assert watched == labels
+    assert len(labels) == 2
     assert asked == [*((label,) for label in labels), (FINDINGS, *labels)]
     assert all(diagnosis.brought for diagnosis in found)
 

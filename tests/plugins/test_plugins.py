@@ -352,7 +352,7 @@ def test_a_bad_plugin_leaves_the_others_of_its_distribution(site):
     assert {"a"} == {entry.spec.name for entry in zoo.registry.models if entry.distribution == "genzoo-half"}
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_shared_names_are_listed_by_id_and_ambiguous_alone(site, monkeypatch, cli):
     for name in ("one", "two"):
         unpack(site, f"genzoo-{name}", plugin_files(f"clash_{name}", "flow"))
@@ -429,7 +429,7 @@ def test_what_a_plugin_prints_or_warns_of_at_import_is_kept_aside(site, monkeypa
     assert "straight" in done.stderr
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_an_error_in_lazy_code_names_its_plugin(site, monkeypatch, cli):
     files = plugin_files("gone", "gone")
     files["gone/plugin.py"] = files["gone/plugin.py"].replace('gone.parts:build"', 'gone.nowhere:build"')

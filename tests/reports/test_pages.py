@@ -189,7 +189,7 @@ def find(*names):
 ALL = ("gaussian", "dcgan", "evil", "evil-comparison", "images")
 
 
-@pytest.mark.precision
+@pytest.mark.once
 @pytest.mark.parametrize("name", ALL)
 def test_pages_load_nothing_run_nothing_and_name_their_parts(pages, name):
     page = check((pages / name / "report.html").read_text(encoding="utf-8"))
@@ -197,7 +197,7 @@ def test_pages_load_nothing_run_nothing_and_name_their_parts(pages, name):
     assert (pages / name / "report.html").stat().st_size < 3e6
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_a_table_whose_names_and_levels_are_markup_is_shown_as_it_is(pages):
     for name in ("evil", "evil-comparison"):
         page = check((pages / name / "report.html").read_text(encoding="utf-8"))
@@ -205,7 +205,7 @@ def test_a_table_whose_names_and_levels_are_markup_is_shown_as_it_is(pages):
             assert printable(text) in page.text, name
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_the_page_of_a_run_says_what_was_trained_and_how_good_it_is(pages):
     page = check((pages / "gaussian" / "report.html").read_text(encoding="utf-8"))
     titles = ("Scores", "Training", "Samples", "Columns", "Latent space", "Components")
@@ -220,7 +220,7 @@ def test_the_page_of_a_run_says_what_was_trained_and_how_good_it_is(pages):
     assert "Reconstructions" not in page.text
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_the_page_of_a_model_of_images_shows_grids(pages):
     page = check((pages / "dcgan" / "report.html").read_text(encoding="utf-8"))
     grids = [image for image in page.all("img") if image["src"].startswith("data:image/png")]
@@ -228,7 +228,7 @@ def test_the_page_of_a_model_of_images_shows_grids(pages):
     assert "Components" not in page.text
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_the_same_run_gives_the_same_page(pages):
     first = (pages / "gaussian" / "report.html").read_text(encoding="utf-8")
     assert write(pages / "gaussian") == first
@@ -236,7 +236,7 @@ def test_the_same_run_gives_the_same_page(pages):
     assert render_page(comparison_page(pages / "evil-comparison")) == first
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_a_comparison_page_shows_all_figures_and_samples(pages):
     page = check((pages / "images" / "report.html").read_text(encoding="utf-8"))
     content = json.loads((pages / "images" / "report.json").read_text(encoding="utf-8"))
@@ -253,7 +253,7 @@ def test_a_comparison_page_shows_all_figures_and_samples(pages):
     assert "Best candidate: latent space" in page.text
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_a_resumed_comparison_finds_its_samples(pages, tmp_path):
     again = tmp_path / "again"
     shutil.copytree(pages / "images", again)
@@ -385,7 +385,7 @@ def test_drawings_hold_names_as_text_and_never_as_mathematics_or_markup():
     assert marginal(found) == marginal(found)
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_an_unfinished_run_is_shown_by_its_last_checkpoint(pages, tmp_path):
     copy = tmp_path / "at-work"
     shutil.copytree(pages / "gaussian", copy)
@@ -414,7 +414,7 @@ def test_a_run_without_test_rows_has_no_scores(tmp_path):
     assert "coverage" not in page.text
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_the_command_line_writes_pages(pages, cli, tmp_path):
     for name in ("gaussian", "evil-comparison"):
         copy = tmp_path / name
@@ -433,7 +433,7 @@ def test_the_command_line_writes_pages(pages, cli, tmp_path):
     assert "coverage" not in page.text
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_the_command_line_reports_what_it_cannot_show(pages, cli, tmp_path):
     (tmp_path / "empty").mkdir()
     assert_refused(cli("report", "empty"), 4, "neither a run directory nor the folder of a comparison")
@@ -452,13 +452,13 @@ def test_the_command_line_reports_what_it_cannot_show(pages, cli, tmp_path):
     assert_refused(cli("report", copy), 4, "has not finished")
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_a_moved_comparison_still_shows_its_best_run(pages, tmp_path):
     shutil.copytree(pages / "images", tmp_path / "moved")
     assert render_page(comparison_page(tmp_path / "moved")) == render_page(comparison_page(pages / "images"))
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_a_comparison_from_before_samples_were_kept_says_so(pages, tmp_path):
     shutil.copytree(pages / "images", tmp_path / "old")
     (tmp_path / "old" / "samples.json").unlink()
@@ -525,7 +525,7 @@ def framed(folder: Path, page: str) -> Path:
     return path
 
 
-@pytest.mark.precision
+@pytest.mark.once
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
 @pytest.mark.parametrize("name", ["gaussian", "evil-comparison", "images"])
 def test_a_browser_shows_pages_on_a_phone_on_a_desk_and_on_paper(pages, name, tmp_path):

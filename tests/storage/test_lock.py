@@ -43,7 +43,7 @@ def test_a_lock_dies_with_its_process(tmp_path, holder):
         pass
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_a_run_in_training_is_not_resumed_but_can_be_read(tmp_path):
     seen = []
 
@@ -58,7 +58,7 @@ def test_a_run_in_training_is_not_resumed_but_can_be_read(tmp_path):
     assert seen == [(3, 4), 2]
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_a_state_that_another_process_went_on_from_is_not_trained_twice(tmp_path):
     from genzoo.training.resume import prepare_resume
     from genzoo.training.run_training import run_training

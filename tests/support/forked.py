@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import multiprocessing
 import os
@@ -95,11 +96,13 @@ def command(*words: object) -> int:
 
 
 def _child(place: str, work: Callable[..., object], given: tuple[object, ...]) -> None:
+    gc.freeze()  # as in `warm`
     for number, kind in ((1, "out"), (2, "err")):
         file = os.open(f"{place}.{kind}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(file, number)
     sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, encoding="utf-8") for number in (1, 2))
     torch.set_num_threads(1)
+    os.fsync = os.fstat  # as in `conftest`
     bf16.force()
     get_manager().add("genzoo-toy", toy_plugin)
     told = work(*given)

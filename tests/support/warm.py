@@ -7,6 +7,7 @@ This file is also the server's program, so that it runs in environments that do 
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -24,7 +25,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LIGHT = ("genzoo.cli.main", "genzoo.cli.models", "genzoo.cli.plugins.command", "genzoo.cli.plugins.install")
-HEAVY = ("torch._dynamo", "sklearn.datasets", "genzoo.testing", "genzoo.cli.train", "rich.live", *LIGHT)
+HEAVY = (
+    *("torch._dynamo", "scipy.stats", "sklearn.datasets", "sklearn.mixture", "matplotlib.figure", "rich.live"),
+    *("matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "genzoo.testing", "genzoo.cli.train"),
+    *("genzoo.cli.compare", "genzoo.comparison.api", "genzoo.reports.comparison_page", "genzoo.reports.run_page"),
+    *("genzoo.reports.drawn_figure", "genzoo.data.readers.csv_files", "genzoo.metrics.tables.tstr", *LIGHT),
+)
 
 
 @dataclass(frozen=True)
@@ -125,6 +131,7 @@ def _serve() -> None:
         bf16 = runpy.run_path(str(Path(__file__).with_name("bf16.py")))
         bf16["force"]()
         was_asked = bf16["was_asked"]
+    gc.freeze()  # else the collector of each fork looks through all modules, and copies their pages
     for line in sys.stdin:
         child = os.fork()
         if not child:
@@ -149,6 +156,7 @@ def _child(
             os.fdopen(n, mode, buffering=1, encoding="utf-8") for n, mode in enumerate(("r", "w", "w"))
         )
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.fsync = os.fstat  # as in `conftest`
         os.chdir(folder)
         os.environ.clear()
         os.environ.update(variables)

@@ -167,7 +167,7 @@ def test_broken(promise):
 
 
 @pytest.mark.xdist_group("warm")
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.full), 2])
 def test_pytest_counts_promises_also_in_several_processes(workers, tmp_path, forked):
     (tmp_path / "conftest.py").write_text(CONFTEST, encoding="utf-8")
     (tmp_path / "test_them.py").write_text(TESTS, encoding="utf-8")

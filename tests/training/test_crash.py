@@ -22,7 +22,7 @@ def crash(*words):
     return rows, "no C compiler" not in ended.stdout
 
 
-@pytest.mark.precision
+@pytest.mark.once
 @pytest.mark.long
 @pytest.mark.parametrize("family", [pytest.param(one, marks=[pytest.mark.full] * (one == "vae")) for one in FAMILIES])
 def test_killed_and_starved_runs_resume_to_the_same_bits(family):

@@ -13,7 +13,7 @@ from genzoo.metrics.evaluator import compute_metrics
 from genzoo.persistence.checkpoint import checkpoints, load_checkpoint
 from genzoo.plugins.manager import get_registry
 
-pytestmark = pytest.mark.precision
+pytestmark = pytest.mark.once
 
 EVERY = {"steps": 12, "batch_size": 64, "eval_every": 0.25, "checkpoint_every": 1, "keep_checkpoints": 100}
 
@@ -44,6 +44,7 @@ def test_the_rule_is_written_down_before_and_its_outcome_after(watched):
     assert watched.record["best"].items() >= {"by": "coverage", "value": best, "step": first}.items()
 
 
+@pytest.mark.precision
 def test_the_kept_model_is_the_best_step_with_the_logged_score(watched):
     folder = next(path for path in checkpoints(watched.checkpoints) if path.name.endswith(f"{best_step(watched):06d}"))
     state, tensors = load_checkpoint(folder)
@@ -56,6 +57,7 @@ def best_step(run):
     return run.record["best"]["step"]
 
 
+@pytest.mark.precision
 def test_a_logged_metric_equals_the_metric_of_the_kept_model(watched):
     from genzoo.data.loading import open_dataset
 
@@ -76,6 +78,7 @@ def test_patience_works_for_a_gan_through_a_metric(tmp_path):
     assert all(later["coverage"] <= max(v["coverage"] for v in values[:-2]) for later in values[-2:])
 
 
+@pytest.mark.precision
 def test_a_resumed_run_watches_on_as_if_it_had_never_stopped(watched, tmp_path):
     settings = {**EVERY, "metrics": ["coverage", "frechet-distance"]}
     genzoo.train("dcgan", out=tmp_path / "run", training={**settings, "steps": 5})

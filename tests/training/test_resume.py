@@ -203,7 +203,7 @@ STAGES = (
 )
 
 
-@pytest.mark.precision
+@pytest.mark.once
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("where", STAGES)
 def test_a_signal_never_loses_a_line_of_the_log(tmp_path, monkeypatch, where, after):
@@ -219,7 +219,7 @@ def test_a_signal_never_loses_a_line_of_the_log(tmp_path, monkeypatch, where, af
     assert resumed == contents(whole)
 
 
-@pytest.mark.precision
+@pytest.mark.once
 @pytest.mark.parametrize("what", [".", "metrics.jsonl", "samples"])
 def test_a_folder_removed_during_writing_is_reported_and_not_recreated(tmp_path, what):
     run = tmp_path / "run"
@@ -237,7 +237,7 @@ def test_a_folder_removed_during_writing_is_reported_and_not_recreated(tmp_path,
         assert genzoo.resume(run).record["status"] == "finished"
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_a_smaller_budget_raises_and_leaves_the_run_unchanged(tmp_path):
     with pytest.raises(Interrupted):
         genzoo.train("toy", out=tmp_path / "run", training=BASE, callbacks=[stop(7)])
@@ -256,7 +256,7 @@ def test_a_resume_that_will_not_equal_a_fresh_run_is_reported(tmp_path):
         genzoo.resume(run.path, steps=14)
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_run_pictures_lists_only_files_saved_by_training(tmp_path):
     run = genzoo.train("toy", out=tmp_path / "run", training=BASE)
     (run.samples / "notes.txt").touch()
@@ -278,7 +278,7 @@ def owner(where):
     raise AssertionError(where)
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_a_second_interrupt_ends_at_once_and_damages_nothing(tmp_path, monkeypatch):
     whole = genzoo.train("toy", out=tmp_path / "whole", training=BASE)
     ends = []
@@ -318,7 +318,7 @@ def test_a_larger_budget_reports_differences_from_a_fresh_run(tmp_path):
         assert any("spans the budget" in note for note in start.notes) == said
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_a_budget_in_minutes_adds_up_over_resumes_when_clocks_change(tmp_path, monkeypatch):
     wall, steady = itertools.cycle((-1e9, 4e9)), itertools.count(1000.0)  # a second passes whenever anybody asks
     monkeypatch.setattr(time, "time", lambda: next(wall))
@@ -330,7 +330,7 @@ def test_a_budget_in_minutes_adds_up_over_resumes_when_clocks_change(tmp_path, m
     assert (run.record["steps"], run.record["seconds"]) == (30, 30.0)
 
 
-@pytest.mark.precision
+@pytest.mark.once
 @pytest.mark.parametrize(
     "damage",
     [
@@ -353,7 +353,7 @@ def test_a_truncated_or_damaged_log_is_repaired(tmp_path, damage):
     assert steps == [line["step"] for line in contents(whole)["metrics.jsonl"] if "loss" in line]
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_a_damaged_checkpoint_is_reported_and_an_earlier_one_used(tmp_path):
     settings = {**BASE, "keep_checkpoints": 3}
     whole = genzoo.train("toy", out=tmp_path / "whole", training=settings)
@@ -370,7 +370,7 @@ def test_a_damaged_checkpoint_is_reported_and_an_earlier_one_used(tmp_path):
     assert contents(resumed) == contents(whole)
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_a_run_stopped_before_its_first_checkpoint_starts_over(tmp_path):
     whole = genzoo.train("toy", out=tmp_path / "whole", training=BASE)
     with pytest.raises(Interrupted):
@@ -386,7 +386,7 @@ def test_a_run_stopped_before_its_first_checkpoint_starts_over(tmp_path):
     assert contents(genzoo.resume(run.path)) == contents(whole)
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_resuming_on_other_data_names_the_difference(tmp_path):
     data = tmp_path / "table.csv"
     rows = np.random.default_rng(0).normal(size=(90, 2))
@@ -416,7 +416,7 @@ def test_resuming_on_other_data_names_the_difference(tmp_path):
     assert genzoo.resume(run.path, steps=5).record["steps"] == 5
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_a_run_out_of_patience_but_unsaved_takes_no_more_steps(tmp_path, monkeypatch):
     settings = {"steps": 3000, "optimizer": {"lr": 0.5}, "patience": 2, "log_every": 1}
     whole = genzoo.train("toy", out=tmp_path / "whole", training=settings)
@@ -429,7 +429,7 @@ def test_a_run_out_of_patience_but_unsaved_takes_no_more_steps(tmp_path, monkeyp
         genzoo.resume(tmp_path / "part", steps=9000)
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_the_last_checkpoints_and_the_best_are_kept(tmp_path, monkeypatch):
     values = itertools.chain([3.0, 1.0], itertools.repeat(2.0))
     monkeypatch.setattr("genzoo.training.early_stopping.Validation.objective", lambda _: next(values))
@@ -439,7 +439,7 @@ def test_the_last_checkpoints_and_the_best_are_kept(tmp_path, monkeypatch):
     assert [path.name for path in checkpoints(run.checkpoints)] == [f"step-{n:06d}" for n in (10, 38, 39, 40)]
 
 
-@pytest.mark.precision
+@pytest.mark.once
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS])
 def test_a_failing_disk_leaves_the_last_good_checkpoint(tmp_path, monkeypatch, number):
     whole = genzoo.train("toy", out=tmp_path / "whole", training=BASE)
@@ -462,7 +462,7 @@ def test_a_failing_disk_leaves_the_last_good_checkpoint(tmp_path, monkeypatch, n
     assert contents(genzoo.resume(run.path)) == contents(whole)
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_a_run_with_an_unsaved_model_is_not_finished(tmp_path, monkeypatch):
     whole = genzoo.train("toy", out=tmp_path / "whole", training=BASE)
 
@@ -509,7 +509,7 @@ def test_two_comparisons_do_not_work_in_one_folder(tmp_path):
         genzoo.compare(["gaussian"], data="iris", out=tmp_path / "out")
 
 
-@pytest.mark.precision
+@pytest.mark.once
 def test_a_second_interrupt_says_what_is_saved(tmp_path):
     def interrupt_twice(step):
         if step.number == 6:

@@ -26,7 +26,7 @@ from genzoo.training.resume import prepare_resume
 from genzoo.training.run_training import run_training, train_in_memory
 from genzoo.training.setup import build_setup
 
-pytestmark = pytest.mark.precision
+pytestmark = pytest.mark.once
 
 NOTHING_HELD_OUT = {"validation": 0.0, "test": 0.0}
 QUICK = {"steps": 12, "batch_size": 16, "ema": 0.9}
@@ -86,6 +86,7 @@ def record_digest():
     return digits().digest()
 
 
+@pytest.mark.precision
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(tmp_path):
     runs = [genzoo.train("dcgan", out=tmp_path / str(i), training=QUICK, seed=seed) for i, seed in enumerate((1, 1, 2))]
     assert bits(runs[0].path) == bits(runs[1].path) != bits(runs[2].path)
@@ -110,6 +111,7 @@ def test_a_model_has_the_capabilities_that_its_spec_announces(tmp_path, model):
     assert spec.capabilities - rare == found
 
 
+@pytest.mark.precision
 def test_a_model_folder_samples_on_its_own(tmp_path):
     run = genzoo.train("dcgan", out=tmp_path / "run", training=QUICK)
     copy = shutil.copytree(run.model, tmp_path / "elsewhere")
@@ -126,6 +128,7 @@ def test_a_model_folder_samples_on_its_own(tmp_path):
     assert np.array_equal(run.sample(5), events)
 
 
+@pytest.mark.precision
 @pytest.mark.parametrize(("model", "more"), [("dcgan", {}), ("dcgan", {"objective": "wasserstein-gp"}), ("toy", {})])
 def test_a_resumed_run_equals_an_uninterrupted_run_bit_for_bit(tmp_path, model, more):
     settings = {**QUICK, "checkpoint_every": 5, "schedule": {"warmup": 4}, "log_every": 2}
@@ -142,6 +145,7 @@ def test_a_resumed_run_equals_an_uninterrupted_run_bit_for_bit(tmp_path, model, 
     assert untimed[0] == untimed[1]
 
 
+@pytest.mark.precision
 @pytest.mark.parametrize("model", ["dcgan", "toy"])
 def test_a_larger_budget_equals_a_fresh_run_with_that_budget(tmp_path, model):
     whole = genzoo.train(model, out=tmp_path / "whole", training=QUICK)
@@ -164,6 +168,7 @@ def test_resuming_reads_the_state_from_its_file(tmp_path):
             assert state["exp_avg"].stride() == parameter.stride()
 
 
+@pytest.mark.precision
 def test_an_interrupted_run_says_how_to_resume_and_ends_the_same(tmp_path):
     whole = genzoo.train("toy", out=tmp_path / "whole", training={"steps": 20})
 
@@ -179,6 +184,7 @@ def test_an_interrupted_run_says_how_to_resume_and_ends_the_same(tmp_path):
     assert part.record["status"] == "finished"
 
 
+@pytest.mark.precision
 def test_a_diverged_run_keeps_its_last_good_state(tmp_path):
     with pytest.raises(DivergenceError, match="step 5"):
         genzoo.train("toy", objective="toy-exploding", out=tmp_path / "run", training={"checkpoint_every": 2})
@@ -240,6 +246,7 @@ def test_a_portable_model_does_not_contain_local_paths(tmp_path):
         assert b"secret" not in file.read_bytes()
 
 
+@pytest.mark.precision
 def test_buffers_that_are_not_saved_are_computed_again(tmp_path, monkeypatch):
     class Odd(toy_plugin.ToyGaussian):
         def __init__(self, shape, offset):
@@ -311,6 +318,7 @@ def test_a_tampered_checkpoint_raises(tmp_path, change):
         prepare_resume(str(run.path), {"steps": 10})
 
 
+@pytest.mark.precision
 def test_a_tampered_precision_raises(tmp_path):
     run = genzoo.train("toy", out=tmp_path / "run", training={"steps": 5})
     run.update(precision="foo")
@@ -318,6 +326,7 @@ def test_a_tampered_precision_raises(tmp_path):
         prepare_resume(str(run.path), {"steps": 10})
 
 
+@pytest.mark.precision
 def test_patience_stops_and_keeps_the_best_step(tmp_path):
     run = genzoo.train(
         "toy",
@@ -452,6 +461,7 @@ def test_unsuitable_data_raise_before_anything_is_written(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.precision
 @pytest.mark.parametrize("model", ["gmm", "toy", "dcgan"])
 def test_training_in_memory_gives_the_weights_of_a_run(tmp_path, model):
     training = {} if model == "gmm" else {"steps": 12, "batch_size": 16, "ema": 0.9}
@@ -460,6 +470,7 @@ def test_training_in_memory_gives_the_weights_of_a_run(tmp_path, model):
     assert np.array_equal(fitted.sample(9), run.sample(9))
 
 
+@pytest.mark.precision
 def test_training_in_memory_keeps_the_best_step_under_patience(tmp_path):
     training = {"epochs": 40, "batch_size": 16, "patience": 2, "optimizer": {"lr": 0.5}}
     run = genzoo.train("toy", out=tmp_path / "run", training=training)
@@ -490,6 +501,7 @@ def test_only_a_batch_size_of_the_recipe_is_cut_to_the_rows(tmp_path):
     assert genzoo.train("toy", events, out=tmp_path / "parts", **parts).config.training.batch_size == 8
 
 
+@pytest.mark.precision
 def test_a_loaded_model_computes_as_the_trained_one(tmp_path):
     settings = {"steps": 2, "precision": "fp32", "batch_size": 16, "ema": 0.5}
     run = genzoo.train("dcgan", "digits", out=tmp_path / "run", **settings)
@@ -502,6 +514,7 @@ def test_a_loaded_model_computes_as_the_trained_one(tmp_path):
     np.testing.assert_array_equal(finished.sample(3), checkpoint.sample(3))
 
 
+@pytest.mark.precision
 @pytest.mark.parametrize("scale", [float("nan"), float("inf")])
 def test_a_loss_before_any_update_does_not_blame_the_learning_rate(tmp_path, monkeypatch, scale):
     monkeypatch.setattr(toy_plugin, "build_loss", lambda options: toy_plugin.NegativeLogLikelihood(scale))

@@ -15,7 +15,7 @@ from genzoo.errors import ConfigError
 from genzoo.reports.result import Report, Row
 from genzoo.verbs.view import view
 
-pytestmark = pytest.mark.precision
+pytestmark = pytest.mark.once
 
 
 @pytest.fixture(scope="module")

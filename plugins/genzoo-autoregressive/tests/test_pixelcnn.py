@@ -10,8 +10,8 @@ from scipy import stats
 
 import genzoo
 from genzoo_autoregressive.pixelcnn.drawing import Canvas
-from genzoo_autoregressive.pixelcnn.options import PixelCNNOptions
-from genzoo_autoregressive.pixelcnn.pixelcnn import NextPixel, build
+from genzoo_autoregressive.pixelcnn.options import NextPixelOptions, PixelCNNOptions
+from genzoo_autoregressive.pixelcnn.pixelcnn import build, next_pixel
 
 SMALL = [((1, 2, 3), 2), ((2, 1, 2), 3), ((3, 1, 2), 2), ((1, 3, 1), 4)]
 LIKELIHOODS = ["categorical", "logistic-mixture"]
@@ -100,7 +100,7 @@ def test_conditions_change_probabilities_and_must_be_given():
 def test_the_loss_is_the_mean_of_minus_the_log_probability_of_images():
     generator, x = model(), images(7, (1, 4, 5), 3)
     parts = genzoo.Model(genzoo.Parts(generator))
-    assert torch.equal(NextPixel().loss(parts, x), -generator.log_prob(x).mean())
+    assert torch.equal(next_pixel(NextPixelOptions()).loss(parts, x), -generator.log_prob(x).mean())
 
 
 def test_levels_are_equally_probable_before_training():

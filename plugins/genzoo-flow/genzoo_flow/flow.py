@@ -12,7 +12,7 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
-from genzoo import ConfigError, Generator, Imputation, Likelihood, LikelihoodBound
+from genzoo import ConfigError, Generator, Imputation, Likelihood, LikelihoodBound, check_condition
 from genzoo_flow.autoregressive import Conditionals
 from genzoo_flow.columns import SpreadColumns
 from genzoo_flow.coupling import Couplings
@@ -61,10 +61,6 @@ class Flow(Generator):
         weight = next(self.parameters())
         return torch.randn(n, self._size, device=weight.device, dtype=weight.dtype)
 
-    def _check(self, condition: Tensor | None) -> None:
-        if (condition is None) == (self._given > 0):
-            raise ConfigError(f"This flow takes conditions of {self._given} numbers.")
-
 
 class CouplingFlow(Flow):
     """A flow of couplings."""
@@ -76,7 +72,7 @@ class CouplingFlow(Flow):
         self.couplings = couplings
 
     def training_log_prob(self, x: Tensor, missing: Tensor | None, condition: Tensor | None) -> Tensor:
-        self._check(condition)
+        check_condition(condition, self._given)
         if missing is not None:
             raise ConfigError("A flow of couplings takes no missing values; use autoregressive=true.")
         z, slopes = self.columns(x)
@@ -87,7 +83,7 @@ class CouplingFlow(Flow):
         return self.training_log_prob(x, missing, condition)
 
     def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
-        self._check(condition)
+        check_condition(condition, self._given)
         return self.columns.inverse(self.couplings.sample(self._noise(n), condition))
 
 
@@ -123,19 +119,19 @@ class AutoregressiveFlow(Flow, Imputation):
         self.conditionals = conditionals
 
     def training_log_prob(self, x: Tensor, missing: Tensor | None, condition: Tensor | None) -> Tensor:
-        self._check(condition)
+        check_condition(condition, self._given)
         z, slopes = self.columns(x)
         slopes = slopes if missing is None else slopes.masked_fill(missing, 0.0)
         logs: Tensor = self.conditionals.estimate(z, condition, missing) + slopes.sum(1)
         return logs
 
     def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
-        self._check(condition)
+        check_condition(condition, self._given)
         return self.columns.inverse(self.conditionals.sample(self._noise(n), condition))
 
     def impute(self, x: Tensor, missing: Tensor, *, condition: Tensor | None = None, draw: bool = False) -> Tensor:
         """Fill in missing values by draws from the conditionals, weighted by the density of the whole event."""
-        self._check(condition)
+        check_condition(condition, self._given)
         drawn = [self._completed(x, missing, condition) for _ in range(_COMPLETIONS)]
         shares = torch.stack([weights for _, weights in drawn]).softmax(0)  # (K, N)
         events = self.columns.inverse(torch.cat([z for z, _ in drawn])).view(len(drawn), *x.shape)
@@ -172,7 +168,7 @@ class AutoregressiveDensity(AutoregressiveFlow, Likelihood):
         return self.held_out_log_prob(x, missing, condition)
 
     def held_out_log_prob(self, x: Tensor, missing: Tensor | None, condition: Tensor | None) -> Tensor:
-        self._check(condition)
+        check_condition(condition, self._given)
         return self.conditionals.log_prob(x, condition, missing)
 
 
@@ -187,7 +183,7 @@ class AutoregressiveBound(AutoregressiveFlow, LikelihoodBound):
         return torch.stack(found).logsumexp(0) - math.log(draws)
 
     def held_out_log_prob(self, x: Tensor, missing: Tensor | None, condition: Tensor | None) -> Tensor:
-        self._check(condition)
+        check_condition(condition, self._given)
         if missing is not None:
             return self._completed(x, missing, condition)[1]
         z, slopes = self.columns(x)

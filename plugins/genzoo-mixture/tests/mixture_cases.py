@@ -98,12 +98,14 @@ def collect(generator, parts):
     return total
 
 
-def run_passes(generator, parts, count):
-    """Run `count` passes, and return the log-likelihood before each."""
+def run_passes(generator, parts, count, still=None):
+    """Run `count` passes, or stop after one that gained less than `still`; return the log-likelihood before each."""
     found = []
     for _ in range(count):
         total = collect(generator, parts)
         found.append(total["log_likelihood"].item())
+        if still is not None and len(found) > 1 and found[-1] - found[-2] < still:
+            break
         OBJECTIVE.maximize(genzoo.Model(genzoo.Parts(generator)), total)
     return found
 

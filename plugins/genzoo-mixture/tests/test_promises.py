@@ -27,6 +27,7 @@ def test_gmm_with_diagonal_covariances(promise):
     promise()
 
 
+@pytest.mark.full  # the same code as with diagonal ones but for their mean
 @keeps_promises("gmm", options={"covariance_type": "spherical"})
 def test_gmm_with_spherical_covariances(promise):
     promise()
@@ -75,6 +76,7 @@ def test_factor_analysis(promise):
     promise()
 
 
+@pytest.mark.full  # the same code as with two
 @keeps_promises("factor-analysis", options={"n_factors": 1})
 def test_factor_analysis_with_one_factor(promise):
     promise()
@@ -85,6 +87,7 @@ def test_ppca(promise):
     promise()
 
 
+@pytest.mark.full  # the same code as with two
 @keeps_promises("ppca", options={"n_factors": 1})
 def test_ppca_with_one_component(promise):
     promise()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,16 +11,14 @@ from torch.nn import functional as F
 
 from genzoo import (
     Autoregressive,
-    Batch,
     ConfigError,
     DataSpec,
     Encoder,
     Generator,
-    GradientObjective,
     Likelihood,
-    Model,
+    MaximumLikelihood,
     Parts,
-    Progress,
+    check_condition,
     collect_symbols,
     draw_symbols,
 )
@@ -69,7 +67,7 @@ class GPT(Generator, Likelihood, Autoregressive, Encoder):
 
     def log_prob_each(self, x: Tensor, *, condition: Tensor | None = None) -> Tensor:
         codes = x.long()
-        self._check(condition)
+        check_condition(condition, self._given)
         logits = self.network.logits(self.network(self._shifted(codes)[:, :-1], condition))
         targets = self._targets(codes).flatten()
         losses = F.cross_entropy(logits.flatten(0, 1), targets, ignore_index=_NONE, reduction="none")
@@ -80,7 +78,7 @@ class GPT(Generator, Likelihood, Autoregressive, Encoder):
 
         What is more than the longest text back is forgotten.
         """
-        self._check(condition)
+        check_condition(condition, self._given)
         start = self._shifted(prompt.long())[:, -self._longest :]
         cache = self.network.new_cache(len(prompt), self._longest)
         new = start
@@ -99,7 +97,7 @@ class GPT(Generator, Likelihood, Autoregressive, Encoder):
     def encode(self, x: Tensor, *, condition: Tensor | None = None) -> Tensor:
         """Return the mean of the last layer over the start and all symbols of each text, `(N, width)`."""
         codes = x.long()
-        self._check(condition)
+        check_condition(condition, self._given)
         hidden = self.network(self._shifted(codes), condition)  # (N, L + 1, width)
         inside = F.pad((codes != self._end).long().cumprod(1), (1, 0), value=1).to(hidden.dtype)
         return torch.einsum("nlw,nl->nw", hidden, inside) / inside.sum(1, keepdim=True)
@@ -112,35 +110,10 @@ class GPT(Generator, Likelihood, Autoregressive, Encoder):
         ends = (codes == self._end).long()
         return codes.masked_fill(ends.cumsum(1) > ends, _NONE)
 
-    def _check(self, condition: Tensor | None) -> None:
-        if (condition is None) == (self._given > 0):
-            raise ConfigError(f"This model takes conditions of {self._given} numbers.")
-
 
 def _reads_lengths(x: Tensor) -> bool:
     """Return whether lengths of texts can be read without waiting for a device, and are numbers at all."""
     return type(x) is Tensor and x.device.type == "cpu" and not torch.compiler.is_compiling()
-
-
-class NextSymbol(GradientObjective):
-    """Minimize minus the mean log-probability of texts, in nats per text; in mixed precision if training is."""
-
-    stages: ClassVar[tuple[str, ...]] = ("loss",)
-    likelihood_losses: ClassVar[tuple[str, ...]] = ("generator",)
-
-    def losses(self, model: Model, batch: Batch, progress: Progress) -> Iterator[Mapping[str, Tensor]]:
-        assert isinstance(batch.x, Tensor)
-        yield {"generator": self.loss(model, batch.x, batch.condition)}
-
-    def loss(self, model: Model, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Return the loss of texts `x (N, L)`, `()` nats."""
-        if not isinstance(model.generator, GPT):
-            raise ConfigError("This objective trains a gpt, and this model is none.")
-        return -model.generator.log_prob(x, condition=condition).mean()
-
-    def monitor(self, model: Model, batch: Batch) -> Tensor:
-        assert isinstance(batch.x, Tensor)
-        return self.loss(model, batch.x, batch.condition)
 
 
 def build(config: GPTOptions, data: DataSpec) -> Parts:
@@ -161,6 +134,6 @@ def build(config: GPTOptions, data: DataSpec) -> Parts:
     return Parts(GPT(network, data.event_shape[0], end, data.condition_size))
 
 
-def next_symbol(_: NextSymbolOptions) -> NextSymbol:
-    """Build the objective."""
-    return NextSymbol()
+def next_symbol(_: NextSymbolOptions) -> MaximumLikelihood:
+    """Build the objective, minus the mean log-probability of texts in nats."""
+    return MaximumLikelihood(mixed=True)

@@ -7,9 +7,9 @@ import torch
 
 import genzoo
 from genzoo_text import gpt as module
-from genzoo_text.gpt import NextSymbol, build
+from genzoo_text.gpt import build, next_symbol
 from genzoo_text.gpt_network import rotations
-from genzoo_text.gpt_options import GPTOptions
+from genzoo_text.gpt_options import GPTOptions, NextSymbolOptions
 
 WORDS = ["anna", "bea", "jill", "", "kara", "lo", "anna", "beata", "jo", "kim"] * 8
 
@@ -138,7 +138,7 @@ def test_conditions_change_probabilities_and_must_be_given():
 def test_the_loss_is_the_mean_of_minus_the_log_probability_of_texts():
     generator, x = model(), torch.randint(5, (7, 6)).double()
     parts = genzoo.Model(genzoo.Parts(generator))
-    assert torch.equal(NextSymbol().loss(parts, x), -generator.log_prob(x).mean())
+    assert torch.equal(next_symbol(NextSymbolOptions()).loss(parts, x), -generator.log_prob(x).mean())
 
 
 def test_an_untrained_model_adds_nothing_in_its_layers():

@@ -21,6 +21,7 @@ def test_autoencoder(promise):
     promise()
 
 
+@pytest.mark.full  # the same code as with layers
 @keeps_promises("autoencoder", options={"widths": [], "latent": 1, "input_dropout": 0.1})
 def test_linear_autoencoder_with_one_dimension(promise):
     promise()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from genzoo import Batch, ConfigError, DataSpec, Generator, Imputation, Likelihood, LikelihoodBound
+from genzoo import Batch, DataSpec, Generator, Imputation, Likelihood, LikelihoodBound, check_condition
 from genzoo_autoregressive.made.codes import Codes
 from genzoo_autoregressive.made.network import NEVER, Networks
 from genzoo_autoregressive.made.options import MadeOptions
@@ -107,7 +107,7 @@ class Made(Generator):
         Arguments:
             order: rank of each value, `(D,)`. Defaults to `None`: as they are.
         """
-        self._check(condition)
+        check_condition(condition, self._given)
         code = self.codes(x.flatten(1))
         known = None if missing is None else ~self._mask(missing)
         if order is None:
@@ -125,7 +125,7 @@ class Made(Generator):
         Returns:
             The events, `(N, D)`, and the log-densities of their drawn values, `(N,)`.
         """
-        self._check(condition)
+        check_condition(condition, self._given)
         seen = self.networks.embedded(self.codes(x), known)
         x, total = x.clone(), x.new_zeros(len(x))
         for place in range(x.shape[1]):
@@ -147,10 +147,6 @@ class Made(Generator):
     def _mask(self, missing: object) -> Tensor:
         assert isinstance(missing, Tensor)
         return missing.flatten(1)
-
-    def _check(self, condition: Tensor | None) -> None:
-        if (condition is None) == (self._given > 0):
-            raise ConfigError(f"This model takes conditions of {self._given} numbers.")
 
 
 class FixedOrder(Made, Likelihood):

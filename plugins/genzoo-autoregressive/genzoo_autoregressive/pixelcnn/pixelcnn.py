@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from genzoo import Batch, ConfigError, DataSpec, Generator, GradientObjective, Likelihood, Model, Parts, Progress
+from genzoo import DataSpec, Generator, Likelihood, MaximumLikelihood, Parts, check_condition
 from genzoo_autoregressive.pixelcnn.causal import CausalNetwork
 from genzoo_autoregressive.pixelcnn.drawing import Canvas
 from genzoo_autoregressive.pixelcnn.levels import CategoricalLevels, Levels, LogisticMixture
@@ -93,7 +91,7 @@ class PixelCNN(Generator, Likelihood):
 
     def log_prob_each(self, x: Tensor, *, condition: Tensor | None = None) -> Tensor:
         """Return the log-probability of each value of `x (N, C, H, W)` given the ones before it, `(N, H, W, C)`."""
-        self._check(condition)
+        check_condition(condition, self._given)
         codes = self.codes(x)
         seen = self.seen(codes)
         known = self.network(seen.permute(0, 3, 1, 2), condition)
@@ -110,7 +108,7 @@ class PixelCNN(Generator, Likelihood):
         return seen.flatten(-2)
 
     def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
-        self._check(condition)
+        check_condition(condition, self._given)
         table, (height, width) = self.values.weight, self.network.sides
         canvas = Canvas(self.network, n, self._channels * _NUMBERS, condition)
         codes = torch.empty(n, height * width, self._channels, dtype=torch.int64, device=table.device)
@@ -124,39 +122,10 @@ class PixelCNN(Generator, Likelihood):
         images = codes.mT.reshape(n, self._channels, height, width)
         return images.to(table.dtype) / (self.head.levels.count - 1)
 
-    def _check(self, condition: Tensor | None) -> None:
-        if (condition is None) == (self._given > 0):
-            raise ConfigError(f"This model takes conditions of {self._given} numbers.")
 
-
-class NextPixel(GradientObjective):
-    """Minimize minus the mean log-probability of images, in nats per image; in mixed precision if training is."""
-
-    stages: ClassVar[tuple[str, ...]] = ("loss",)
-    likelihood_losses: ClassVar[tuple[str, ...]] = ("generator",)
-
-    def losses(self, model: Model, batch: Batch, progress: Progress) -> Iterator[Mapping[str, Tensor]]:
-        assert isinstance(batch.x, Tensor)
-        yield {"generator": self.loss(model, batch.x, batch.condition)}
-
-    def loss(self, model: Model, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Return the loss of images `x (N, C, H, W)`, `()` nats.
-
-        Raises:
-            ConfigError: the model is not a pixelcnn.
-        """
-        if not isinstance(model.generator, PixelCNN):
-            raise ConfigError("This objective trains a pixelcnn, and this model is none.")
-        return -model.generator.log_prob(x, condition=condition).mean()
-
-    def monitor(self, model: Model, batch: Batch) -> Tensor:
-        assert isinstance(batch.x, Tensor)
-        return self.loss(model, batch.x, batch.condition)
-
-
-def next_pixel(_: NextPixelOptions) -> NextPixel:
-    """Build the objective."""
-    return NextPixel()
+def next_pixel(_: NextPixelOptions) -> MaximumLikelihood:
+    """Build the objective, minus the mean log-probability of images in nats."""
+    return MaximumLikelihood(mixed=True)
 
 
 def build(config: PixelCNNOptions, data: DataSpec) -> Parts:
