@@ -7,7 +7,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genzoo import full_precision
-from genzoo_text.gpt_gradients import Turns, attention_parts, computes_by_hand, normalized, squared_relu
+from genzoo_text.gpt_gradients import (
+    Turns,
+    attention_parts,
+    computes_by_hand,
+    normalized,
+    squared_relu,
+    with_places_before,
+)
 from genzoo_text.gpt_pieces import PieceTables
 
 _BASE = 10_000.0
@@ -35,11 +42,12 @@ class Cache:
 
     Arguments:
         keys, values: of all layers, `(layers, n, heads, places, size)`.
+        inputs: what the last places brought into each layer, `(n, recent, D)` each.
         past: the last symbols, `(n, reach)`.
     """
 
-    def __init__(self, keys: Tensor, values: Tensor, past: Tensor) -> None:
-        self.keys, self.values, self.past = keys, values, past
+    def __init__(self, keys: Tensor, values: Tensor, inputs: list[Tensor], past: Tensor) -> None:
+        self.keys, self.values, self.inputs, self.past = keys, values, inputs, past
         self.length = 0
 
     def extend(self, codes: Tensor) -> None:
@@ -56,18 +64,34 @@ class Cache:
         known = min(room, self.length + keys.shape[2])
         return self.keys[layer, :, :, :known], self.values[layer, :, :, :known]
 
+    def follow(self, layer: int, x: Tensor) -> Tensor:
+        """Return what comes into a layer `(n, L, D)` after the last places before it, `(n, recent + L, D)`."""
+        everything = torch.cat([self.inputs[layer], x], 1)
+        self.inputs[layer] = everything[:, x.shape[1] :]
+        return everything
+
 
 class CausalLayer(nn.Module):
     """Attention to the places before, then a perceptron at each place. Both add to what comes in, at first nothing.
+
+    Before that, each number of a place takes in the same number of the few places before it, at first nothing. So two
+    symbols in a row are seen as a pair without attention.
 
     Arguments:
         width: numbers of a place, D.
         heads: number of heads of attention.
         dropout: share of what is added that is dropped while training.
+        recent: number of places before that a place takes in.
+
+    References:
+        "Primer: Searching for Efficient Transformers for Language Modeling" (So and others, 2021), for sums over
+        recent places and squared activations.
     """
 
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
+    def __init__(self, width: int, heads: int, dropout: float, recent: int) -> None:
         super().__init__()
+        # Of three dimensions, so that Muon does not take them for a matrix.
+        self.recent = nn.Parameter(torch.zeros(recent, 1, width)) if recent else None
         self.query, self.key, self.value = (nn.Linear(width, width, bias=False) for _ in range(3))
         self.mix = nn.Linear(width, width, bias=False)
         self.widen = nn.Linear(width, 4 * width, bias=False)
@@ -84,6 +108,9 @@ class CausalLayer(nn.Module):
             cache: places before, which this one then extends. Defaults to `None`: there are none.
             number: number of the layer in the cache.
         """
+        if self.recent is not None:
+            places = x if cache is None else cache.follow(number, x)
+            x = with_places_before(places, self.recent)[:, places.shape[1] - x.shape[1] :]
         x = x + self._dropped(self._attention(normalized(x), turns, cache, number))
         return x + self._dropped(self.narrow(squared_relu(self.widen(normalized(x)))))
 
@@ -114,10 +141,12 @@ def _attended(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 class Transformer(nn.Module):
     """Logits of the next symbol at each place of texts. Its table of symbols serves both ends.
 
+    Every layer but the first takes in again what the first one saw, number by number, at first nothing of it.
+
     Arguments:
         symbols: number of symbols, with the end.
         given: size of a condition, 0 for none.
-        layers, heads, width, dropout, pieces, piece_rows: see `GPTOptions`.
+        layers, heads, width, dropout, recent, pieces, piece_rows: see `GPTOptions`.
 
     References:
         "Attention Is All You Need" (Vaswani and others, 2017); "RoFormer: Enhanced Transformer with Rotary Position
@@ -133,6 +162,7 @@ class Transformer(nn.Module):
         heads: int,
         width: int,
         dropout: float,
+        recent: int = 0,
         pieces: int = 1,
         piece_rows: int = 1,
     ) -> None:
@@ -140,8 +170,10 @@ class Transformer(nn.Module):
         self.symbols = nn.Embedding(symbols, width)
         self.pieces = PieceTables(symbols, width, longest=pieces, rows=piece_rows)
         self.condition = nn.Linear(given, width, bias=False) if given else None
-        self.layers = nn.ModuleList(CausalLayer(width, heads, dropout) for _ in range(layers))
-        self._size = width // heads
+        self.layers = nn.ModuleList(CausalLayer(width, heads, dropout, recent) for _ in range(layers))
+        # Of three dimensions, so that Muon does not take them for a matrix.
+        self.again = nn.Parameter(torch.zeros(layers - 1, 1, width))
+        self._size, self._recent = width // heads, recent
         nn.init.normal_(self.symbols.weight, std=_START)
 
     def forward(self, codes: Tensor, condition: Tensor | None = None, cache: Cache | None = None) -> Tensor:
@@ -159,7 +191,10 @@ class Transformer(nn.Module):
             x = x.to(torch.get_autocast_dtype(x.device.type))  # halves the memory that is moved between layers
         wide = x.to(torch.promote_types(x.dtype, torch.float32)) if computes_by_hand(x) else x
         turns = rotations(0 if cache is None else cache.length, codes.shape[1], self._size, wide)
+        first = x
         for number, layer in enumerate(self.layers):
+            if number:
+                x = torch.addcmul(x, first, self.again[number - 1].to(x.dtype))
             x = layer(x, turns, cache, number)
         if cache is not None:
             cache.extend(codes)
@@ -184,4 +219,5 @@ class Transformer(nn.Module):
         """Return an empty cache for `n` texts of `places` places."""
         weight = self.symbols.weight
         shape = (len(self.layers), n, weight.shape[1] // self._size, places, self._size)
-        return Cache(weight.new_zeros(shape), weight.new_zeros(shape), self._start(n, weight))
+        inputs = [weight.new_zeros(n, self._recent, weight.shape[1]) for _ in self.layers]
+        return Cache(weight.new_zeros(shape), weight.new_zeros(shape), inputs, self._start(n, weight))

@@ -5,13 +5,14 @@ import torch
 from torch.nn import functional as F
 
 from genzoo_text import gpt_gradients as module
-from genzoo_text.gpt_gradients import attention_parts, normalized, squared_relu
+from genzoo_text.gpt_gradients import attention_parts, normalized, squared_relu, with_places_before
 from genzoo_text.gpt_network import CausalLayer, rotations
 
 FUNCTIONS = {
     "normalized": (normalized, (2, 3, 4)),
     "squared_relu": (squared_relu, (2, 3, 4)),
     "attention_parts": (lambda x: attention_parts(x, rotations(2, 3, 4, x)), (2, 3, 3, 2, 4)),
+    "with_places_before": (lambda x: with_places_before(x[:2], x[2:, :1]), (4, 5, 3)),
 }
 
 
@@ -40,6 +41,15 @@ def test_values_agree_with_the_plain_formulas(name, monkeypatch):
         assert torch.allclose(mine, plain, atol=1e-12)
 
 
+@pytest.mark.parametrize("places", [1, 2, 5])
+def test_a_place_takes_in_what_stands_a_few_places_before(places):
+    x, weights = numbers(2, places, 3), numbers(2, 1, 3)
+    found = with_places_before(x, weights)
+    for place in range(places):
+        before = sum(weights[back - 1] * x[:, place - back] for back in (1, 2) if back <= place)
+        assert torch.allclose(found[:, place], x[:, place] + before, atol=1e-12)
+
+
 def test_a_vector_of_zeros_stays_zero_and_has_a_gradient():
     x = torch.zeros(2, 4, requires_grad=True)
     y = normalized(x)
@@ -62,7 +72,7 @@ def test_queries_and_keys_turn_by_the_distance_of_their_places():
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 3e-2)])
 def test_a_layer_in_mixed_precision_has_the_plain_gradients(dtype, tolerance, monkeypatch):
     torch.manual_seed(0)
-    layer = CausalLayer(32, 2, 0.0)
+    layer = CausalLayer(32, 2, 0.0, recent=2)
     for weight in layer.parameters():
         torch.nn.init.normal_(weight, std=0.2)
     x = numbers(3, 7, 32, dtype=torch.float32)
