@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -11,11 +12,11 @@ from torch import Tensor, nn
 from genzoo import ConfigError, DataSpec, Generator, LikelihoodBound, LikelihoodEstimate, Parts
 from genzoo_diffusion.column_numbers import ColumnNumbers
 from genzoo_diffusion.guesses import Guesses
-from genzoo_diffusion.likelihood import log_density, lower_bound
+from genzoo_diffusion.likelihood import ending, log_density, lower_bound
 from genzoo_diffusion.network import Context, Perceptron
 from genzoo_diffusion.options import GUIDANCE, JUMPS, SAMPLER, STEPS, DiffusionOptions
 from genzoo_diffusion.path import PATHS, Path
-from genzoo_diffusion.samplers import SAMPLERS, Field
+from genzoo_diffusion.samplers import SAMPLERS, Field, ancestral
 from genzoo_diffusion.unet import UNet
 
 _LARGE = 256
@@ -37,7 +38,12 @@ class Diffusion(Generator):
         shape: shape of the numbers of an event.
         given: size of a condition, 0 for none.
         hidden: share of conditions hidden while training.
+
+    Attributes:
+        grid_step: step of the grid that values lie on, in model space, `()`; `None` if it is not known.
     """
+
+    grid_step: Tensor | None
 
     def __init__(
         self, path: Path, values: ColumnNumbers, network: nn.Module, shape: tuple[int, ...], given: int, hidden: float
@@ -46,6 +52,7 @@ class Diffusion(Generator):
         self.path, self.values, self.network = path, values, network
         self.guesses = Guesses(values)
         self._shape, self._given, self._hidden = shape, given, hidden
+        self.register_buffer("grid_step", None)
 
     @property
     def of_images(self) -> bool:
@@ -141,10 +148,14 @@ class Diffusion(Generator):
         field = self.field(condition, guidance)
         weight = next(self.network.parameters())
         noise = torch.randn(n, *self._shape, dtype=weight.dtype, device=weight.device)
-        times = self.path.grid(steps, noise)
-        a, s = self.path.place(times[0])
+        a, s = self.path.place(self.path.grid(1, noise)[0])
         start = noise * (a.square() + s.square()).sqrt()
-        return self.values.inverse(SAMPLERS[sampler](field, start, times))
+        if sampler == "ancestral":
+            finest, last = ending(noise, self.grid_step)
+            found = ancestral(field, start, self.path.clear_grid(steps, finest), last)
+        else:
+            found = SAMPLERS[sampler](field, start, self.path.grid(steps, noise))
+        return self.values.inverse(found)
 
     def check_guidance(self, guidance: float) -> None:
         """Check that guidance of this strength, if it is not 1, has a condition to strengthen.
@@ -181,7 +192,7 @@ class DiffusionBound(Diffusion, LikelihoodBound):
     """
 
     draws_tighten = False
-    grid_step: Tensor | None
+    bound_options = MappingProxyType({"sampler": "ancestral", "steps": 50})
 
     def __init__(self, *parts: Any, step: float | None = None) -> None:
         super().__init__(*parts)

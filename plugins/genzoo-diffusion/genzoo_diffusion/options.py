@@ -10,7 +10,7 @@ from genzoo import Settings
 
 NetworkName = Literal["auto", "mlp", "unet"]
 PathName = Literal["flow", "edm"]
-SamplerName = Literal["auto", "heun", "euler", "dpm++", "jump"]
+SamplerName = Literal["auto", "heun", "euler", "dpm++", "jump", "ancestral"]
 TimesName = Literal["logit-normal", "uniform"]
 
 Channels = Annotated[int, Field(ge=1, le=4096)]
