@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from genzoo import ConfigError, DataSpec, Generator, LikelihoodBound, LikelihoodEstimate, Parts
+from genzoo import ConfigError, DataSpec, Generator, LikelihoodBound, LikelihoodEstimate, Parts, quick_precision
 from genzoo_diffusion.column_numbers import ColumnNumbers
 from genzoo_diffusion.guesses import Guesses
 from genzoo_diffusion.likelihood import ending, log_density, lower_bound
 from genzoo_diffusion.network import Context, Perceptron
-from genzoo_diffusion.options import GUIDANCE, JUMPS, SAMPLER, STEPS, DiffusionOptions
+from genzoo_diffusion.options import (
+    GUIDANCE,
+    JUMPS,
+    PRECISION,
+    SAMPLER,
+    STEPS,
+    DiffusionOptions,
+    SamplerName,
+    SamplingPrecision,
+)
 from genzoo_diffusion.path import PATHS, Path
 from genzoo_diffusion.samplers import SAMPLERS, Field, ancestral
 from genzoo_diffusion.unet import UNet
@@ -136,9 +146,10 @@ class Diffusion(Generator):
         n: int,
         *,
         condition: Tensor | None = None,
-        sampler: str = SAMPLER,
+        sampler: SamplerName = SAMPLER,
         steps: int | None = None,
         guidance: float = GUIDANCE,
+        precision: SamplingPrecision = PRECISION,
         **options: object,
     ) -> Tensor:
         self.check_sampling(sampler=sampler, guidance=guidance)
@@ -148,14 +159,18 @@ class Diffusion(Generator):
         field = self.field(condition, guidance)
         weight = next(self.network.parameters())
         noise = torch.randn(n, *self._shape, dtype=weight.dtype, device=weight.device)
+        rounds = precision == "auto" and isinstance(self.network, UNet)
+        with quick_precision(noise) if rounds else nullcontext():
+            return self.values.inverse(self._follow(field, sampler, steps, noise))
+
+    def _follow(self, field: Field, sampler: SamplerName, steps: int, noise: Tensor) -> Tensor:
+        """Return the numbers of events that a sampler makes of standard normal noise, in its shape."""
         a, s = self.path.place(self.path.grid(1, noise)[0])
         start = noise * (a.square() + s.square()).sqrt()
         if sampler == "ancestral":
             finest, last = ending(noise, self.grid_step)
-            found = ancestral(field, start, self.path.clear_grid(steps, finest), last)
-        else:
-            found = SAMPLERS[sampler](field, start, self.path.grid(steps, noise))
-        return self.values.inverse(found)
+            return ancestral(field, start, self.path.clear_grid(steps, finest), last)
+        return SAMPLERS[sampler](field, start, self.path.grid(steps, noise))
 
     def check_guidance(self, guidance: float) -> None:
         """Check that guidance of this strength, if it is not 1, has a condition to strengthen.

@@ -6,9 +6,9 @@ from noise back to an event, in infinitely many random steps, costs
     (y_0 - y_1) / 2  E |F(x_t, t) - F*|^2  nats, with y uniform between y_1 and y_0, and F* of `genzoo_diffusion.path`,
 
 on any path. At the noisiest place, it costs the divergence from the sampler's first noise. At the least noisy one, x
-has the density N(mean of the event given `x_t`, s^2 / V). On a grid, a draw is rounded, and a value has the probability of the
-draws that round to it. Rounding adds a variance of its own, so draws have less. Each draw has one y and one noise. The mean over all draws is the bound, so more
-draws make it less random, not tighter.
+has the density N(mean of the event given `x_t`, s^2 / V). On a grid, a draw is rounded, and a value has the probability
+of the draws that round to it. Rounding adds a variance of its own, so draws have less. Each draw of the bound has one y
+and one noise. The mean over all draws is the bound, so more draws make it less random, not tighter.
 
 The estimate is `log p(x_0) = log p(x_1) + integral of div v(x_t, t) dt` along the path of a sample. A solver has an
 error, which falls with the fourth power of the number of steps, and random probes have another.
@@ -129,7 +129,7 @@ def _errors(path: Path, predict: Predict, x: Tensor, ratio: Tensor) -> tuple[Ten
 def _log_cell(gap: Tensor, width: Tensor) -> Tensor:
     """Return the log-probability that a unit normal falls into a cell `width` wide whose middle is `gap` away."""
     near, far = width / 2 - gap.abs(), -width / 2 - gap.abs()
-    most = torch.special.log_ndtr(near)
+    most: Tensor = torch.special.log_ndtr(near)
     return most + torch.log1p(-torch.exp(torch.special.log_ndtr(far) - most))
 
 
