@@ -16,6 +16,7 @@ from genzoo_diffusion.guesses import Guesses
 from genzoo_diffusion.likelihood import ending, log_density, lower_bound
 from genzoo_diffusion.network import Context, Perceptron
 from genzoo_diffusion.options import (
+    ANCESTRAL_STEPS,
     GUIDANCE,
     JUMPS,
     PRECISION,
@@ -155,7 +156,7 @@ class Diffusion(Generator):
         self.check_sampling(sampler=sampler, guidance=guidance)
         if sampler == "auto":
             sampler = "jump" if guidance == GUIDANCE and self.jumps else "heun"
-        steps = steps or (JUMPS if sampler == "jump" else STEPS)
+        steps = steps or {"jump": JUMPS, "ancestral": ANCESTRAL_STEPS}.get(sampler, STEPS)
         field = self.field(condition, guidance)
         weight = next(self.network.parameters())
         noise = torch.randn(n, *self._shape, dtype=weight.dtype, device=weight.device)
@@ -207,7 +208,7 @@ class DiffusionBound(Diffusion, LikelihoodBound):
     """
 
     draws_tighten = False
-    bound_options = MappingProxyType({"sampler": "ancestral", "steps": 50})
+    bound_options = MappingProxyType({"sampler": "ancestral", "steps": ANCESTRAL_STEPS})
 
     def __init__(self, *parts: Any, step: float | None = None) -> None:
         super().__init__(*parts)

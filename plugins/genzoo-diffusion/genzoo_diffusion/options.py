@@ -16,10 +16,10 @@ TimesName = Literal["logit-normal", "uniform"]
 
 Channels = Annotated[int, Field(ge=1, le=4096)]
 
-STEPS, JUMPS, GUIDANCE = 20, 1, 1.0
+STEPS, JUMPS, ANCESTRAL_STEPS, GUIDANCE = 20, 1, 50, 1.0
 SAMPLER: SamplerName = "auto"
 PRECISION: SamplingPrecision = "auto"
-"""Defaults of the sampling options: steps of solvers, and of `jump`."""
+"""Defaults of the sampling options: steps of solvers, of `jump` and of `ancestral`."""
 
 
 class DiffusionOptions(Settings):
@@ -64,7 +64,8 @@ class DiffusionSampling(Settings):
         None,
         ge=1,
         le=10_000,
-        description="steps from noise to an event; fewer are faster; by default 1 for jump, and 20 otherwise",
+        description="steps from noise to an event; fewer are faster; by default 1 for jump, 50 for ancestral, and 20 "
+        "otherwise",
     )
     guidance: float = Field(
         GUIDANCE,
