@@ -83,7 +83,7 @@ _HOME = {
     "genzoo.persistence.open_run": ("load",),
     "genzoo.persistence.run": ("Run",),
     "genzoo.persistence.run_list": ("runs",),
-    "genzoo.runtime.device": ("full_precision",),
+    "genzoo.runtime.device": ("full_precision", "quick_precision"),
     "genzoo.runtime.display": ("show_progress",),
     "genzoo.spec.composite": ("CompositeSpec",),
     "genzoo.spec.entries": (

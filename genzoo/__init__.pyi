@@ -63,6 +63,7 @@ from genzoo.persistence.run_list import runs as runs
 from genzoo.plugins.hookspecs import hookimpl as hookimpl
 from genzoo.reports.result import Report as Report
 from genzoo.runtime.device import full_precision as full_precision
+from genzoo.runtime.device import quick_precision as quick_precision
 from genzoo.runtime.display import show_progress as show_progress
 from genzoo.spec.composite import CompositeSpec as CompositeSpec
 from genzoo.spec.entries import CallbackSpec as CallbackSpec

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
@@ -173,6 +174,12 @@ class LikelihoodBound(ABC):
 
     If not, the bound of more draws is a mean of bounds of one draw, which only makes it less random. The core then
     takes means, too, where it draws values within the cells of a grid.
+    """
+
+    bound_options: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    """Sampling options with which samples have the distribution that the bound belongs to.
+
+    Without them, a model that samples in several ways may draw by default from a distribution that is only near it.
     """
 
     @abstractmethod

@@ -62,6 +62,16 @@ def full_precision(x: Tensor) -> contextlib.AbstractContextManager[None]:
     return torch.autocast(x.device.type, enabled=False)
 
 
+def quick_precision(x: Tensor) -> contextlib.AbstractContextManager[None]:
+    """Switch autocast to bfloat16 on if `x` is float32 and its device multiplies bfloat16 itself.
+
+    It is for computations outside of training that may round, such as networks of samplers. Elsewhere nothing changes.
+    """
+    if x.dtype != torch.float32 or not has_native_bf16(x.device):
+        return contextlib.nullcontext()
+    return torch.autocast(x.device.type, torch.bfloat16)
+
+
 def widest(device: torch.device) -> torch.dtype:
     """Return the widest floating-point dtype that a device computes in."""
     return torch.float32 if device.type == "mps" else torch.float64

@@ -121,7 +121,9 @@ def _check_cells(case: Case, grid: Grid, mass: Tensor, variance: Tensor) -> None
         mass: probability mass of the grid's events under the bound, `(M,)`.
         variance: variance of the log-mass, as bounds are averages of random draws, `(M,)`.
     """
-    samples = scoped(lambda: case.sample(_SAMPLES, condition=case.one_condition(_SAMPLES))).double()
+    assert isinstance(case.wide, LikelihoodBound)
+    options = case.wide.bound_options
+    samples = scoped(lambda: case.sample(_SAMPLES, condition=case.one_condition(_SAMPLES), options=options)).double()
     cell_of_node, cell_of_sample = grid.cells(grid.events), grid.cells(samples)
     cells = int(torch.cat([cell_of_node, cell_of_sample]).max()) + 1
     claimed, error = (

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from genzoo import ConfigError, DataSpec, Generator, LikelihoodBound, LikelihoodEstimate, Parts
+from genzoo import ConfigError, DataSpec, Generator, LikelihoodBound, LikelihoodEstimate, Parts, quick_precision
 from genzoo_diffusion.column_numbers import ColumnNumbers
 from genzoo_diffusion.guesses import Guesses
-from genzoo_diffusion.likelihood import log_density, lower_bound
+from genzoo_diffusion.likelihood import ending, log_density, lower_bound
 from genzoo_diffusion.network import Context, Perceptron
-from genzoo_diffusion.options import GUIDANCE, JUMPS, SAMPLER, STEPS, DiffusionOptions
+from genzoo_diffusion.options import (
+    ANCESTRAL_STEPS,
+    GUIDANCE,
+    JUMPS,
+    PRECISION,
+    SAMPLER,
+    STEPS,
+    DiffusionOptions,
+    SamplerName,
+    SamplingPrecision,
+)
 from genzoo_diffusion.path import PATHS, Path
-from genzoo_diffusion.samplers import SAMPLERS, Field
+from genzoo_diffusion.samplers import SAMPLERS, Field, ancestral
 from genzoo_diffusion.unet import UNet
 
 _LARGE = 256
@@ -37,7 +49,12 @@ class Diffusion(Generator):
         shape: shape of the numbers of an event.
         given: size of a condition, 0 for none.
         hidden: share of conditions hidden while training.
+
+    Attributes:
+        grid_step: step of the grid that values lie on, in model space, `()`; `None` if it is not known.
     """
+
+    grid_step: Tensor | None
 
     def __init__(
         self, path: Path, values: ColumnNumbers, network: nn.Module, shape: tuple[int, ...], given: int, hidden: float
@@ -46,6 +63,7 @@ class Diffusion(Generator):
         self.path, self.values, self.network = path, values, network
         self.guesses = Guesses(values)
         self._shape, self._given, self._hidden = shape, given, hidden
+        self.register_buffer("grid_step", None)
 
     @property
     def of_images(self) -> bool:
@@ -129,22 +147,31 @@ class Diffusion(Generator):
         n: int,
         *,
         condition: Tensor | None = None,
-        sampler: str = SAMPLER,
+        sampler: SamplerName = SAMPLER,
         steps: int | None = None,
         guidance: float = GUIDANCE,
+        precision: SamplingPrecision = PRECISION,
         **options: object,
     ) -> Tensor:
         self.check_sampling(sampler=sampler, guidance=guidance)
         if sampler == "auto":
             sampler = "jump" if guidance == GUIDANCE and self.jumps else "heun"
-        steps = steps or (JUMPS if sampler == "jump" else STEPS)
+        steps = steps or {"jump": JUMPS, "ancestral": ANCESTRAL_STEPS}.get(sampler, STEPS)
         field = self.field(condition, guidance)
         weight = next(self.network.parameters())
         noise = torch.randn(n, *self._shape, dtype=weight.dtype, device=weight.device)
-        times = self.path.grid(steps, noise)
-        a, s = self.path.place(times[0])
+        rounds = precision == "auto" and isinstance(self.network, UNet)
+        with quick_precision(noise) if rounds else nullcontext():
+            return self.values.inverse(self._follow(field, sampler, steps, noise))
+
+    def _follow(self, field: Field, sampler: SamplerName, steps: int, noise: Tensor) -> Tensor:
+        """Return the numbers of events that a sampler makes of standard normal noise, in its shape."""
+        a, s = self.path.place(self.path.grid(1, noise)[0])
         start = noise * (a.square() + s.square()).sqrt()
-        return self.values.inverse(SAMPLERS[sampler](field, start, times))
+        if sampler == "ancestral":
+            finest, last = ending(noise, self.grid_step)
+            return ancestral(field, start, self.path.clear_grid(steps, finest), last)
+        return SAMPLERS[sampler](field, start, self.path.grid(steps, noise))
 
     def check_guidance(self, guidance: float) -> None:
         """Check that guidance of this strength, if it is not 1, has a condition to strengthen.
@@ -181,7 +208,7 @@ class DiffusionBound(Diffusion, LikelihoodBound):
     """
 
     draws_tighten = False
-    grid_step: Tensor | None
+    bound_options = MappingProxyType({"sampler": "ancestral", "steps": ANCESTRAL_STEPS})
 
     def __init__(self, *parts: Any, step: float | None = None) -> None:
         super().__init__(*parts)

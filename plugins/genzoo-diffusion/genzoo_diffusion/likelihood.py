@@ -6,15 +6,15 @@ from noise back to an event, in infinitely many random steps, costs
     (y_0 - y_1) / 2  E |F(x_t, t) - F*|^2  nats, with y uniform between y_1 and y_0, and F* of `genzoo_diffusion.path`,
 
 on any path. At the noisiest place, it costs the divergence from the sampler's first noise. At the least noisy one, x
-has the density N(mean of the event given `x_t`, s^2 / V). On a grid, each value has the probability that this density
-gives it among all points of the grid. Each draw has one y and one noise. The mean over all draws is the bound, so more
-draws make it less random, not tighter.
+has the density N(mean of the event given `x_t`, s^2 / V). On a grid, a draw is rounded, and a value has the probability
+of the draws that round to it. Rounding adds a variance of its own, so draws have less. Each draw of the bound has one y
+and one noise. The mean over all draws is the bound, so more draws make it less random, not tighter.
 
 The estimate is `log p(x_0) = log p(x_1) + integral of div v(x_t, t) dt` along the path of a sample. A solver has an
 error, which falls with the fourth power of the number of steps, and random probes have another.
 
-The bound holds for samples that take noise at each step, and the estimate for samples that take none. With the best
-possible network, both have the same distribution.
+The bound is for samples that take noise at each step, which the sampler `ancestral` draws, and the estimate for samples
+that take none. With the best possible network, both have the same distribution.
 
 References:
     "Variational Diffusion Models" (Kingma, Salimans, Poole and Ho, 2021);
@@ -47,8 +47,8 @@ FINEST = 0.05
 _CELL = 0.5
 """Smallest deviation of noise for values on a grid, as a share of the step of the grid."""
 
-_POINTS = 3
-"""Points of the grid on either side of the nearest one that have any probability: others are 7 deviations off."""
+_NARROWEST = 0.2
+"""Smallest deviation of a draw that is rounded to a grid, as a share of the step of the grid."""
 
 _AT_END = 16
 """Draws of the steps for each draw of the last density, which varies less."""
@@ -57,9 +57,21 @@ _LEAST = 1e-7
 """Smallest share of the steps, at which noise is still finite."""
 
 
-def lower_bound(
-    path: Path, predict: Predict, x: Tensor, *, draws: int, finest: float = FINEST, step: Tensor | None = None
-) -> Tensor:
+def ending(like: Tensor, step: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return the smallest ratio of noise to event, and the deviation of events from their prediction there, `()` each.
+
+    Arguments:
+        like: a tensor of the type and on the device of the results.
+        step: step of the grid that events are rounded to, `()`. `None` means that they are continuous.
+    """
+    ratio = like.new_tensor(FINEST) if step is None else _CELL * step.to(like.dtype)
+    variance = ratio.square() / (1 + ratio.square())
+    if step is not None:  # rounding adds step^2 / 12
+        variance = torch.maximum(variance - step.square() / 12, (_NARROWEST * step).square()).to(like.dtype)
+    return ratio, variance.sqrt()
+
+
+def lower_bound(path: Path, predict: Predict, x: Tensor, *, draws: int, step: Tensor | None = None) -> Tensor:
     """Draw a lower bound of the log-densities of events, or of their log-probabilities on a grid.
 
     The mean over all draws is a bound.
@@ -69,15 +81,14 @@ def lower_bound(
         predict: the network.
         x: events, `(N, *shape)`.
         draws: number of draws, spread evenly over the path.
-        finest: deviation of the smallest noise, as a ratio to the event. Defaults to 0.05; a grid has its own.
         step: step of the grid that values lie on, `()`. Defaults to `None`: values are continuous.
 
     Returns:
         Bounds in nats, `(N,)`.
     """
-    a, s = path.place(path.grid(1, x)[0])
-    ratio = x.new_tensor(finest) if step is None else _CELL * step.to(x.dtype)
-    low, high = torch.log1p((a / s).square()), torch.log1p(ratio**-2)
+    start, (ratio, deviation) = path.grid(1, x)[0], ending(x, step)
+    a, s = path.place(start)
+    low, high = path.clarity(start), torch.log1p(ratio**-2)
     size = x[0].numel()
     prior = a.square() / (a.square() + s.square()) * (x.square().flatten(1).sum(1) - size) + low * size
     total = x.new_zeros(len(x))
@@ -89,9 +100,11 @@ def lower_bound(
     last = x.new_zeros(len(x))
     for _ in range(ends):
         gap, chance = _errors(path, predict, x, ratio.expand(len(x)))
-        # Gaps are in units of the deviation s / sqrt(V) of the last density, and so is `high`: V / s^2 = exp(high).
+        # Predicted events are s / sqrt(V) times as far away, the deviation of the last density: V / s^2 = exp(high).
         each = 0.5 * (gap.square() - chance + math.log(2 * math.pi) - high)
-        last = last + (each if step is None else _on_grid(gap, step * (high / 2).exp())).flatten(1).sum(1)
+        if step is not None:
+            each = -_log_cell(gap * (-high / 2).exp() / deviation, step.to(x.dtype) / deviation)
+        last = last + each.flatten(1).sum(1)
     return -last / ends - 0.5 * ((high - low) * total / draws + prior)
 
 
@@ -113,14 +126,11 @@ def _errors(path: Path, predict: Predict, x: Tensor, ratio: Tensor) -> tuple[Ten
     return predict(a * x + s * noise, t) - wanted, a.square() / variance * (wanted.square() - known)
 
 
-def _on_grid(gap: Tensor, step: Tensor) -> Tensor:
-    """Return minus the log-probability of the value at 0 among multiples of the step, for a unit normal at a gap.
-
-    Normals whose grid ends somewhere give its points more probability, so this is a bound, too.
-    """
-    near = gap - step * (gap / step).round()
-    points = torch.stack([near + number * step for number in range(-_POINTS, _POINTS + 1)])
-    return 0.5 * gap.square() + torch.logsumexp(-0.5 * points.square(), 0)
+def _log_cell(gap: Tensor, width: Tensor) -> Tensor:
+    """Return the log-probability that a unit normal falls into a cell `width` wide whose middle is `gap` away."""
+    near, far = width / 2 - gap.abs(), -width / 2 - gap.abs()
+    most: Tensor = torch.special.log_ndtr(near)
+    return most + torch.log1p(-torch.exp(torch.special.log_ndtr(far) - most))
 
 
 def log_density(field: Field, x: Tensor, *, steps: int, probes: int = 0) -> tuple[Tensor, Tensor]:

@@ -10,14 +10,16 @@ from genzoo import Settings
 
 NetworkName = Literal["auto", "mlp", "unet"]
 PathName = Literal["flow", "edm"]
-SamplerName = Literal["auto", "heun", "euler", "dpm++", "jump"]
+SamplerName = Literal["auto", "heun", "euler", "dpm++", "jump", "ancestral"]
+SamplingPrecision = Literal["auto", "fp32"]
 TimesName = Literal["logit-normal", "uniform"]
 
 Channels = Annotated[int, Field(ge=1, le=4096)]
 
-STEPS, JUMPS, GUIDANCE = 20, 1, 1.0
+STEPS, JUMPS, ANCESTRAL_STEPS, GUIDANCE = 20, 1, 50, 1.0
 SAMPLER: SamplerName = "auto"
-"""Defaults of the sampling options: steps of solvers, and of `jump`."""
+PRECISION: SamplingPrecision = "auto"
+"""Defaults of the sampling options: steps of solvers, of `jump` and of `ancestral`."""
 
 
 class DiffusionOptions(Settings):
@@ -55,13 +57,15 @@ class DiffusionSampling(Settings):
     sampler: SamplerName = Field(
         SAMPLER,
         description="solver; heun evaluates the network twice a step, euler and dpm++ (2M) once, and so does jump, "
-        "which follows what mean-flow learns; auto is jump after training by mean-flow, and heun otherwise",
+        "which follows what mean-flow learns; ancestral takes new noise at each step, needs many, and draws what the "
+        "bound belongs to; auto is jump after training by mean-flow, and heun otherwise",
     )
     steps: int | None = Field(
         None,
         ge=1,
         le=10_000,
-        description="steps from noise to an event; fewer are faster; by default 1 for jump, and 20 otherwise",
+        description="steps from noise to an event; fewer are faster; by default 1 for jump, 50 for ancestral, and 20 "
+        "otherwise",
     )
     guidance: float = Field(
         GUIDANCE,
@@ -69,6 +73,11 @@ class DiffusionSampling(Settings):
         le=100,
         description="strength of classifier-free guidance; 1 draws the learned distribution given the condition, and "
         "more exaggerates it",
+    )
+    precision: SamplingPrecision = Field(
+        PRECISION,
+        description="precision of a unet; auto is bf16 if the device has it natively, which takes about half as long, "
+        "and fp32 otherwise",
     )
 
 

@@ -63,6 +63,21 @@ class Path(ABC):
         (a, s), (da, ds) = self.place(t), self.speed(t)
         return (a * ds - s * da) / (a.square() + s.square())
 
+    def clarity(self, t: Tensor) -> Tensor:
+        """Return `log(1 + a^2 / s^2)`, from 0 at pure noise. As it grows by a nat, noise costs a bound half a nat."""
+        a, s = self.place(t)
+        return torch.log1p((a / s).square())
+
+    def clear_grid(self, steps: int, finest: Tensor) -> Tensor:
+        """Return times from noise to this ratio of noise over event, `()`, with even steps in clarity, `(steps + 1,)`.
+
+        Random steps that are small in clarity lose little, at all times.
+        """
+        start = self.grid(1, finest)[:1]
+        low, high = self.clarity(start), torch.log1p(finest**-2)
+        share = torch.arange(1, steps + 1, dtype=finest.dtype, device=finest.device) / steps
+        return torch.cat([start, self.of_ratio(torch.expm1(low + (high - low) * share).rsqrt())])
+
     def logit_normal(self, share: Tensor, location: float, spread: float) -> Tensor:
         """Return quantiles of times whose `log(s / a)` is normal, for shares between 0 and 1."""
         inside = _END + (1 - 2 * _END) * share

@@ -1,8 +1,9 @@
-"""Solvers of the equation that moves noise to events, `dx/dt = velocity(x, t)`.
+"""Solvers of the equation that moves noise to events, `dx/dt = velocity(x, t)`, and steps that take new noise.
 
 References:
     "Elucidating the Design Space of Diffusion-Based Generative Models" (Karras et al., 2022), for Heun's method;
-    "DPM-Solver++: Fast Solver for Guided Sampling of Diffusion Probabilistic Models" (Lu et al., 2022).
+    "DPM-Solver++: Fast Solver for Guided Sampling of Diffusion Probabilistic Models" (Lu et al., 2022);
+    "Denoising Diffusion Probabilistic Models" (Ho, Jain and Abbeel, 2020), for ancestral sampling.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from genzoo_diffusion.path import Path
@@ -74,6 +76,24 @@ def jump(field: Field, x: Tensor, times: Tensor) -> Tensor:
     for now, then in itertools.pairwise(times):
         x = field.jump(x, now, then)
     return x
+
+
+def ancestral(field: Field, x: Tensor, times: Tensor, last: Tensor) -> Tensor:
+    """Draw each place from its distribution given the one before, as if the predicted event was the true one.
+
+    With many steps, samples have the distribution that the bound belongs to.
+
+    Arguments:
+        times: as for `Path.clear_grid`.
+        last: deviation of events from their prediction at the last time, `()`.
+    """
+    for now, then in itertools.pairwise(times):
+        (a, s), (a_next, s_next) = field.path.place(now), field.path.place(then)
+        new = 1 - (a * s_next / (a_next * s)).square()  # the share of noise that a step forgets, and draws anew
+        event = field.event(x, now)
+        x = a * s_next.square() / (a_next * s.square()) * x + a_next * new * event
+        x = x + s_next * new.sqrt() * torch.randn_like(x)
+    return field.event(x, times[-1]) + last * torch.randn_like(x)
 
 
 SAMPLERS: dict[str, Callable[[Field, Tensor, Tensor], Tensor]] = {

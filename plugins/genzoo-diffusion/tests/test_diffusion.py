@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import genzoo
+from genzoo.runtime import device
 from genzoo_diffusion.column_numbers import SCALE, ColumnNumbers
 from genzoo_diffusion.diffusion import build
 from genzoo_diffusion.objectives import velocity
@@ -107,6 +108,39 @@ def test_guidance_changes_the_samples_of_a_class(tmp_path):
     )
     assert plain.shape == guided.shape
     assert not np.array_equal(plain, guided)
+
+
+@pytest.fixture
+def native_bf16(monkeypatch):
+    monkeypatch.setattr(device, "has_native_bf16", lambda _: True)
+
+
+def model_of(network, dtype=torch.float32):
+    torch.manual_seed(0)
+    data = genzoo.DataSpec((1, 6, 6), "image", (genzoo.Feature("pixel"),))
+    options = DiffusionOptions(network=network, channels=(16, 16), width=16, layers=1)
+    return build(options, data).generator.to(dtype).eval()
+
+
+def sampled(model, **options):
+    torch.manual_seed(1)
+    with torch.no_grad():
+        return model.sample(32, steps=8, **options)
+
+
+@pytest.mark.usefixtures("native_bf16")
+def test_rounding_of_a_unet_hardly_moves_samples():
+    model = model_of("unet")
+    rough, exact = sampled(model), sampled(model, precision="fp32")
+    assert rough.dtype == torch.float32
+    assert 0 < (rough - exact).square().mean().sqrt() < 0.01 * exact.std()
+
+
+@pytest.mark.usefixtures("native_bf16")
+@pytest.mark.parametrize(("network", "dtype"), [("mlp", torch.float32), ("unet", torch.float64)])
+def test_perceptrons_and_doubles_are_not_rounded(network, dtype):
+    model = model_of(network, dtype)
+    assert torch.equal(sampled(model), sampled(model, precision="fp32"))
 
 
 def test_guidance_without_conditions_is_one_clear_error(tmp_path):

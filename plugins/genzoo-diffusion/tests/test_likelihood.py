@@ -5,16 +5,16 @@ import pytest
 import torch
 from diffusion_cases import COVARIANCE, MEAN, normal_model
 from scipy.integrate import trapezoid
-from scipy.special import logsumexp
 from scipy.stats import norm
 from torch.distributions import MultivariateNormal
 
 import genzoo
 from genzoo.models.base import capabilities_of
 from genzoo_diffusion.diffusion import build
-from genzoo_diffusion.likelihood import lower_bound
+from genzoo_diffusion.likelihood import ending, lower_bound
 from genzoo_diffusion.options import DiffusionOptions
 from genzoo_diffusion.path import PATHS
+from genzoo_diffusion.samplers import Field, ancestral
 
 EXACT = MultivariateNormal(MEAN, COVARIANCE)
 GIVEN = torch.ones(30, 1, dtype=torch.float64)
@@ -119,14 +119,14 @@ def best_for_levels(path):
     return predict
 
 
-def lost_at_the_end(ratio):
-    """Return the mean divergence of the last normal on the grid from what is known of a value, by quadrature."""
-    levels, seen, variance = LEVELS.double().numpy(), np.linspace(-3, 4, 20_001), ratio**2 / (1 + ratio**2)
+def lost_at_the_end(ratio, deviation):
+    """Return the mean divergence of rounded draws around the mean from what is known of a value, by quadrature."""
+    levels, seen = LEVELS.double().numpy(), np.linspace(-3, 4, 20_001)
     joint = SHARES.double().numpy() * norm.pdf(seen[:, None], levels, ratio)
     known = joint / joint.sum(1, keepdims=True)
     mean = (known @ levels)[:, None]
-    grid = logsumexp(-0.5 * (0.4 * np.arange(-30, 30) - mean) ** 2 / variance, axis=1, keepdims=True)
-    claimed = -0.5 * (levels - mean) ** 2 / variance - grid
+    above, below = (norm.logsf((abs(levels - mean) + side) / deviation) for side in (-0.2, 0.2))
+    claimed = above + np.log1p(-np.exp(below - above))
     return trapezoid((joint * (np.log(known + 1e-300) - claimed)).sum(1), seen)
 
 
@@ -135,12 +135,12 @@ def test_the_bound_of_values_on_a_grid_loses_what_its_last_step_must():
     path = PATHS["flow"]()
     place = torch.multinomial(SHARES, 400, replacement=True).view(200, 2)
     exact = SHARES.log()[place].sum(1)
-    step = torch.tensor(0.4)
+    step, deviation = torch.tensor(0.4), (0.2**2 / 1.04 - 0.4**2 / 12) ** 0.5
     found = [lower_bound(path, best_for_levels(path), LEVELS[place], draws=16, step=step) for _ in range(30)]
     gaps = torch.stack(found) - exact
     error = gaps.std(0).square().sum().sqrt() / (len(exact) * 30**0.5)
     assert error < 0.02
-    assert gaps.mean().item() == pytest.approx(-2 * lost_at_the_end(0.2), abs=4 * error.item())
+    assert gaps.mean().item() == pytest.approx(-2 * lost_at_the_end(0.2, deviation), abs=4 * error.item())
 
 
 def test_images_on_a_grid_have_a_bound_in_bits_per_dimension(tmp_path):
@@ -155,3 +155,42 @@ def test_images_on_a_grid_have_a_bound_in_bits_per_dimension(tmp_path):
     assert run.load().generator.grid_step.item() == pytest.approx(1 / images.events.std(), rel=0.1)
     with pytest.raises(genzoo.ConfigError, match="no 'likelihood-estimate'"):
         run.log_prob_estimate(images.events)
+
+
+class OfLevels(Field):
+    """The path of samples for the best network of pixels with few levels."""
+
+    def __init__(self, path):
+        self.path, self.predict = path, best_for_levels(path)
+
+    def event(self, x, t):
+        a, s = self.path.place(t)
+        variance = a.square() + s.square()
+        return a / variance * x + s * variance.rsqrt() * self.predict(x, t.expand(len(x)))
+
+    def velocity(self, x, t):
+        raise NotImplementedError
+
+    jump = velocity
+
+
+@pytest.mark.parametrize("path", ["flow", "edm"])
+def test_ancestral_samples_round_to_levels_as_often_as_the_bound_says(path):
+    # The bound of the best network is the probability less what the last step loses, so both belong to one model.
+    torch.manual_seed(0)
+    own = PATHS[path]()
+    finest, last = ending(LEVELS, torch.tensor(0.4))
+    noise = torch.randn(20_000, 1) * (1 if path == "flow" else 6401**0.5)
+    found = (ancestral(OfLevels(own), noise, own.clear_grid(100, finest), last) / 0.4).round() * 0.4
+    shares = torch.stack([(found - level).abs().lt(0.1).double().mean() for level in LEVELS])
+    claimed = rounded_shares(finest.item(), last.item())
+    assert np.abs(shares.numpy() - claimed).max() < 4 * (0.25 / 20_000) ** 0.5 + 0.01
+
+
+def rounded_shares(ratio, deviation):
+    """Return how often values with last noise of a ratio, denoised, drawn anew and rounded, have each of the levels."""
+    levels, seen = LEVELS.double().numpy(), np.linspace(-3, 4, 20_001)
+    joint = SHARES.double().numpy() * norm.pdf(seen[:, None], levels, ratio)
+    mean = (joint @ levels / joint.sum(1))[:, None]
+    inside = norm.cdf((levels + 0.2 - mean) / deviation) - norm.cdf((levels - 0.2 - mean) / deviation)
+    return trapezoid(joint.sum(1, keepdims=True) * inside, seen, axis=0)

@@ -6,11 +6,6 @@ from long_kinds import promises_in_full
 from genzoo.testing.keeping import keeps_promises
 
 TABLES = dict.fromkeys(("builds", "refuses-by-name"), "network=unet takes no tables, and its message names the option")
-BOUND = {
-    "bound-lies-below": "the bound is for samples that take noise at each step, and others differ after few steps of "
-    "training"
-}
-
 SLOW = {
     "bound-lies-below",
     "options-hold-at-bounds",
@@ -19,7 +14,7 @@ SLOW = {
     "saves-and-loads",
     "traces",
 }
-KIT = keeps_promises("diffusion", options={"width": 32, "layers": 2}, expected_failures=BOUND)
+KIT = keeps_promises("diffusion", options={"width": 32, "layers": 2})
 
 
 @pytest.mark.parametrize("promise", promises_in_full(KIT, SLOW))
@@ -28,9 +23,7 @@ def test_perceptron(promise):
 
 
 @pytest.mark.full
-@keeps_promises(
-    "diffusion", options={"width": 32, "layers": 2, "path": "edm"}, objective="denoise", expected_failures=BOUND
-)
+@keeps_promises("diffusion", options={"width": 32, "layers": 2, "path": "edm"}, objective="denoise")
 def test_edm(promise):
     promise()
 
