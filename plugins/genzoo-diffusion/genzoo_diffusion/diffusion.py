@@ -10,7 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from genzoo import ConfigError, DataSpec, Generator, LikelihoodBound, LikelihoodEstimate, Parts, quick_precision
+from genzoo import (
+    ConfigError,
+    DataSpec,
+    Generator,
+    LikelihoodBound,
+    LikelihoodEstimate,
+    Parts,
+    check_condition,
+    quick_precision,
+)
 from genzoo_diffusion.column_numbers import ColumnNumbers
 from genzoo_diffusion.guesses import Guesses
 from genzoo_diffusion.likelihood import ending, log_density, lower_bound
@@ -106,7 +115,7 @@ class Diffusion(Generator):
 
     def kept(self, condition: Tensor | None) -> Tensor | None:
         """Draw which conditions of a batch are not hidden, `(N,)` bool; `None` if there are none."""
-        self._check(condition)
+        check_condition(condition, self._given)
         return None if condition is None else torch.rand(len(condition), device=condition.device) >= self._hidden
 
     @property
@@ -138,7 +147,7 @@ class Diffusion(Generator):
         Raises:
             ConfigError: conditions are missing, or there are none to strengthen.
         """
-        self._check(condition)
+        check_condition(condition, self._given)
         self.check_guidance(guidance)
         return _Guided(self, condition, guidance)
 
@@ -193,10 +202,6 @@ class Diffusion(Generator):
                 f"such as condition_dropout=0.1."
             )
 
-    def _check(self, condition: Tensor | None) -> None:
-        if (condition is None) == (self._given > 0):
-            raise ConfigError(f"This model takes conditions of {self._given} numbers.")
-
 
 class DiffusionBound(Diffusion, LikelihoodBound):
     """A diffusion model with a bound of the likelihood.
@@ -216,7 +221,7 @@ class DiffusionBound(Diffusion, LikelihoodBound):
         self.measures = None if step is None else ("mass",)
 
     def log_prob_bound(self, x: Tensor, *, condition: Tensor | None = None, draws: int = 1) -> Tensor:
-        self._check(condition)
+        check_condition(condition, self._given)
 
         def predict(z: Tensor, t: Tensor) -> Tensor:
             return self.predict(z, t, condition)
