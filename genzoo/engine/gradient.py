@@ -139,7 +139,7 @@ class GradientEngine:
             raise PluginError("The objective yields no loss, so there is nothing to minimize.")
         if self.ema is not None:
             self.ema.update(step)
-        return self._processes.means({name: torch.stack(values).mean() for name, values in losses.items()})
+        return self._processes.means({name: _mean(values) for name, values in losses.items()})
 
     def _update_groups(self, batch: Batch, factor: float) -> dict[str, list[Tensor]]:
         """Run the objective over all parts of the batch in lockstep.
@@ -234,6 +234,10 @@ class GradientEngine:
             load_tensors(self.ema.module, strip_prefix(tensors, "ema."))
         for name, group in self._groups.items():
             group.restore(strip_prefix(tensors, f"optimizer.{name}."), numbers["scalers"][name])
+
+
+def _mean(losses: list[Tensor]) -> Tensor:
+    return losses[0] if len(losses) == 1 else torch.stack(losses).mean()
 
 
 @contextlib.contextmanager
