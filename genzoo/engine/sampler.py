@@ -18,11 +18,14 @@ class ProcessShare:
     Arguments:
         rank, count: rank of the process, and number of processes.
         events: number of events in that slice.
+        slices_noise: whether random numbers are a slice of those of the whole batch, as a single process draws them.
+            Compiled code draws its own, which differ between processes. Defaults to true.
     """
 
     rank: int
     count: int
     events: int
+    slices_noise: bool = True
 
     def of(self, rows: Rows) -> Rows:
         """Return this process's rows, given the rows of complete steps."""

@@ -228,7 +228,7 @@ def normalize(kind: str, shares: list[int]) -> object:
         loss = (y.square() * y).sum() * processes.count
         (slope,) = torch.autograd.grad(loss / processes.count, x, create_graph=True)
         loss.backward(retain_graph=True)
-        processes.average_gradients(list(module.parameters()))
+        processes.average_gradients(list(module.parameters()), loss)
         (second,) = torch.autograd.grad(slope.square().sum(), x)
         found = {name: value.tolist() for name, value in module.state_dict().items()}
         gradients = {name: value.grad.tolist() for name, value in module.named_parameters()}
