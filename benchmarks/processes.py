@@ -4,7 +4,7 @@ Both train the same autoencoder of linear layers on random binary images of 28×
 precision, in as many processes, each with one thread. Whole runs alternate: genzoo writes its log, checkpoints and
 pictures, and the plain loop writes nothing.
 
-    python benchmarks/processes.py [--processes 2] [--rounds 5] [--rows 20000] [--epochs 4] [--batch 128] [--width 400]
+    python benchmarks/processes.py [--processes 2] [--rounds 5] [--rows 60000] [--epochs 3] [--batch 128] [--width 400]
 """
 
 from __future__ import annotations
@@ -120,8 +120,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--rows", type=int, default=20_000)
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--rows", type=int, default=60_000)
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--batch", type=int, default=128, help="size of the whole batch")
     parser.add_argument("--width", type=int, default=400, help="width of the hidden layers")
     parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)

@@ -19,6 +19,11 @@ def is_first_process() -> bool:
     return process_count() == 1 or os.environ["RANK"] == "0"
 
 
+def was_restarted() -> bool:
+    """Return whether `torchrun --max-restarts` has started the processes again, because one of them had failed."""
+    return process_count() > 1 and os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") not in ("", "0")
+
+
 def require_single_process(what: str) -> None:
     """Check that this is the only process.
 
