@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
-from torch.distributed.distributed_c10d import Store
+from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from genzoo import errors
@@ -25,7 +25,7 @@ from genzoo.engine.heartbeat import Heartbeat, connect
 from genzoo.engine.sharded_noise import SlicedNoise
 from genzoo.engine.sync_batchnorm import convert_batchnorm
 from genzoo.errors import ConfigError, GenzooError, Interrupted, LostProcessError, pass_out_of_memory
-from genzoo.runtime.launch import process_count
+from genzoo.runtime.launch import process_count, restarts
 from genzoo.runtime.seeding import derive, random_scope
 from genzoo.wording import argument
 
@@ -379,7 +379,8 @@ def join_processes() -> Iterator[Processes]:
         yield ProcessGroup(distributed.get_rank(), distributed.get_world_size())
         return
     store, rank, count = _join()
-    heartbeat = Heartbeat(connect(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])), rank, count)
+    beats = _of_this_start(connect(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])))
+    heartbeat = Heartbeat(beats, rank, count)
     processes = ProcessGroup(rank, count, store, heartbeat)
     try:
         with heartbeat.beating():
@@ -396,7 +397,8 @@ def _join() -> tuple[Store, int, int]:
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)) % torch.cuda.device_count())
     try:
-        store, rank, count = next(iter(rendezvous("env://", timeout=_LONGEST_START)))
+        found, rank, count = next(iter(rendezvous("env://", timeout=_LONGEST_START)))
+        store = _of_this_start(found)
         distributed.init_process_group(
             "cpu:gloo,cuda:nccl" if cuda else "gloo", store=store, rank=rank, world_size=count, timeout=_LONGEST_WAIT
         )
@@ -407,3 +409,8 @@ def _join() -> tuple[Store, int, int]:
             f"process, unset WORLD_SIZE."
         ) from error
     return store, rank, count
+
+
+def _of_this_start(store: Store) -> Store:
+    """Return a store without what processes wrote before torchrun restarted them, such as addresses nobody answers."""
+    return PrefixStore(f"genzoo/start-{restarts()}", store)

@@ -26,7 +26,7 @@ from genzoo.plugins.api1 import former_keywords
 from genzoo.plugins.local import offering
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.display import show_progress
-from genzoo.runtime.launch import was_restarted
+from genzoo.runtime.launch import restarts
 from genzoo.runtime.progress import Phase
 from genzoo.storage.paths import contains, user_path
 from genzoo.training.loadable import check_loadable
@@ -61,7 +61,7 @@ def run_to_go_on(config: RunConfig, out: str | Path | None) -> str | None:
         config: settings of the training.
         out: the directory that the user named.
     """
-    if out is None or not was_restarted():
+    if out is None or not restarts():
         return None
     path = user_path(Path(out))
     if not contains(path, "config.json", "run.json"):
