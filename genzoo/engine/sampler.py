@@ -18,8 +18,8 @@ class ProcessShare:
     Arguments:
         rank, count: rank of the process, and number of processes.
         events: number of events in that slice.
-        slices_noise: whether random numbers are a slice of those of the whole batch, as a single process draws them.
-            Compiled code draws its own, which differ between processes. Defaults to true.
+        slices_noise: whether this process uses its slice of the noise that a single process draws for the whole batch.
+            Compiled code draws noise of its own in each process. Defaults to true.
     """
 
     rank: int

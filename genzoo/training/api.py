@@ -55,7 +55,7 @@ def start_run(setup: TrainingSetup, out: Path | None) -> Run:
 def run_to_go_on(config: RunConfig, out: str | Path | None) -> str | None:
     """Return the run that a training continues because torchrun has restarted its processes; `None` if it begins.
 
-    A run that somebody else left in `out` has other settings, and is no reason to go on.
+    A run in `out` with other settings is not this training.
 
     Arguments:
         config: settings of the training.
