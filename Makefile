@@ -107,6 +107,7 @@ benchmark: install
 	$(BIN)/python benchmarks/selection.py
 	$(BIN)/python benchmarks/evaluate.py
 	$(BIN)/python benchmarks/vae.py
+	$(BIN)/python benchmarks/processes.py
 	$(BIN)/python benchmarks/tables.py
 	$(BIN)/python benchmarks/density.py
 	@if $(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then $(MAKE) gpu; fi

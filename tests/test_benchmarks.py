@@ -24,6 +24,7 @@ SHORTEST = {
     "pixels": "--seeds 1 -o training.epochs=1",
     "photos": "--files 20 --size 8 --steps 2 --batch-size 8",
     "plugins": "--rounds 1 --many 4 --few 2",
+    "processes": "--rounds 1 --rows 512 --epochs 2",
     "promises": "gaussian",
     "scale": "--rows 1 2 --passes 4",
     "selection": "--repeats 2 --jobs 2",

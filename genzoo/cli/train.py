@@ -225,13 +225,16 @@ class _ModelCommand(ComputingCommand):
 
     def _train(self, dry_run: bool, as_json: bool, out: str | None, **given: Any) -> None:
         from genzoo.engine.distributed import join_processes  # torch is needed from here on
-        from genzoo.training.api import start_run
+        from genzoo.training.api import run_to_go_on, start_run
         from genzoo.training.run_training import run_training
         from genzoo.training.setup import build_setup
 
         if dry_run:
             require_single_process("--dry-run")
         config = self._config(given)
+        if (again := run_to_go_on(config, out)) is not None:
+            _resume(again, {}, as_json)
+            return
         with join_processes() as processes:
             setup = processes.agreed(lambda: build_setup(config, processes=processes))
             if dry_run:

@@ -11,6 +11,7 @@ import torch
 
 from genzoo.config.training import GradientTraining
 from genzoo.engine.distributed import Processes
+from genzoo.engine.sync_batchnorm import SyncBatchNorm
 from genzoo.errors import ConfigError, NotCompiledWarning
 from genzoo.models.base import Model
 from genzoo.models.objective import GradientObjective
@@ -18,19 +19,22 @@ from genzoo.runtime.device import Runtime
 from genzoo.wording import argument
 
 
-def asks_to_compile(training: GradientTraining, runtime: Runtime, processes: Processes) -> bool:
-    """Return whether to compile; communication between processes is not compiled yet.
+def asks_to_compile(model: Model, training: GradientTraining, runtime: Runtime, processes: Processes) -> bool:
+    """Return whether to compile. Communication within a layer, by batch normalization over processes, is not compiled.
 
     Raises:
-        ConfigError: the settings ask to compile, and there are several processes.
+        ConfigError: the settings ask to compile such a model.
     """
-    if processes.count == 1:
-        return bool(training.compile or (training.compile is None and runtime.device.type == "cuda"))
-    if training.compile:
+    asked = bool(training.compile or (training.compile is None and runtime.device.type == "cuda"))
+    if not asked or processes.count == 1:
+        return asked
+    normalizes = any(isinstance(part, SyncBatchNorm) for group in model.groups.values() for part in group.modules())
+    if normalizes and training.compile:
         raise ConfigError(
-            f"training.compile does not work with {processes.count} processes. Leave it out, or train in one process."
+            f"training.compile does not work with batch normalization in {processes.count} processes, which exchange "
+            f"their moments. Leave it out, or train in one process."
         )
-    return False
+    return not normalizes
 
 
 def compile_stages(model: Model, objective: GradientObjective, device: torch.device) -> None:

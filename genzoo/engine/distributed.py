@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
-from torch.distributed.distributed_c10d import Store
+from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
 from genzoo import errors
@@ -25,8 +25,7 @@ from genzoo.engine.heartbeat import Heartbeat, connect
 from genzoo.engine.sharded_noise import SlicedNoise
 from genzoo.engine.sync_batchnorm import convert_batchnorm
 from genzoo.errors import ConfigError, GenzooError, Interrupted, LostProcessError, pass_out_of_memory
-from genzoo.runtime.device import widest
-from genzoo.runtime.launch import process_count
+from genzoo.runtime.launch import process_count, restarts
 from genzoo.runtime.seeding import derive, random_scope
 from genzoo.wording import argument
 
@@ -78,12 +77,13 @@ class Processes(ABC):
         """Make a module's batch normalization use the events of all processes."""
 
     @abstractmethod
-    def average_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
-        """Replace each gradient by its mean over all processes."""
+    def average_gradients(self, parameters: Sequence[nn.Parameter], loss: Tensor) -> Tensor:
+        """Replace each gradient by its mean over all processes. Return the mean of a loss, which travels with them.
 
-    @abstractmethod
-    def means(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the means of losses `()` over all processes."""
+        Arguments:
+            parameters: at least one.
+            loss: `()`.
+        """
 
     @abstractmethod
     def sums(self, statistics: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -133,11 +133,8 @@ class SingleProcess(Processes):
     def synchronize(self, module: nn.Module) -> None:
         pass
 
-    def average_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
-        pass
-
-    def means(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
-        return losses
+    def average_gradients(self, parameters: Sequence[nn.Parameter], loss: Tensor) -> Tensor:
+        return loss
 
     def sums(self, statistics: dict[str, Tensor]) -> dict[str, Tensor]:
         return statistics
@@ -230,7 +227,8 @@ class ProcessGroup(Processes):
             return False
         return True
 
-    def average_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
+    def average_gradients(self, parameters: Sequence[nn.Parameter], loss: Tensor) -> Tensor:
+        mean = loss
         for bucket in _buckets(parameters):
             # All processes must send tensors of the same size in the same order, or they would wait for each other
             # forever. So a parameter without a gradient here sends zeros, since it may have one in another process.
@@ -239,17 +237,15 @@ class ProcessGroup(Processes):
             sizes = [part.numel() for part in parts]
             # One flag for each parameter travels behind the gradients in the same message: 1 if it has a gradient here.
             # Its sum is 0 if no process has one. Then the gradient stays None, and the optimizer skips the parameter;
-            # a gradient of zeros would still apply momentum and weight decay to it.
-            flat = self.add(torch.cat([*(part.reshape(-1) for part in parts), parts[0].new_tensor(own)]))
-            *sums, flags = torch.split(flat, [*sizes, len(bucket)])
+            # a gradient of zeros would still apply momentum and weight decay to it. The loss is the last number.
+            first = parts[0]
+            flags = first.new_ones(len(own)) if all(own) else first.new_tensor(own)
+            message = torch.cat([*(part.reshape(-1) for part in parts), flags, loss.detach().reshape(1).to(flags)])
+            *means, flags, mean = torch.split(self.add(message).div_(self.count), [*sizes, len(bucket), 1])
             anywhere = own if all(own) else (flags > 0).tolist()  # `tolist` waits for the device; usually not needed
-            for parameter, part, total, given in zip(bucket, parts, sums, anywhere, strict=True):
-                parameter.grad = part.copy_(total.view_as(part) / self.count) if given else None
-
-    def means(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
-        values = [value.detach() for value in losses.values()]
-        total = self.add(torch.stack([value.to(widest(value.device)) for value in values]))
-        return dict(zip(losses, (total / self.count).unbind(), strict=True))
+            for parameter, part, found, given in zip(bucket, parts, means, anywhere, strict=True):
+                parameter.grad = _in_memory_order(found, part) if given else None
+        return mean.reshape(())
 
     def sums(self, statistics: dict[str, Tensor]) -> dict[str, Tensor]:
         names = sorted(statistics)  # the same order in all processes
@@ -352,6 +348,12 @@ def _buckets(parameters: Iterable[nn.Parameter]) -> Iterator[list[nn.Parameter]]
         yield bucket
 
 
+def _in_memory_order(values: Tensor, part: Tensor) -> Tensor:
+    """Return flat `values` in the shape and memory order of `part`, without a copy if its order is the usual one."""
+    shaped = values.view(part.shape)
+    return shaped if part.is_contiguous() else part.copy_(shaped)
+
+
 def _as_message(error: GenzooError) -> list[str]:
     return [type(error).__name__, str(error)]
 
@@ -377,7 +379,8 @@ def join_processes() -> Iterator[Processes]:
         yield ProcessGroup(distributed.get_rank(), distributed.get_world_size())
         return
     store, rank, count = _join()
-    heartbeat = Heartbeat(connect(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])), rank, count)
+    beats = _of_this_start(connect(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])))
+    heartbeat = Heartbeat(beats, rank, count)
     processes = ProcessGroup(rank, count, store, heartbeat)
     try:
         with heartbeat.beating():
@@ -394,7 +397,8 @@ def _join() -> tuple[Store, int, int]:
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)) % torch.cuda.device_count())
     try:
-        store, rank, count = next(iter(rendezvous("env://", timeout=_LONGEST_START)))
+        found, rank, count = next(iter(rendezvous("env://", timeout=_LONGEST_START)))
+        store = _of_this_start(found)
         distributed.init_process_group(
             "cpu:gloo,cuda:nccl" if cuda else "gloo", store=store, rank=rank, world_size=count, timeout=_LONGEST_WAIT
         )
@@ -405,3 +409,8 @@ def _join() -> tuple[Store, int, int]:
             f"process, unset WORLD_SIZE."
         ) from error
     return store, rank, count
+
+
+def _of_this_start(store: Store) -> Store:
+    """Return a store without what processes wrote before torchrun restarted them, such as addresses nobody answers."""
+    return PrefixStore(f"genzoo/start-{restarts()}", store)

@@ -76,7 +76,8 @@ class GradientEngine:
             raise ConfigError(f"There is no group of parameters {min(unknown)!r}; this model has {[*self._groups]}.")
         self.ema = EMA(model.generator, training.ema) if training.ema else None
         self.progress = Progress.start(runtime.device)
-        if asks_to_compile(training, runtime, processes):
+        self._compiled = asks_to_compile(model, training, runtime, processes)
+        if self._compiled:
             compile_stages(model, objective, runtime.device)
 
     @property
@@ -101,7 +102,7 @@ class GradientEngine:
                 f"A batch of {size} events does not divide among {each}. The batch size counts the events of all "
                 f"processes together. Use {argument('batch_size', whole)}."
             )
-        return ProcessShare(self._processes.rank, count, size // (count * parts))
+        return ProcessShare(self._processes.rank, count, size // (count * parts), slices_noise=not self._compiled)
 
     @property
     def finished(self) -> bool:
@@ -139,7 +140,7 @@ class GradientEngine:
             raise PluginError("The objective yields no loss, so there is nothing to minimize.")
         if self.ema is not None:
             self.ema.update(step)
-        return self._processes.means({name: torch.stack(values).mean() for name, values in losses.items()})
+        return {name: _mean(values) for name, values in losses.items()}
 
     def _update_groups(self, batch: Batch, factor: float) -> dict[str, list[Tensor]]:
         """Run the objective over all parts of the batch in lockstep.
@@ -158,15 +159,16 @@ class GradientEngine:
                 )
         kept: dict[str, list[Tensor]] = {}
         while True:
-            names: list[str] = []
+            yielded: dict[str, list[Tensor]] = {}
             for stream in streams:
                 with blame("The objective"), self._runtime.autocast():
                     losses = next(stream, None)
                 if losses is None:
                     return kept
-                self._backward(losses, len(parts), kept)
-                names = list(losses)
-            for name in names:
+                self._backward(losses, len(parts), yielded)
+            for name, values in yielded.items():
+                # Processes talk once for each update of a group, however many parts a batch has.
+                kept.setdefault(name, []).append(self._groups[name].average(_mean(values)))
                 self._groups[name].step(factor)
 
     def _parts(self, batch: Batch) -> int:
@@ -234,6 +236,10 @@ class GradientEngine:
             load_tensors(self.ema.module, strip_prefix(tensors, "ema."))
         for name, group in self._groups.items():
             group.restore(strip_prefix(tensors, f"optimizer.{name}."), numbers["scalers"][name])
+
+
+def _mean(losses: list[Tensor]) -> Tensor:
+    return losses[0] if len(losses) == 1 else torch.stack(losses).mean()
 
 
 @contextlib.contextmanager

@@ -51,14 +51,13 @@ class LossBuffer:
         self._names = tuple(losses)
         if not losses:
             return [*early, LossRecord(step, {})]
+        if self._block == 1:
+            return [*early, self._record(step, [float(loss.detach()) for loss in losses.values()])]
         # `stack` copies the losses; CUDA graphs reuse the memory of their outputs in the next step.
         self._rows.append(torch.stack([loss.detach().to(self._dtype) for loss in losses.values()]))
         self._last = step
         if len(self._rows) < self._block:
             return early
-        if self._block == 1:
-            self._send()
-            return early + self._arrive()
         arrived = self._arrive()
         self._send()
         return early + arrived
@@ -91,15 +90,18 @@ class LossBuffer:
         if event is not None:
             event.synchronize()
         self._traveling = None
-        rows = host.tolist()
-        shifts = [self._offsets.get(name, 0.0) for name in self._names]
-        records = [
-            LossRecord(first + i, {n: value + s for n, value, s in zip(self._names, row, shifts, strict=True)})
-            for i, row in enumerate(rows)
-        ]
-        for record in records:
-            _check_finite(record)
-        return records
+        return [self._record(first + i, row) for i, row in enumerate(host.tolist())]
+
+    def _record(self, step: int, values: list[float]) -> LossRecord:
+        """Return the record of a step from its losses.
+
+        Raises:
+            DivergenceError: one of them is not finite.
+        """
+        pairs = zip(self._names, values, strict=True)
+        record = LossRecord(step, {name: value + self._offsets.get(name, 0.0) for name, value in pairs})
+        _check_finite(record)
+        return record
 
 
 def _check_finite(record: LossRecord) -> None:

@@ -117,12 +117,17 @@ class ParameterGroup:
             loss = self._scaler.scale(loss)
         torch.autograd.backward(loss, inputs=self.parameters, retain_graph=retain_graph)
 
+    def average(self, loss: Tensor) -> Tensor:
+        """Average the gradients over all processes; return the mean of a loss `()` over them.
+
+        The gradients are still scaled: if they overflow in one process, all scalers see it and skip the step.
+        """
+        return self._processes.average_gradients(self.parameters, loss)
+
     def step(self, rate_factor: float) -> None:
         """Update the parameters by their gradients, and clear the gradients."""
         for options in self._optimizer.param_groups:
             options["lr"] = self._settings.lr * rate_factor
-        # Averaged while still scaled: if the gradients of one process overflow, all scalers see it and skip the step.
-        self._processes.average_gradients(self.parameters)
         if self._scaler is not None:
             self._scaler.unscale_(self._optimizer)
         if self._clip is not None:

@@ -18,11 +18,14 @@ class ProcessShare:
     Arguments:
         rank, count: rank of the process, and number of processes.
         events: number of events in that slice.
+        slices_noise: whether this process uses its slice of the noise that a single process draws for the whole batch.
+            Compiled code draws noise of its own in each process. Defaults to true.
     """
 
     rank: int
     count: int
     events: int
+    slices_noise: bool = True
 
     def of(self, rows: Rows) -> Rows:
         """Return this process's rows, given the rows of complete steps."""

@@ -17,12 +17,12 @@ from genzoo.runtime.seeding import random_scope
 from genzoo.typing import Array
 from genzoo.wording import shown_given
 
-_COMPARED, _NOISY = 1024, 1.1
-"""Number of events that show whether a model adds noise, and how much larger their variance then is.
+_COMPARED = ((256, 1.3), (1024, 1.1))
+"""Numbers of events that show whether a model adds noise, and how much larger their variance then is.
 
-So many events give the ratio of variances to a few percent.
+The larger number gives the ratio of variances to a few percent. Most models need only the smaller one: training asks
+each time that it saves images.
 """
-
 
 _FEW = 64
 """Number of events that show whether a model decodes to exactly what it samples."""
@@ -102,7 +102,7 @@ def adds_noise(units: DataUnits) -> bool:
     """Return whether samples vary clearly more than decoded latent vectors: the model adds noise to what it decodes."""
     if not isinstance(units.generator, Decoder):
         return False
-    usual = units.usual_conditions(_COMPARED)
+    usual = units.usual_conditions(_COMPARED[-1][0])
 
     def drawn(n: int, mean: bool) -> Array:
         return sample(units, n, 0, mean=mean, conditions=None if usual is None else usual[:n])
@@ -110,8 +110,11 @@ def adds_noise(units: DataUnits) -> bool:
     if np.array_equal(drawn(_FEW, False), drawn(_FEW, True), equal_nan=True):
         return False
     # A model may draw the same distribution with other random numbers, as `gaussian` does.
-    draws, means = (drawn(_COMPARED, mean).astype(np.float64) for mean in (False, True))
-    return bool(np.nansum(np.nanvar(draws, axis=0)) > _NOISY * np.nansum(np.nanvar(means, axis=0)))
+    for n, larger in _COMPARED:
+        draws, means = (np.nansum(np.nanvar(drawn(n, mean).astype(np.float64), axis=0)) for mean in (False, True))
+        if draws > larger * means:
+            return True
+    return False
 
 
 def decode(units: DataUnits, z: Events, conditions: Array | None = None) -> Array:

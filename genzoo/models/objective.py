@@ -50,6 +50,8 @@ class Batch:
         """
         if len(self) % count:
             raise ValueError(f"{len(self)} events do not divide into {count} equal batches.")
+        if count == 1:
+            return [self]
         size = len(self) // count
         return [self.take(slice(number * size, (number + 1) * size)) for number in range(count)]
 

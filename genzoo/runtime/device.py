@@ -57,7 +57,8 @@ class Runtime:
 
 def full_precision(x: Tensor) -> contextlib.AbstractContextManager[None]:
     """Switch autocast off on the device of `x`, for computations that must not round, such as double backward."""
-    if x.is_meta:  # has no autocast
+    # A device without autocast, such as meta, has nothing to switch off. If it is off already, switching it costs time.
+    if x.is_meta or not torch.is_autocast_enabled(x.device.type):
         return contextlib.nullcontext()
     return torch.autocast(x.device.type, enabled=False)
 

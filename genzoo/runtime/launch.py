@@ -19,6 +19,12 @@ def is_first_process() -> bool:
     return process_count() == 1 or os.environ["RANK"] == "0"
 
 
+def restarts() -> int:
+    """Return how often `torchrun --max-restarts` has started these processes again, because one of them had failed."""
+    count = os.environ.get("TORCHELASTIC_RESTART_COUNT", "")
+    return int(count) if process_count() > 1 and count.isdecimal() else 0
+
+
 def require_single_process(what: str) -> None:
     """Check that this is the only process.
 

@@ -26,8 +26,9 @@ from genzoo.plugins.api1 import former_keywords
 from genzoo.plugins.local import offering
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.display import show_progress
+from genzoo.runtime.launch import restarts
 from genzoo.runtime.progress import Phase
-from genzoo.storage.paths import user_path
+from genzoo.storage.paths import contains, user_path
 from genzoo.training.loadable import check_loadable
 from genzoo.training.processes import check_same_start
 from genzoo.training.resume import prepare_resume
@@ -49,6 +50,29 @@ def start_run(setup: TrainingSetup, out: Path | None) -> Run:
         config = setup.config.model_copy(update={"data_digest": setup.dataset.digest()})
         check_same_start(setup, str(config.data_digest))
     return Run(Path(setup.processes.of_first(lambda: str(_create(config, out, loading).path))))
+
+
+def run_to_go_on(config: RunConfig, out: str | Path | None) -> str | None:
+    """Return the run that a training continues because torchrun has restarted its processes; `None` if it begins.
+
+    A run in `out` with other settings is not this training.
+
+    Arguments:
+        config: settings of the training.
+        out: the directory that the user named.
+    """
+    if out is None or not restarts():
+        return None
+    path = user_path(Path(out))
+    if not contains(path, "config.json", "run.json"):
+        return None
+    found = Run(path).config
+    same = all(getattr(found, name) == getattr(config, name) for name in _OF_A_RUN)
+    return str(path) if same else None
+
+
+_OF_A_RUN = ("model", "options", "objective", "seed")
+"""Settings that a run keeps as they were asked for."""
 
 
 def _remarks(dataset: Dataset) -> Iterable[str]:
@@ -155,6 +179,8 @@ def train(
     given = [{"options": keywords.options, **asked}, {"training": keywords.training}]
     layers = current_layers(registry, model, *map(layer, given))
     config = resolve_config(registry, model, *layers)
+    if (again := run_to_go_on(config, out)) is not None:
+        return resume(again, dataset, callbacks=callbacks, progress=progress)
     with join_processes() as processes, show_progress(progress if processes.first else False):
         setup = processes.agreed(lambda: build_setup(config, dataset, processes=processes))
         for remark in _remarks(setup.dataset) if processes.first else ():

@@ -197,7 +197,7 @@ class Trainer(Generic[ItemT]):
         self._processes = processes
         self._matmul = contextlib.nullcontext if runtime is None else runtime.matmul
         self._signals = signals or Signals(processes)
-        self._events = None if loader.share is None else loader.share.events
+        self._events = loader.share.events if loader.share is not None and loader.share.slices_noise else None
         self._items: abc.Generator[ItemT, None, None] | None = None
         self._began = 0.0
         self._stopped = False
@@ -257,7 +257,9 @@ class Trainer(Generic[ItemT]):
         with self._processes.scope(self._seed, number, self._events), self._matmul():
             losses = self._engine.update(next(self._items), number, self.fraction)
         self._number = number
-        self._seconds = self._processes.clock(time.monotonic() - self._began)
+        self._seconds = time.monotonic() - self._began
+        if self._budget.seconds is not None:  # processes must agree on the end, and without it need not talk
+            self._seconds = self._processes.clock(self._seconds)
         arrived = self._losses.add(number, losses)
         return self._current_step(arrived + self._losses.flush() if self.done else arrived)
 

@@ -14,6 +14,7 @@ from forked import command
 from refusals import assert_refused
 from safetensors.torch import load_file
 from together import (
+    compiled,
     disagree,
     fail,
     freeze,
@@ -38,10 +39,12 @@ from genzoo.engine.distributed import ProcessGroup
 from genzoo.engine.sampler import ProcessShare, Sampler
 from genzoo.errors import ConfigError
 from genzoo.persistence.checkpoint import checkpoints
+from genzoo.persistence.run import Run
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.device import Runtime
 from genzoo.runtime.launch import process_count
 from genzoo.runtime.seeding import random_scope
+from genzoo.training.api import run_to_go_on
 from genzoo.training.setup import build_setup
 
 SIGKILL, SIGTERM = 9, 15
@@ -133,6 +136,30 @@ def test_two_processes_train_as_one_does_on_the_same_batches(tmp_path, words):
     assert record(tmp_path / "two")["processes"] == 2
     assert len(genzoo.load(tmp_path / "two").sample(2)) == 2
     assert ended.out[1] == ended.err[1] == "", "one of them speaks"
+
+
+def test_two_compiled_processes_train_as_one_uncompiled_does(tmp_path):
+    words = [
+        "train",
+        "flow",
+        "--data",
+        "iris",
+        "--batch-size",
+        16,
+        "--steps",
+        3,
+        "--precision",
+        "fp64",
+        "--device",
+        "cpu",
+    ]
+    words += ["-o", "dropout=0", "-o", "layers=1", "-o", "widths=[8]"]
+    one, two = ([*words, "--out", tmp_path / name] for name in ("one", "two"))
+    ended = together(tmp_path / "logs", 2, compiled, [*two, "-o", "training.compile=true"])
+    assert ended.codes == [0, 0], ended.err
+    assert all(said["graphs"] > 0 and said["code"] == 0 for said in ended.told), ended
+    together(tmp_path / "logs", 1, command, *one)
+    assert_alike(tmp_path / "one", tmp_path / "two", 1e-8)
 
 
 @pytest.mark.parametrize("count", [pytest.param(2, marks=pytest.mark.full), 3])
@@ -472,8 +499,8 @@ def test_a_batch_that_does_not_divide_is_refused():
 
 @pytest.mark.once
 def test_what_several_processes_do_not_do_is_refused(cli, monkeypatch, tmp_path):
-    with pytest.raises(ConfigError, match=r"training\.compile does not work with 2 processes"):
-        build_setup(config(training={"compile": True}), processes=ProcessGroup(0, 2))
+    with pytest.raises(ConfigError, match=r"training\.compile does not work with batch normalization in 2 processes"):
+        build_setup(config("dcgan", training={"compile": True}), processes=ProcessGroup(0, 2))
     with pytest.raises(ConfigError, match="2 processes cannot share device 'cuda:0'"):
         build_setup(config(device="cuda:0"), processes=ProcessGroup(0, 2))
     cli("train", "toy", "--out", "run")
@@ -520,6 +547,50 @@ def test_torchrun_trains(tmp_path):
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["status"] == "finished"
     assert record(tmp_path / "run")["processes"] == 2
+
+
+@pytest.mark.precision
+def test_only_a_run_of_the_same_training_goes_on_after_a_restart(tmp_path, monkeypatch):
+    asked, out = config(), tmp_path / "run"
+    for name, value in {"RANK": 0, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": 1}.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    assert run_to_go_on(asked, out) is None, "it has not begun"
+    Run.create(out, asked)
+    assert run_to_go_on(asked, out) == str(out)
+    assert run_to_go_on(asked.model_copy(update={"seed": 7}), out) is None
+    assert run_to_go_on(asked, None) is None
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
+    assert run_to_go_on(asked, out) is None, "the first start never overwrites or continues a run"
+
+
+_DIES_ONCE = """
+import os, signal, sys, genzoo
+
+def die(step):
+    if step.number == 7 and os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+training = {"steps": 12, "batch_size": 16, "checkpoint_every": 4}
+genzoo.train("vae", "iris", training=training, widths=[4], device="cpu", out=sys.argv[1], callbacks=[die])
+"""
+
+
+@pytest.mark.full
+def test_torchrun_restarts_a_training_that_goes_on_by_itself(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(_DIES_ONCE, encoding="utf-8")
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for name, restarts in (("cut", "1"), ("whole", "0")):
+        words = [*launcher, "--max-restarts", restarts, str(script), str(tmp_path / name)]
+        if name == "whole":
+            script.write_text(_DIES_ONCE.replace("== 7", "== -1"), encoding="utf-8")
+        done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr
+    assert record(tmp_path / "cut")["status"] == "finished"
+    assert record(tmp_path / "cut")["weights"] == record(tmp_path / "whole")["weights"]
+    assert [line["step"] for line in lines(tmp_path / "cut")] == [line["step"] for line in lines(tmp_path / "whole")]
 
 
 @pytest.mark.cuda

@@ -228,7 +228,7 @@ def normalize(kind: str, shares: list[int]) -> object:
         loss = (y.square() * y).sum() * processes.count
         (slope,) = torch.autograd.grad(loss / processes.count, x, create_graph=True)
         loss.backward(retain_graph=True)
-        processes.average_gradients(list(module.parameters()))
+        processes.average_gradients(list(module.parameters()), loss)
         (second,) = torch.autograd.grad(slope.square().sum(), x)
         found = {name: value.tolist() for name, value in module.state_dict().items()}
         gradients = {name: value.grad.tolist() for name, value in module.named_parameters()}
@@ -283,6 +283,20 @@ def step_in_fp16() -> object:
             parameters = {name: value.tolist() for name, value in model.named_parameters()}
             told.append({"scale": scale, "losses": {k: v.item() for k, v in losses.items()}, **parameters})
     return told
+
+
+def compiled(words: list[object]) -> object:
+    """Train with stages that a backend takes as they are; return its exit code and how many graphs the backend got."""
+    graphs = []
+
+    def backend(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> Callable[..., object]:
+        graphs.append(graph)
+        return graph
+
+    compiler = torch.compile
+    torch.compile = lambda *given, mode=None, **options: compiler(*given, backend=backend, **options)  # type: ignore[assignment, misc]
+    code = command(*words)
+    return {"code": code, "graphs": len(graphs)}
 
 
 def talk() -> object:
