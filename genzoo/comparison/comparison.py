@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from genzoo.comparison.aggregate import CandidateResult, Evidence, aggregate_res
 from genzoo.comparison.candidate import Candidate
 from genzoo.comparison.cluster.dispatch import run_on_cluster
 from genzoo.comparison.fits.job import FitJob, FitResult
+from genzoo.comparison.fits.journal import trial_key
 from genzoo.comparison.ranking import LIKELIHOOD_FIGURES, Ranking, default_figure, rank
 from genzoo.comparison.settle import TOLERANCE_OF_SUM
 from genzoo.comparison.splits import SplitPlan, split_settings
@@ -273,25 +274,35 @@ class Comparison:
 
     def _fit(self, found: dict[str, CandidateResult], callback: FitCallback | None) -> None:
         """Fit the candidates that are not in `found`, and add their results to it."""
-        evidence = Evidence.of(self.dataset, self.division)
         trials = [t for i, c in enumerate(self.candidates) if c.id not in found for t in self._trials(i, c)]
-        waiting = {
-            number: sum(trial.candidate == number for trial in trials) for number in {t.candidate for t in trials}
-        }
+        waiting = Counter(trial.candidate for trial in trials)
+        evidence = Evidence.of(self.dataset, self.division)
         arrived: dict[int, list[FitResult]] = defaultdict(list)
+
+        def take(outcome: FitResult, *, fresh: bool) -> None:
+            number = outcome.trial.candidate
+            candidate = self.candidates[number]
+            arrived[number].append(outcome)
+            if len(arrived[number]) == waiting[number]:
+                found[candidate.id] = aggregate_results(candidate, arrived.pop(number), evidence)
+                if self.kept is not None:
+                    self.kept.add(candidate, found[candidate.id])
+            elif fresh and self.kept is not None:
+                self.kept.add_fit(candidate, outcome)
+
+        known = [] if self.kept is None else self.kept.find_fits(self.candidates, trials)
+        for outcome in known:
+            take(outcome, fresh=False)
+        done_before = {trial_key(outcome.trial) for outcome in known}
+        trials = [trial for trial in trials if trial_key(trial) not in done_before]
         with Phase("fitting candidates", len(trials), "fits") as phase:
             for done, outcome in enumerate(self._results(trials, phase), 1):
-                number = outcome.trial.candidate
-                candidate = self.candidates[number]
-                arrived[number].append(outcome)
+                take(outcome, fresh=True)
                 phase.advance()
                 if callback is not None:
-                    callback(done, len(trials), candidate.id)
-                if len(arrived[number]) == waiting[number]:
-                    result = aggregate_results(candidate, arrived.pop(number), evidence)
-                    if self.kept is not None:
-                        self.kept.add(candidate, result)
-                    found[candidate.id] = result
+                    callback(done, len(trials), self.candidates[outcome.trial.candidate].id)
+        if self.kept is not None:
+            self.kept.journal.remove()
 
     def _results(self, trials: Sequence[FitJob], phase: Phase) -> Iterator[FitResult]:
         """Run fits in this process, in others of this machine, or on a cluster."""

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from comparisons import ONCE, prepared, three, timeless
 from refusals import assert_refused
 from sklearn.datasets import load_iris
 from sklearn.mixture import GaussianMixture
 
 import genzoo
 from genzoo.comparison import comparison, store, workers
-from genzoo.comparison.api import RESTARTS, TOLERANCE, prepare_comparison
+from genzoo.comparison.api import RESTARTS, TOLERANCE
 from genzoo.comparison.fit import run_fit_job
 from genzoo.comparison.fits.job import FitJob, FitResult
 from genzoo.comparison.splits import SplitPlan
@@ -23,28 +24,6 @@ from genzoo.data.readers.numpy_files import array_dataset
 from genzoo.errors import ArtifactError, ConfigError, Interrupted
 from genzoo.reports.formats import report_as_csv, report_as_markdown
 from genzoo.runtime.progress import Phase
-
-ONCE = {"n_init": 1}
-"""Training for tests in which one start finds the maximum, or the maximum does not matter."""
-
-
-def three(n=400, seed=0):
-    rng = np.random.default_rng(seed)
-    return rng.normal(size=(n, 2)) + np.array([[0, 0], [9, 0], [0, 9]])[rng.integers(3, size=n)]
-
-
-def timeless(report):
-    content = report.as_dict()
-    for row in content["rows"]:
-        row.pop("seconds")
-        row.pop("cost")
-        row.pop("run")
-    return content
-
-
-def prepared(*wanted, **common):
-    settings = {"by": None, "folds": 0, "seeds": 1, "jobs": 1, "threads": 1, "out": None}
-    return prepare_comparison(wanted, (None, {"source": "iris"}), common, **settings)
 
 
 def counting(monkeypatch):
