@@ -193,7 +193,7 @@ class Dispatch:
                 future, found = next(self._completed)
                 errand = self._sent.pop(future, None)
                 if errand is not None:  # it was not spared meanwhile
-                    yield from self._received(future, errand, found)
+                    yield from self._received(errand, found)
                 if len(self._sent) <= _AHEAD // 2:
                     yield from self._send(itertools.islice(waiting, _AHEAD // 2))
         finally:
@@ -220,9 +220,9 @@ class Dispatch:
             self._sent.update(zip(futures, wanted, strict=True))
             self._completed.update(futures)
 
-    def _received(self, future: Future, errand: _Errand, found: Any) -> Iterator[FitResult]:
-        """Yield the results that follow from what a future ended with."""
-        if future.status == "finished":
+    def _received(self, errand: _Errand, found: Any) -> Iterator[FitResult]:
+        """Yield the results that follow from what has arrived: a result, an error, or a type, an error and its trace."""
+        if isinstance(found, FitResult):  # the worker that ran it may be gone by now
             yield from self._ended(found)
             return
         error = found[1] if isinstance(found, tuple) else found

@@ -134,4 +134,8 @@ def _modules_apart() -> None:
 
 
 def _address() -> str:
-    return str(dask_library().get_worker().address)
+    """Return the address of this worker, which is known while it runs a fit."""
+    try:
+        return str(dask_library().get_worker().address)
+    except ValueError:
+        return "of the cluster"
