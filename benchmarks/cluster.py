@@ -104,7 +104,7 @@ def overhead(options: argparse.Namespace) -> None:
     work.run_fit_job = sleep  # type: ignore[attr-defined]  # workers are threads of this process
     with (
         LocalCluster(
-            n_workers=options.workers, threads_per_worker=1, processes=False, dashboard_address=":0"
+            n_workers=options.workers, threads_per_worker=1, processes=False, memory_limit=0, dashboard_address=":0"
         ) as cluster,
         Client(cluster) as client,
     ):

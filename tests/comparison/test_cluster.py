@@ -26,7 +26,9 @@ pytestmark = [
 @pytest.fixture
 def cluster():
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0") as found:
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=False, memory_limit=0, dashboard_address=":0"
+    ) as found:
         yield found
 
 
@@ -166,7 +168,7 @@ def test_a_lost_scheduler_keeps_what_is_finished(tmp_path):
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     settings = {"candidates": ["gaussian", "gmm:n_components=2..3"], "data": three(120), "training": ONCE}
     settings["out"] = tmp_path / "out"
-    cluster = LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0")
+    cluster = LocalCluster(n_workers=1, threads_per_worker=1, processes=False, memory_limit=0, dashboard_address=":0")
     with Client(cluster) as client, pytest.raises(GenzooError, match="scheduler of the cluster is gone") as error:
         genzoo.compare(on=client, callback=lambda done, *_: done == 2 and cluster.close(), **settings)
     assert str(error.value) == str(lost_scheduler())

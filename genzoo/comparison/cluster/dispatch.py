@@ -221,7 +221,7 @@ class Dispatch:
             self._completed.update(futures)
 
     def _received(self, errand: _Errand, found: Any) -> Iterator[FitResult]:
-        """Yield the results that follow from what has arrived: a result, an error, or a type, an error and its trace."""
+        """Yield the results that follow from what arrived: a result, an error, or a type, an error and its trace."""
         if isinstance(found, FitResult):  # the worker that ran it may be gone by now
             yield from self._ended(found)
             return
