@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import multiprocessing
 import re
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from genzoo.errors import ConfigError, GenzooError, is_out_of_memory
 from genzoo.plugins.registry import MissingExtraError
+from genzoo.runtime import cluster_worker
 from genzoo.runtime.threads import available_cores
 from genzoo.wording import argument
 
@@ -117,6 +119,8 @@ def _local_cluster(library: Any, workers: int) -> Iterator[Client]:
             threads_per_worker=1,
             memory_limit=0,  # as for processes of genzoo's own, the machine sets the limit
             dashboard_address="127.0.0.1:0",
+            preload=[cluster_worker.__name__],
+            silence_logs=logging.ERROR,
         )
     except Exception as error:
         if is_out_of_memory(error):

@@ -264,7 +264,9 @@ class Dispatch:
             )
 
     def _end(self) -> None:
-        with contextlib.suppress(Exception):  # the scheduler may be gone
+        if self._client.status != "running":  # the scheduler is gone
+            return
+        with contextlib.suppress(Exception):
             self._client.cancel(list(self._sent))
             self._client.run(forget_data)
 
