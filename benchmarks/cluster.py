@@ -1,13 +1,13 @@
 """Measure comparisons on Dask clusters of this machine: speed of two workers, cost of sending, and what kills cost.
 
     python benchmarks/cluster.py workers [--rounds 3] [--steps 2000]
-    python benchmarks/cluster.py kills [--kills 20] [--every 6]
+    python benchmarks/cluster.py kills [--kills 20] [--every 6] [--candidates 12]
     python benchmarks/cluster.py overhead [--trials 1920] [--workers 64] [--milliseconds 25]
 
 1. `workers`: 16 fits on two workers of one core each against one worker, in alternating rounds; workers have imported
    everything before. The reports must be equal.
-2. `kills`: a scheduler and two workers as processes of their own, of which a random one is killed again and again, and
-   started again. The comparison is resumed after the scheduler was killed. No fit that has ended may run again, and the
+2. `kills`: a scheduler and two workers as processes of their own. A random one is killed again and again, and started
+   again. The comparison is resumed after the scheduler was killed. No fit that has ended may run again, and the
    report must equal the local one.
 3. `overhead`: fits that only sleep, on workers within this process: the seconds beyond the sleep, for each fit.
 """
@@ -189,7 +189,11 @@ def processes() -> Iterator[Processes]:
 def kills(options: argparse.Namespace) -> None:
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     rng, finished, again = random.Random(options.seed), list[str](), 0
-    settings: dict[str, Any] = {"candidates": candidates(12, options.steps), "data": data(options.rows), "folds": 3}
+    settings: dict[str, Any] = {
+        "candidates": candidates(options.candidates, options.steps),
+        "data": data(options.rows),
+        "folds": 3,
+    }
     started = time.perf_counter()
     want = timeless(genzoo.compare(**settings, progress=False))
     print(f"local: {time.perf_counter() - started:.1f} s", flush=True)
@@ -202,7 +206,8 @@ def kills(options: argparse.Namespace) -> None:
     with processes() as cluster, tempfile.TemporaryDirectory() as folder:
         killer = threading.Thread(target=kill_at_random, args=(cluster,), daemon=True)
         killer.start()
-        total, calls, left, found = 60, 0, 60, None
+        total = 5 * options.candidates  # two fits of each, and three folds
+        calls, left, found = 0, total, None
         while found is None or sum(cluster.kills.values()) < options.kills:
             if found is not None:  # it ended before all kills; begin another
                 again, found = again + 1, None
@@ -236,6 +241,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--candidates", type=int, default=12, help="of kills")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--every", type=float, default=6.0, help="mean seconds between two kills")
     parser.add_argument("--seed", type=int, default=0)

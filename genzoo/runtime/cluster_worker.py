@@ -6,7 +6,7 @@ import signal
 import threading
 
 
-def dask_setup(worker: object) -> None:
+def dask_setup(_: object) -> None:
     """Ignore Ctrl-C, which a terminal sends to every process of its group. Dask calls this when a worker starts."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)

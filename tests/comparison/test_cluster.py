@@ -65,16 +65,16 @@ def close(cluster, number):
     cluster.sync(worker.close)
 
 
-@pytest.mark.parametrize("weights", [None, np.linspace(0.5, 2, 120)])
+@pytest.mark.parametrize("weights", [None, np.linspace(0.5, 2, 60)])
 def test_a_cluster_changes_nothing_for_data_in_memory(client, weights):
-    settings = {"candidates": ["gaussian", "gmm:n_components=2"], "folds": 2, "training": ONCE, "weights": weights}
-    want = timeless(genzoo.compare(data=three(120), **settings))
-    assert timeless(genzoo.compare(data=three(120), on=client, **settings)) == want
+    settings = {"candidates": ["gaussian", "gmm:n_components=2"], "training": ONCE, "weights": weights}
+    want = timeless(genzoo.compare(data=three(60), **settings))
+    assert timeless(genzoo.compare(data=three(60), on=client, **settings)) == want
     assert client.status == "running"
 
 
 def test_a_cluster_changes_nothing_for_a_file(client, tmp_path):
-    np.savetxt(tmp_path / "a.csv", three(120), delimiter=",", header="a,b", comments="")
+    np.savetxt(tmp_path / "a.csv", three(60), delimiter=",", header="a,b", comments="")
     settings = {"candidates": ["gaussian"], "data": tmp_path / "a.csv"}
     want = timeless(genzoo.compare(**settings))
     assert timeless(genzoo.compare(on=client.scheduler.address, **settings)) == want
@@ -166,19 +166,16 @@ def test_a_fit_that_kills_its_workers_is_a_failure_of_its_candidate(client, monk
 
 def test_a_lost_scheduler_keeps_what_is_finished(tmp_path):
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    settings = {"candidates": ["gaussian", "gmm:n_components=2..3"], "data": three(120), "training": ONCE}
-    settings["out"] = tmp_path / "out"
+    settings = {"candidates": ["gaussian", "gmm:n_components=1"], "data": three(60), "out": tmp_path / "out"}
     cluster = LocalCluster(n_workers=1, threads_per_worker=1, processes=False, memory_limit=0, dashboard_address=":0")
     with Client(cluster) as client, pytest.raises(GenzooError, match="scheduler of the cluster is gone") as error:
-        genzoo.compare(on=client, callback=lambda done, *_: done == 2 and cluster.close(), **settings)
+        genzoo.compare(on=client, callback=lambda *_: cluster.close(), **settings)
     assert str(error.value) == str(lost_scheduler())
     begun = []
     report = genzoo.compare(callback=lambda *about: begun.append(about), **settings)
-    assert begun[0][1] <= 4  # of six fits
+    assert begun[0][1] <= 3  # of four fits
     settings.pop("out")
-    for row in (want := timeless(genzoo.compare(**settings)))["rows"]:
-        row.pop("run", None)
-    assert timeless(report) == want
+    assert timeless(report) == timeless(genzoo.compare(**settings))
 
 
 def test_workers_report_what_they_do(client, monkeypatch):

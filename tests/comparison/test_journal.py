@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from comparisons import ONCE, prepared, three, timeless
+from comparisons import prepared, three, timeless
 
 import genzoo
 from genzoo.comparison import comparison
@@ -86,22 +86,22 @@ def test_a_disk_that_cannot_be_written_is_an_error_in_one_paragraph(tmp_path):
 
 
 def test_an_interrupted_comparison_repeats_no_fit_that_had_ended(tmp_path, monkeypatch):
-    settings = {"candidates": ["gaussian", "gmm:n_components=2..3"], "folds": 3, "training": ONCE}
-    want = timeless(genzoo.compare(data=three(), **settings))
+    settings = {"candidates": ["gaussian", "gmm:n_components=1"], "folds": 2}
+    want = timeless(genzoo.compare(data=three(60), **settings))
     run, begun = comparison.run_fit_jobs, []
 
-    def stops_after_seven(*given, **terms):
+    def stops_after_six(*given, **terms):
         for number, result in enumerate(run(*given, **terms)):
-            if number == 7:
+            if number == 6:
                 raise KeyboardInterrupt
             yield result
 
-    monkeypatch.setattr(comparison, "run_fit_jobs", stops_after_seven)
-    with pytest.raises(genzoo.errors.Interrupted, match="1 of 3 candidates is kept"):
-        genzoo.compare(data=three(), out=tmp_path / "out", **settings)
+    monkeypatch.setattr(comparison, "run_fit_jobs", stops_after_six)
+    with pytest.raises(genzoo.errors.Interrupted, match="1 of 2 candidates is kept"):
+        genzoo.compare(data=three(60), out=tmp_path / "out", **settings)
     assert (tmp_path / "out" / "fits.jsonl").exists()
     monkeypatch.setattr(comparison, "run_fit_jobs", lambda *a, **terms: (begun.extend(a[2]), run(*a, **terms))[1])
-    found = genzoo.compare(data=three(), out=tmp_path / "out", **settings)
+    found = genzoo.compare(data=three(60), out=tmp_path / "out", **settings)
     assert timeless(found) == want
-    assert len(begun) == 15 - 7
+    assert len(begun) == 8 - 6
     assert not (tmp_path / "out" / "fits.jsonl").exists()

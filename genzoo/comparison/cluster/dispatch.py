@@ -222,7 +222,7 @@ class Dispatch:
 
     def _received(self, errand: _Errand, found: Any) -> Iterator[FitResult]:
         """Yield the results that follow from what arrived: a result, an error, or a type, an error and its trace."""
-        if isinstance(found, FitResult):  # the worker that ran it may be gone by now
+        if isinstance(found, FitResult):  # the worker that ran it may be gone since
             yield from self._ended(found)
             return
         error = found[1] if isinstance(found, tuple) else found

@@ -60,7 +60,7 @@ def check_same(there: Mapping[str, str], worker: str, here: Mapping[str, str] | 
     Arguments:
         there: its versions.
         worker: its address.
-        here: the versions that are needed. Defaults to those of this process.
+        here: the versions that are needed. Defaults to what this process has.
 
     Raises:
         PluginError: it has others, lacks a plugin, or has a plugin more.

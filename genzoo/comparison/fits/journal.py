@@ -85,7 +85,7 @@ class FitJournal:
 
 
 def trial_key(trial: FitJob) -> str:
-    """Return what tells a fit from the others of its comparison."""
+    """Return a text that no other fit of the comparison has."""
     return f"{trial.candidate}/{trial.purpose}/{trial.repeat}/{trial.fold}"
 
 
