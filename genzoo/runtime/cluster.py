@@ -53,13 +53,26 @@ def connect(on: AnyCluster, *, workers: int | None = None, threads: int = 1) -> 
     library = dask_library()
     if isinstance(on, library.Client):
         _check_client(on)
-        yield on
+        with _quiet():
+            yield on
     elif check_cluster_name(on) == LOCAL_CLUSTER:
-        with _local_cluster(library, workers or max(1, available_cores() // threads)) as client:
+        with _quiet(), _local_cluster(library, workers or max(1, available_cores() // threads)) as client:
             yield client
     else:
-        with _client_of(library, on) as client:
+        with _quiet(), contextlib.closing(_connected(library, on)) as client:
             yield client
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep tracebacks of a lost connection off the terminal. The error of the call says what happened."""
+    log = logging.getLogger("distributed.client")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def dask_library() -> Any:
@@ -132,14 +145,8 @@ def _local_cluster(library: Any, workers: int) -> Iterator[Client]:
         yield client
 
 
-@contextlib.contextmanager
-def _client_of(library: Any, on: str) -> Iterator[Client]:
-    """Connect to a scheduler that runs already."""
-    with contextlib.closing(_connected(library, on)) as client:
-        yield client
-
-
 def _connected(library: Any, on: str) -> Any:
+    """Connect to a scheduler that runs already."""
     address = _address_in(on) if on.endswith(".json") else on
     try:
         return library.Client(address, timeout=_PATIENCE, set_as_default=False)
