@@ -242,6 +242,15 @@ def test_a_worker_without_a_plugin_is_found_before_anything_is_fitted(client, mo
         versions.versions_here.cache_clear()
 
 
+def test_a_worker_that_cannot_load_genzoo_is_explained(client, monkeypatch):
+    def run(function):
+        raise Exception("ModuleNotFoundError(\"No module named 'genzoo'\")")  # as distributed raises it
+
+    monkeypatch.setattr(client, "run", run)
+    with pytest.raises(PluginError, match="A worker cannot load genzoo: .*No module named"):
+        versions.check_versions(client)
+
+
 @pytest.mark.parametrize(
     ("on", "words"),
     [

@@ -6,9 +6,10 @@ import functools
 import importlib.metadata
 import platform
 from collections.abc import Mapping
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, TypeAlias
 
-from genzoo.errors import PluginError
+from genzoo.errors import GenzooError, PluginError
 from genzoo.plugins.discovery import CORE, distribution_of
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import KINDS
@@ -50,7 +51,16 @@ def check_versions(client: Client) -> None:
         packages = about["packages"]
         installed = {name: packages.get(name) or _MISSING for name in here if name != "Python"}
         check_same({"Python": _python(about["host"]["python"]), **installed}, worker)
-    for worker, versions in client.run(versions_here).items():  # finds other plugins, too
+    try:
+        loaded = client.run(versions_here)  # finds other plugins, too
+    except (GenzooError, OSError, CancelledError):
+        raise
+    except Exception as error:  # how an import that fails there arrives here
+        raise PluginError(
+            f"A worker cannot load genzoo: {error}. Install the same there as here, for example from the output of "
+            f"'genzoo plugins freeze', and start the workers again."
+        ) from error
+    for worker, versions in loaded.items():
         check_same(versions, worker)
 
 
