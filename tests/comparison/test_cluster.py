@@ -247,7 +247,7 @@ def test_a_worker_that_cannot_load_genzoo_is_explained(client, monkeypatch):
         raise Exception("ModuleNotFoundError(\"No module named 'genzoo'\")")  # as distributed raises it
 
     monkeypatch.setattr(client, "run", run)
-    with pytest.raises(PluginError, match="A worker cannot load genzoo: .*No module named"):
+    with pytest.raises(PluginError, match=r"A worker cannot load genzoo: .*No module named"):
         versions.check_versions(client)
 
 
