@@ -10,6 +10,7 @@ import pytest
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 SHORTEST = {
     "adult": '--model made:{"training":{"steps":50}}',
+    "cluster": "overhead --trials 8 --workers 2",
     "dcgan": "--rounds 1 --batch-size 32",
     "density": "truth speed --density 8-gaussians --rows 200 --rounds 2 -o training.epochs=1",
     "diffusion": "--seeds 1 --draws 500 --rows 300 --images 2 --alone -o training.steps=2",

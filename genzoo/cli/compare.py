@@ -66,8 +66,18 @@ _COMMON = frozenset({"options", "split", "training", "sampling"})
 @click.option(
     "--seeds", type=int, default=1, show_default=True, metavar="N", help="Seeds to repeat held-out fits with."
 )
-@click.option("--jobs", type=int, default=1, show_default=True, metavar="N", help="Number of fits at a time.")
+@click.option(
+    "--jobs",
+    type=int,
+    metavar="N",
+    help="Number of fits at a time.  [default: 1, and as many as the cores allow with --on dask]",
+)
 @click.option("--threads", type=int, default=1, show_default=True, metavar="N", help="Threads per fit.")
+@click.option(
+    "--on",
+    metavar="CLUSTER",
+    help="Run the fits on a Dask cluster: dask for one of this machine, or an address such as tcp://HOST:8786.",
+)
 @click.option(
     "--gate",
     "gates",
@@ -132,7 +142,7 @@ def compare_command(
     expected = () if expect is None else parse_expected(expect, zoo, {**common, "data": _data(given)})
     from genzoo.comparison.api import prepare_comparison  # torch is needed from here on
 
-    shared = ("by", "tie", "folds", "seeds", "jobs", "threads", "out", "features", "target")
+    shared = ("by", "tie", "folds", "seeds", "jobs", "threads", "on", "out", "features", "target")
     settings = {name: given[name] for name in shared}
     comparison = prepare_comparison(models, (None, _data(given)), common, **settings)
     show_remarks(comparison.dataset)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 from genzoo.comparison.candidate import Candidate, candidates, distinct
+from genzoo.comparison.cluster.dispatch import check_cluster
 from genzoo.comparison.comparison import Comparison, FitCallback, Tie
 from genzoo.comparison.fits.sample_metrics import prepare_features, sample_metrics
 from genzoo.comparison.splits import SplitPlan
 from genzoo.comparison.store import ResultStore, StoreHeader
-from genzoo.comparison.workers import available_cores
 from genzoo.config.counts import check_count
 from genzoo.config.data import SplitSettings
 from genzoo.config.keywords import PLACES, sort_keywords
@@ -33,10 +33,12 @@ from genzoo.plugins.api1 import former_keywords
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Registry, refuse_without_extra
 from genzoo.reports.result import Report
+from genzoo.runtime.cluster import LOCAL_CLUSTER, AnyCluster
 from genzoo.runtime.device import resolve_device
 from genzoo.runtime.display import show_progress
 from genzoo.runtime.launch import require_single_process
 from genzoo.runtime.progress import in_phase
+from genzoo.runtime.threads import available_cores
 from genzoo.spec.modality import MODALITIES
 from genzoo.storage.paths import user_path
 from genzoo.typing import Array, Frame
@@ -70,8 +72,9 @@ def compare(
     sampling: Mapping[str, Any] | None = None,
     device: str = "auto",
     precision: str = "auto",
-    jobs: int = 1,
+    jobs: int | None = None,
     threads: int = 1,
+    on: AnyCluster | None = None,
     out: str | Path | None = None,
     features: str | None = None,
     target: str | None = None,
@@ -102,8 +105,11 @@ def compare(
         weights: row weights for data in memory, `(N,)`.
         sampling: sampling options of all candidates that have them. A candidate's own come first.
         device, precision: as for `train`.
-        jobs: number of fits at a time, each in a process of its own. Figures do not depend on it. Defaults to 1.
+        jobs: number of fits at a time, each in a process of its own. Figures do not depend on it. Defaults to 1, and
+            with `on="dask"` to as many as the cores allow.
         threads: CPU threads of each fit. Defaults to 1.
+        on: a Dask cluster that runs the fits: `"dask"` for this machine, the address of a scheduler such as
+            `"tcp://10.0.0.5:8786"`, the path of a scheduler file, or a `distributed.Client`. Defaults to none.
         out: folder for the report and for finished candidates. The same call resumes from there.
         features: feature extractor of sample metrics, `NAME` or `NAME=FILE`. Defaults to the rows themselves.
         target: name of the column that `tstr` predicts. Defaults to none: no candidate has this figure.
@@ -142,6 +148,7 @@ def compare(
             seeds=seeds,
             jobs=jobs,
             threads=threads,
+            on=on,
             out=out,
             features=features,
             target=target,
@@ -205,11 +212,12 @@ def prepare_comparison(
     tie: Tie = "figure",
     folds: int,
     seeds: int,
-    jobs: int,
+    jobs: int | None,
     threads: int,
     out: str | Path | None,
     features: str | None = None,
     target: str | None = None,
+    on: AnyCluster | None = None,
     tables_only: bool = False,
 ) -> Comparison:
     """Check everything that can be wrong, before anything is fitted.
@@ -230,10 +238,12 @@ def prepare_comparison(
         raise ConfigError(f"compare takes a list of candidates, such as ['gmm', 'vae'], not {wanted!r}.")
     zoo = get_registry()
     by = None if by is None else current_metric(by)
-    _check_numbers(folds, seeds, jobs, threads)
+    _check_numbers(folds, seeds, jobs, threads, on)
     _check_figure(zoo, by, folds, target)
     if tie not in get_args(Tie):
         raise ConfigError(f"A tie cannot go to {tie!r}. {did_you_mean(tie, get_args(Tie))}")
+    if on is not None:
+        check_cluster(on, jobs)
 
     # 2. The candidates, and what they share.
     dataset, source = data
@@ -267,7 +277,7 @@ def prepare_comparison(
 
     # 6. EM's defaults. Candidates that are equal now are fitted once.
     found = distinct(map(_tuned, found), _settings_of_fits)
-    return Comparison(found, dataset, settings, division, by, tie, seeds, jobs, threads, kept, features, target)
+    return Comparison(found, dataset, settings, division, by, tie, seeds, jobs, threads, kept, features, target, on)
 
 
 def _checked_candidates(
@@ -358,10 +368,11 @@ def _open_store(
     return ResultStore.open(path, header)
 
 
-def _check_numbers(folds: int, seeds: int, jobs: int, threads: int) -> None:
+def _check_numbers(folds: int, seeds: int, jobs: int | None, threads: int, on: AnyCluster | None) -> None:
+    jobs = 1 if jobs is None else jobs
     for name, value, least in (("folds", folds, 0), ("seeds", seeds, 1), ("jobs", jobs, 1), ("threads", threads, 1)):
         check_count(name, value, least)
-    if threads > 1 and jobs * threads > available_cores():
+    if threads > 1 and on in (None, LOCAL_CLUSTER) and jobs * threads > available_cores():
         raise ConfigError(
             f"{jobs} jobs with {threads} threads each need more than the {available_cores()} CPU cores available. "
             f"Lower {argument('jobs')} or {argument('threads')}."

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +15,9 @@ import numpy as np
 
 from genzoo.comparison.aggregate import CandidateResult, Evidence, aggregate_results, not_ranked
 from genzoo.comparison.candidate import Candidate
+from genzoo.comparison.cluster.dispatch import run_on_cluster
 from genzoo.comparison.fits.job import FitJob, FitResult
+from genzoo.comparison.fits.journal import trial_key
 from genzoo.comparison.ranking import LIKELIHOOD_FIGURES, Ranking, default_figure, rank
 from genzoo.comparison.settle import TOLERANCE_OF_SUM
 from genzoo.comparison.splits import SplitPlan, split_settings
@@ -45,6 +47,7 @@ from genzoo.reports.modalities.report import report_of
 from genzoo.reports.result import Report, Row, likelihood_scores
 from genzoo.reports.samples import PageSamples, write_page_samples
 from genzoo.reports.sections import evenly, how_many
+from genzoo.runtime.cluster import AnyCluster
 from genzoo.runtime.progress import Phase
 from genzoo.storage.atomic import put_in_place
 from genzoo.storage.temporary import temporary_folder
@@ -126,11 +129,13 @@ class Comparison:
         by: figure to rank by, or `None` for the default.
         tie: which of the candidates that are not told apart from the best is the best.
         seeds: number of seeds of the held-out fits.
-        jobs: number of fits at a time.
+        jobs: number of fits at a time; `None` for the default, which is 1 and, on a cluster of this machine, as many as
+            the cores allow.
         threads: CPU threads of each fit.
         kept: folder of finished candidates, or `None`.
         features: feature extractor of sample metrics, `NAME` or `NAME=FILE`.
         target: name of the column that metrics predict, or `None`.
+        on: the cluster that runs the fits, as for `connect`, or `None`.
     """
 
     candidates: tuple[Candidate, ...]
@@ -140,11 +145,12 @@ class Comparison:
     by: str | None
     tie: Tie
     seeds: int
-    jobs: int
+    jobs: int | None
     threads: int
     kept: ResultStore | None
     features: str | None = None
     target: str | None = None
+    on: AnyCluster | None = None
 
     def candidate(self, name: str | None) -> Candidate | None:
         """Return the candidate with this id, or `None`."""
@@ -268,34 +274,44 @@ class Comparison:
 
     def _fit(self, found: dict[str, CandidateResult], callback: FitCallback | None) -> None:
         """Fit the candidates that are not in `found`, and add their results to it."""
-        evidence = Evidence.of(self.dataset, self.division)
         trials = [t for i, c in enumerate(self.candidates) if c.id not in found for t in self._trials(i, c)]
-        waiting = {
-            number: sum(trial.candidate == number for trial in trials) for number in {t.candidate for t in trials}
-        }
+        waiting = Counter(trial.candidate for trial in trials)
+        evidence = Evidence.of(self.dataset, self.division)
         arrived: dict[int, list[FitResult]] = defaultdict(list)
+
+        def take(outcome: FitResult, *, fresh: bool) -> None:
+            number = outcome.trial.candidate
+            candidate = self.candidates[number]
+            arrived[number].append(outcome)
+            if len(arrived[number]) == waiting[number]:
+                found[candidate.id] = aggregate_results(candidate, arrived.pop(number), evidence)
+                if self.kept is not None:
+                    self.kept.add(candidate, found[candidate.id])
+            elif fresh and self.kept is not None:
+                self.kept.add_fit(candidate, outcome)
+
+        known = [] if self.kept is None else self.kept.find_fits(self.candidates, trials)
+        for outcome in known:
+            take(outcome, fresh=False)
+        done_before = {trial_key(outcome.trial) for outcome in known}
+        trials = [trial for trial in trials if trial_key(trial) not in done_before]
         with Phase("fitting candidates", len(trials), "fits") as phase:
-            stream = run_fit_jobs(
-                self.dataset,
-                self.division,
-                trials,
-                settings=self.settings,
-                jobs=self.jobs,
-                threads=self.threads,
-                phase=phase,
-            )
-            for done, outcome in enumerate(stream, 1):
-                number = outcome.trial.candidate
-                candidate = self.candidates[number]
-                arrived[number].append(outcome)
+            for done, outcome in enumerate(self._results(trials, phase), 1):
+                take(outcome, fresh=True)
                 phase.advance()
                 if callback is not None:
-                    callback(done, len(trials), candidate.id)
-                if len(arrived[number]) == waiting[number]:
-                    result = aggregate_results(candidate, arrived.pop(number), evidence)
-                    if self.kept is not None:
-                        self.kept.add(candidate, result)
-                    found[candidate.id] = result
+                    callback(done, len(trials), self.candidates[outcome.trial.candidate].id)
+        if self.kept is not None:
+            self.kept.journal.remove()
+
+    def _results(self, trials: Sequence[FitJob], phase: Phase) -> Iterator[FitResult]:
+        """Run fits in this process, in others of this machine, or on a cluster."""
+        rows, settings, threads = (self.dataset, self.division), self.settings, self.threads
+        if self.on is None:
+            return run_fit_jobs(*rows, trials, settings=settings, jobs=self.jobs or 1, threads=threads, phase=phase)
+        return run_on_cluster(
+            *rows, trials, on=self.on, settings=settings, workers=self.jobs, threads=threads, phase=phase
+        )
 
     def _trials(self, number: int, candidate: Candidate) -> list[FitJob]:
         """Return all fits of one candidate."""

@@ -1,6 +1,7 @@
-"""Report the progress of worker processes to the process that waits for them, through small files.
+"""Report the progress of worker processes to the process that waits for them.
 
-A worker that is killed leaves nothing open, and one that nobody reads is not held up, as with a pipe.
+On one machine, reports are small files. A worker that is killed leaves nothing open, and one that nobody reads is not
+held up, as with a pipe.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 from genzoo.runtime.progress import Phase, PhaseView, observed, views
 
@@ -19,8 +21,18 @@ _EVERY = 0.5
 """Seconds between two reports."""
 
 
-class Relay:
-    """Sees phases of this process, and keeps what they look like in a file.
+class Outlet(Protocol):
+    """Where reports go."""
+
+    def write(self, report: str) -> None:
+        """Hand on what the phases look like now. A failure must not end the work."""
+
+    def close(self) -> None:
+        """Withdraw the last report, as the work has ended."""
+
+
+class ReportFile:
+    """A file with the last report.
 
     Arguments:
         path: the file. It is removed at the end.
@@ -28,6 +40,27 @@ class Relay:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+
+    def write(self, report: str) -> None:
+        fresh = self._path.with_suffix(".new")
+        with contextlib.suppress(OSError):  # a full disk ends no fit because of this
+            fresh.write_text(report, encoding="utf-8")
+            fresh.replace(self._path)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
+
+
+class Relay:
+    """Sees phases of this process, and reports what they look like.
+
+    Arguments:
+        outlet: where the reports go.
+    """
+
+    def __init__(self, outlet: Outlet) -> None:
+        self._outlet = outlet
         self._phases: list[Phase] = []
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="genzoo-relay", daemon=True)
@@ -39,8 +72,7 @@ class Relay:
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._thread.join()
-        with contextlib.suppress(OSError):
-            self._path.unlink(missing_ok=True)
+        self._outlet.close()
 
     def begin(self, phase: Phase) -> None:
         """Report this phase, too."""
@@ -52,12 +84,8 @@ class Relay:
             del self._phases[self._phases.index(phase) :]
 
     def report(self) -> None:
-        """Write what the phases look like now."""
-        content = json.dumps([dataclasses.astuple(view) for view in views(self._phases[:])])
-        fresh = self._path.with_suffix(".new")
-        with contextlib.suppress(OSError):  # a full disk ends no fit because of this
-            fresh.write_text(content, encoding="utf-8")
-            fresh.replace(self._path)
+        """Hand on what the phases look like now."""
+        self._outlet.write(json.dumps([dataclasses.astuple(view) for view in views(self._phases[:])]))
 
     def _run(self) -> None:
         while not self._ended.wait(_EVERY):
@@ -65,13 +93,27 @@ class Relay:
 
 
 @contextlib.contextmanager
-def relayed(folder: str | None) -> Iterator[None]:
-    """Report the phases inside into a folder; `None` reports nothing."""
-    if folder is None:
+def relayed(outlet: Outlet | None) -> Iterator[None]:
+    """Report the phases inside; `None` reports nothing."""
+    if outlet is None:
         yield
         return
-    with Relay(Path(folder) / f"{os.getpid()}.json") as relay, observed(relay):
+    with Relay(outlet) as relay, observed(relay):
         yield
+
+
+def report_file(folder: str | None) -> ReportFile | None:
+    """Return the file of this process in a folder of reports, or `None` if there is no folder."""
+    return None if folder is None else ReportFile(Path(folder) / f"{os.getpid()}.json")
+
+
+def lane_of(report: str) -> list[PhaseView]:
+    """Return the phases in a report, the outermost first.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return [PhaseView(*fields) for fields in json.loads(report)]
 
 
 def read_lanes(folder: Path) -> list[list[PhaseView]]:
@@ -79,5 +121,5 @@ def read_lanes(folder: Path) -> list[list[PhaseView]]:
     found = []
     for path in sorted(folder.glob("*.json")):
         with contextlib.suppress(OSError, ValueError):  # the worker has just removed it
-            found.append([PhaseView(*fields) for fields in json.loads(path.read_text(encoding="utf-8"))])
+            found.append(lane_of(path.read_text(encoding="utf-8")))
     return [lane for lane in found if lane]

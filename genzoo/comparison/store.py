@@ -1,4 +1,4 @@
-"""Keep finished candidates on disk, so that an interrupted comparison resumes."""
+"""Keep finished candidates and fits on disk, so that an interrupted comparison resumes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import functools
 import hashlib
 import importlib.metadata
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +18,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from genzoo.comparison.aggregate import CandidateResult
 from genzoo.comparison.candidate import Candidate
+from genzoo.comparison.fits.job import FitJob, FitResult
+from genzoo.comparison.fits.journal import FitJournal
 from genzoo.config.data import SplitSettings
 from genzoo.config.data_form import DataForm
 from genzoo.config.run_config import Precision
@@ -82,6 +84,7 @@ class ResultStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.journal = FitJournal(path / "fits.jsonl")
         # Looking a version up reads a file, and a comparison of many candidates asks hundreds of times.
         self._version_of = functools.cache(_version)
 
@@ -177,6 +180,28 @@ class ResultStore:
             tensors=digest(tensors),
         )
         write_json(place, content.model_dump(mode="json"))
+
+    def add_fit(self, candidate: Candidate, result: FitResult) -> None:
+        """Store a finished fit of a candidate that has others to come. A failed fit is not stored.
+
+        Raises:
+            GenzooError: the disk is full or read-only.
+        """
+        if result.failure is None:
+            self.journal.add(self._key_of_fit(candidate, result.trial), result)
+
+    def find_fits(self, candidates: Sequence[Candidate], trials: Sequence[FitJob]) -> list[FitResult]:
+        """Return the stored fits among those that are wanted.
+
+        Arguments:
+            candidates: the candidates that numbers in `trials` mean.
+        """
+        return self.journal.read({self._key_of_fit(candidates[trial.candidate], trial): trial for trial in trials})
+
+    def _key_of_fit(self, candidate: Candidate, trial: FitJob) -> str:
+        training = trial.config.training.model_dump(mode="json")  # fits for criteria have a tolerance of their own
+        text = json.dumps([self._settings_of(candidate), training], sort_keys=True)
+        return f"{hashlib.sha256(text.encode()).hexdigest()}/{trial.purpose}/{trial.repeat}/{trial.fold}"
 
     def _former_place(self, candidate: Candidate) -> Path | None:
         """Return the file of a candidate that was stored while its settings had other names, and so another digest."""

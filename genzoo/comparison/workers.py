@@ -9,91 +9,38 @@ import os
 import tempfile
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import joblib
-import numpy as np
 import torch
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from genzoo.comparison.fit import run_fit_job
 from genzoo.comparison.fits.job import FitJob, FitResult
-from genzoo.comparison.relay import read_lanes, relayed
+from genzoo.comparison.location import DataLocation, load_arrays, save_arrays
+from genzoo.comparison.relay import read_lanes, relayed, report_file
 from genzoo.comparison.signals import leave_signals_to
 from genzoo.comparison.splits import SplitPlan
-from genzoo.config.data import DataSettings, SplitSettings
+from genzoo.config.data import DataSettings
 from genzoo.data.dataset import Dataset
-from genzoo.data.loading import open_dataset
-from genzoo.data.texts.flat import Texts
-from genzoo.data.texts.windows import Windows
 from genzoo.errors import GenzooError
 from genzoo.models.local import LocalModel, local_models, register_again
-from genzoo.plugins.manager import get_registry
 from genzoo.runtime.progress import Phase, is_observed
-from genzoo.spec.events import DataSpec
 from genzoo.wording import FrontEnd, argument, front_end, speak
-
-
-@dataclass(frozen=True, slots=True)
-class DataLocation:
-    """Where a worker process finds the data, and how it divides them.
-
-    Arguments:
-        settings: JSON of the data settings, if any process can open the data from them; otherwise `None`.
-        folder: folder with arrays from memory as `.npy` files; `None` if `settings` is given.
-        name, spec, test_rows: of a dataset in memory.
-        mapped: whether its rows are memory-mapped.
-        split: JSON of the split settings.
-        seed, folds: of the comparison.
-    """
-
-    settings: str | None
-    folder: str | None
-    name: str
-    spec: DataSpec
-    test_rows: int
-    mapped: bool
-    split: str
-    seed: int
-    folds: int
-
-
-_BESIDE = ("weights", "groups", "times", "conditions")
-"""Arrays of a dataset in memory, besides its events, that a worker needs."""
-
-
-_PIECES = "pieces.npy"
-"""File of the long texts that windows belong to."""
 
 
 # A worker runs many fits of one comparison: it opens the data once.
 @functools.lru_cache(maxsize=1)
-def _open(place: DataLocation) -> tuple[Dataset, SplitPlan]:
-    split = SplitSettings.model_validate_json(place.split)
-    if place.settings is not None:
-        dataset = open_dataset(DataSettings.model_validate_json(place.settings), get_registry(), split)
-    else:
-        assert place.folder is not None
-        events = np.load(Path(place.folder) / "events.npy", mmap_mode="r")
-        pieces = Path(place.folder) / _PIECES
-        if pieces.exists() and place.spec.end is not None:
-            events = Windows.of_texts(Texts.of(events, place.spec.end, place.name), np.load(pieces)).as_array()
-        found = {name: Path(place.folder) / f"{name}.npy" for name in _BESIDE}
-        dataset = Dataset(
-            place.name,
-            place.spec,
-            events if place.mapped else np.asarray(events),
-            test_rows=place.test_rows,
-            **{name: np.load(path) for name, path in found.items() if path.exists()},
-        )
+def _open(place: DataLocation, folder: str) -> tuple[Dataset, SplitPlan]:
+    opened = place.open(None if place.settings is not None else load_arrays(Path(folder)))
     gc.freeze()  # see `_modules_apart`; this process ends with the comparison
-    return dataset, SplitPlan.of(dataset, split, place.seed, place.folds)
+    return opened
 
 
 def _work(
     place: DataLocation,
+    folder: str,
     trial: FitJob,
     threads: int,
     parent: int,
@@ -104,6 +51,7 @@ def _work(
     """Run one fit in a worker process.
 
     Arguments:
+        folder: folder with the arrays of data that exist in memory only.
         to: what the messages of errors are written for.
         reports: folder to report progress into, or `None`.
         own: models that are classes of the user's.
@@ -113,8 +61,8 @@ def _work(
     torch.set_num_threads(threads)
     for model in own:
         register_again(model)
-    with relayed(reports):
-        return run_fit_job(*_open(place), trial)
+    with relayed(report_file(reports)):
+        return run_fit_job(*_open(place, folder), trial)
 
 
 @contextlib.contextmanager
@@ -159,29 +107,14 @@ def run_fit_jobs(
         yield from _in_turn(dataset, division, trials, threads)
         return
     with tempfile.TemporaryDirectory(prefix="genzoo-") as folder:
-        place = DataLocation(
-            None if settings is None else settings.model_dump_json(),
-            None if settings is not None else folder,
-            dataset.name,
-            dataset.spec,
-            dataset.test_rows,
-            type(dataset.events) is not np.ndarray,
-            division.settings.model_dump_json(),
-            division.seed,
-            0 if division.fold is None else int(division.fold.max()) + 1,
-        )
+        place = DataLocation.of(dataset, division, settings)
         if settings is None:
-            np.save(Path(folder) / "events.npy", dataset.events[:])
-            if isinstance(dataset.events, Windows):
-                np.save(Path(folder) / _PIECES, dataset.events.pieces)
-            for name in _BESIDE:
-                if (values := getattr(dataset, name)) is not None:
-                    np.save(Path(folder) / f"{name}.npy", values)
+            save_arrays(dataset, Path(folder))
         reports = Path(folder) / "progress" if is_observed() else None
         if reports is not None:
             reports.mkdir()
             phase.lanes = functools.partial(read_lanes, reports)
-        yield from _at_once(place, trials, jobs, threads, None if reports is None else str(reports))
+        yield from _at_once(place, folder, trials, jobs, threads, None if reports is None else str(reports))
 
 
 def _in_turn(dataset: Dataset, division: SplitPlan, trials: Sequence[FitJob], threads: int) -> Iterator[FitResult]:
@@ -189,7 +122,7 @@ def _in_turn(dataset: Dataset, division: SplitPlan, trials: Sequence[FitJob], th
     failed: list[FitResult] = []
     with _modules_apart():
         for trial in trials:
-            outcome = _spared(trial, failed)
+            outcome = spared_by(trial, failed)
             if outcome is None:
                 with with_threads(threads):
                     outcome = run_fit_job(dataset, division, trial)
@@ -216,14 +149,14 @@ def _modules_apart() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _spared(trial: FitJob, failed: Sequence[FitResult]) -> FitResult | None:
+def spared_by(trial: FitJob, failed: Sequence[FitResult]) -> FitResult | None:
     """Return the result of a fit that can be skipped because an earlier fit of its candidate failed, else `None`."""
     before = next((outcome for outcome in failed if outcome.trial.spares(trial)), None)
     return None if before is None else FitResult(trial, failure=before.failure, exit_code=before.exit_code)
 
 
 def _at_once(
-    place: DataLocation, trials: Sequence[FitJob], jobs: int, threads: int, reports: str | None
+    place: DataLocation, folder: str, trials: Sequence[FitJob], jobs: int, threads: int, reports: str | None
 ) -> Iterator[FitResult]:
     """Run several fits at a time. Skip a fit if a failure makes it useless before it starts."""
     own = local_models(trial.config.model for trial in trials)
@@ -234,9 +167,9 @@ def _at_once(
     # meanwhile are known here. A list would fix all tasks at the start.
     def tasks() -> Iterator[Any]:
         for trial in trials:
-            outcome = _spared(trial, failed)
+            outcome = spared_by(trial, failed)
             if outcome is None:
-                yield joblib.delayed(_work)(place, trial, threads, os.getpid(), front_end(), reports, own)
+                yield joblib.delayed(_work)(place, folder, trial, threads, os.getpid(), front_end(), reports, own)
             else:
                 spared.append(outcome)
 
@@ -264,8 +197,3 @@ def _at_once(
             f"A class of yours cannot be sent to other processes: {error.__cause__ or error}. Save it in a file of its "
             f"own, as my_model.py:MyModel, or use {argument('jobs', 1)}."
         ) from error
-
-
-def available_cores() -> int:
-    """Return the number of CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

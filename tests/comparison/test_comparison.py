@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from comparisons import ONCE, prepared, three, timeless
 from refusals import assert_refused
 from sklearn.datasets import load_iris
 from sklearn.mixture import GaussianMixture
 
 import genzoo
 from genzoo.comparison import comparison, store, workers
-from genzoo.comparison.api import RESTARTS, TOLERANCE, prepare_comparison
+from genzoo.comparison.api import RESTARTS, TOLERANCE
 from genzoo.comparison.fit import run_fit_job
 from genzoo.comparison.fits.job import FitJob, FitResult
 from genzoo.comparison.splits import SplitPlan
@@ -26,29 +27,6 @@ from genzoo.reports.formats import report_as_csv, report_as_markdown
 from genzoo.runtime.progress import Phase
 
 pytestmark = pytest.mark.usefixtures("undrawn")
-
-ONCE = {"n_init": 1}
-"""Training for tests in which one start finds the maximum, or the maximum does not matter."""
-
-
-def three(n=400, seed=0):
-    rng = np.random.default_rng(seed)
-    return rng.normal(size=(n, 2)) + np.array([[0, 0], [9, 0], [0, 9]])[rng.integers(3, size=n)]
-
-
-def timeless(report):
-    content = report.as_dict()
-    for row in content["rows"]:
-        row.pop("seconds")
-        row.pop("cost")
-        row.pop("run")
-    return content
-
-
-def prepared(*wanted, **common):
-    settings = {"by": None, "folds": 0, "seeds": 1, "jobs": 1, "threads": 1, "out": None}
-    return prepare_comparison(wanted, (None, {"source": "iris"}), common, **settings)
-
 
 def counting(monkeypatch):
     made = []
@@ -273,7 +251,7 @@ def test_an_interrupted_comparison_keeps_finished_candidates_and_resumes(tmp_pat
     assert error.value.exit_code == 130
     made = counting(monkeypatch)
     report = genzoo.compare(["gaussian", "gmm"], "iris", out=tmp_path / "out", training=ONCE)
-    assert len(made) == 2
+    assert len(made) == 1  # the other fit of this candidate had ended
     assert timeless(report) == timeless(genzoo.compare(["gaussian", "gmm"], "iris", training=ONCE))
 
 
@@ -559,7 +537,7 @@ def test_candidates_of_another_version_are_fitted_again(tmp_path, monkeypatch, c
     known = importlib.metadata.version
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "9.9" if name == changed else known(name))
     genzoo.compare(["gaussian"], "iris", out=tmp_path / "out")
-    assert len(made) == 2
+    assert len(made) == 1  # the other fit of this candidate had ended
 
 
 def test_another_test_set_is_another_comparison(tmp_path):

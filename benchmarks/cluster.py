@@ -1,0 +1,256 @@
+"""Measure comparisons on Dask clusters of this machine: speed of two workers, cost of sending, and what kills cost.
+
+    python benchmarks/cluster.py workers [--rounds 3] [--steps 2000]
+    python benchmarks/cluster.py kills [--kills 20] [--every 6] [--candidates 12]
+    python benchmarks/cluster.py overhead [--trials 1920] [--workers 64] [--milliseconds 25]
+
+1. `workers`: 16 fits on two workers of one core each against one worker, in alternating rounds; workers have imported
+   everything before. The reports must be equal.
+2. `kills`: a scheduler and two workers as processes of their own. A random one is killed again and again, and started
+   again. The comparison is resumed after the scheduler was killed. No fit that has ended may run again, and the
+   report must equal the local one.
+3. `overhead`: fits that only sleep, on workers within this process: the seconds beyond the sleep, for each fit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import random
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from distributed import Client, LocalCluster
+
+import genzoo
+from genzoo.comparison.api import prepare_comparison
+from genzoo.comparison.cluster import connect, work
+from genzoo.comparison.cluster.dispatch import run_on_cluster
+from genzoo.comparison.fits.job import FitJob, FitResult
+from genzoo.errors import GenzooError
+from genzoo.runtime.progress import Phase
+
+ROOT = Path(__file__).parents[1]
+
+
+def data(rows: int) -> Any:
+    return np.random.default_rng(0).normal(size=(rows, 8))
+
+
+def timeless(report: Any) -> Any:
+    """Return a report without seconds, memory and paths."""
+    content = report.as_dict()
+    for row in content["rows"]:
+        for name in ("seconds", "cost", "run"):
+            row.pop(name)
+    return content
+
+
+def candidates(count: int, steps: int) -> list[dict[str, Any]]:
+    """Return mixtures that are fitted for a fixed number of passes, and so take equally long."""
+    training = {"tol": 1e-300, "max_iter": steps, "n_init": 1}
+    return [
+        {"model": "gmm", "n_components": 8, "reg_covar": 1e-6 * (1 + i), "training": training} for i in range(count)
+    ]
+
+
+def workers(options: argparse.Namespace) -> None:
+    seconds: dict[int, list[float]] = {1: [], 2: []}
+    found = {}
+    for _ in range(options.rounds):
+        for count, times in seconds.items():
+            with connect("dask", workers=count) as client:
+                genzoo.compare(["gaussian"], data(200), on=client, progress=False)  # imports everything
+                started = time.perf_counter()
+                report = genzoo.compare(candidates(8, options.steps), data(options.rows), on=client, progress=False)
+                times.append(time.perf_counter() - started)
+                found[count] = timeless(report)
+    one, two = (statistics.median(times) for times in seconds.values())
+    print(f"16 fits: 1 worker {one:.2f} s, 2 workers {two:.2f} s, ratio {two / one:.3f} (bar 0.55)")
+    print(f"rounds: {seconds}; equal reports: {found[1] == found[2]}")
+
+
+def overhead(options: argparse.Namespace) -> None:
+    logging.getLogger("distributed").setLevel(logging.ERROR)
+    made = prepare_comparison(
+        ["gaussian"],
+        (None, {"source": "iris"}),
+        {},
+        by=None,
+        folds=0,
+        seeds=1,
+        jobs=1,
+        threads=1,
+        out=None,
+    )
+    config = made.candidates[0].config
+    trials = [FitJob(number, config, "criteria") for number in range(options.trials)]
+    seconds = options.milliseconds / 1000
+
+    def sleep(_dataset: Any, _division: Any, trial: FitJob) -> FitResult:
+        time.sleep(seconds)
+        return FitResult(trial, seconds)
+
+    work.run_fit_job = sleep  # type: ignore[attr-defined]  # workers are threads of this process
+    with (
+        LocalCluster(
+            n_workers=options.workers, threads_per_worker=1, processes=False, memory_limit=0, dashboard_address=":0"
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        started, busy = time.perf_counter(), time.process_time()
+        with Phase("fitting", len(trials), "fits") as phase:
+            results = run_on_cluster(
+                made.dataset,
+                made.division,
+                trials,
+                on=client,
+                settings=made.settings,
+                workers=None,
+                threads=1,
+                phase=phase,
+            )
+            count = len({result.trial.candidate for result in results})
+        total, busy = time.perf_counter() - started, time.process_time() - busy
+    ideal = len(trials) * seconds / options.workers
+    each = (total - ideal) / len(trials) * 1000
+    print(
+        f"{count} fits of {options.milliseconds} ms on {options.workers} workers: {total:.2f} s, ideal {ideal:.2f} s, "
+        f"{each:.2f} ms more for each fit (bar 5); CPU {busy / len(trials) * 1000:.2f} ms"
+    )
+
+
+class Processes:
+    """A scheduler and two workers as processes of their own, which are started again when they have been killed."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.address = f"tcp://127.0.0.1:{self.port}"
+        self._folder, self._running = folder, dict[str, subprocess.Popen[bytes]]()
+        self._ended = threading.Event()
+        self.kills: dict[str, int] = {"scheduler": 0, "worker": 0}
+
+    def start(self, name: str) -> None:
+        words = {
+            "scheduler": ["scheduler", "--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard"],
+            "worker": ["worker", self.address, "--nthreads", "1", "--no-dashboard", "--no-nanny"],
+        }[name.partition(" ")[0]]
+        with (self._folder / f"{name}.log").open("ab") as log:
+            self._running[name] = subprocess.Popen(
+                [sys.executable, "-m", "dask", *words], stdout=log, stderr=log, cwd=self._folder
+            )
+
+    def keep(self) -> None:
+        """Start what has ended again, until `end`."""
+        for name in ("scheduler", "worker 1", "worker 2"):
+            self.start(name)
+        while not self._ended.wait(0.2):
+            for name, process in list(self._running.items()):
+                if process.poll() is not None:
+                    self.start(name)
+
+    def kill(self, name: str) -> None:
+        self._running[name].kill()
+        self.kills[name.partition(" ")[0]] += 1
+
+    def end(self) -> None:
+        self._ended.set()
+        time.sleep(0.5)
+        for process in self._running.values():
+            process.kill()
+            process.wait()
+
+
+@contextlib.contextmanager
+def processes() -> Iterator[Processes]:
+    with tempfile.TemporaryDirectory() as folder:
+        found = Processes(Path(folder))
+        thread = threading.Thread(target=found.keep, daemon=True)
+        thread.start()
+        try:
+            yield found
+        finally:
+            found.end()
+            thread.join()
+
+
+def kills(options: argparse.Namespace) -> None:
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    rng, finished, again = random.Random(options.seed), list[str](), 0
+    settings: dict[str, Any] = {
+        "candidates": candidates(options.candidates, options.steps),
+        "data": data(options.rows),
+        "folds": 3,
+    }
+    started = time.perf_counter()
+    want = timeless(genzoo.compare(**settings, progress=False))
+    print(f"local: {time.perf_counter() - started:.1f} s", flush=True)
+    ended = threading.Event()
+
+    def kill_at_random(cluster: Processes) -> None:
+        while sum(cluster.kills.values()) < options.kills and not ended.wait(rng.expovariate(1 / options.every)):
+            cluster.kill(rng.choice(["scheduler", "worker 1", "worker 2", "worker 1", "worker 2"]))
+
+    with processes() as cluster, tempfile.TemporaryDirectory() as folder:
+        killer = threading.Thread(target=kill_at_random, args=(cluster,), daemon=True)
+        killer.start()
+        total = 5 * options.candidates  # two fits of each, and three folds
+        calls, left, found = 0, total, None
+        while found is None or sum(cluster.kills.values()) < options.kills:
+            if found is not None:  # it ended before all kills; begin another
+                again, found = again + 1, None
+            calls += 1
+            begun: list[int] = []
+
+            def count(done: int, total: int, _: str, begun: list[int] = begun) -> None:
+                begun[:] = [done, total]
+
+            try:
+                report = genzoo.compare(
+                    **settings, on=cluster.address, out=Path(folder) / f"out{again}", progress=False, callback=count
+                )
+            except GenzooError as error:
+                print(f"call {calls}: {begun} {error}"[:120], flush=True)
+            else:
+                found = timeless(report)
+                print(f"call {calls}: {begun} finished, equal: {found == want}", flush=True)
+            if begun:
+                # What is left now must be what was left before less what arrived meanwhile.
+                finished.append(f"{left} -> {begun[1]}")
+                assert begun[1] == left, (begun, left)
+                left = total if found is not None else begun[1] - begun[0]
+        ended.set()
+    print(f"kills: {cluster.kills}; calls: {calls}; nothing that had ended ran again; equal report: {found == want}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["workers", "kills", "overhead"])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rows", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--candidates", type=int, default=12, help="of kills")
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--every", type=float, default=6.0, help="mean seconds between two kills")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--trials", type=int, default=1920)
+    parser.add_argument("--workers", type=int, default=64)
+    parser.add_argument("--milliseconds", type=float, default=25.0)
+    options = parser.parse_args()
+    {"workers": workers, "kills": kills, "overhead": overhead}[options.what](options)
+
+
+if __name__ == "__main__":
+    main()

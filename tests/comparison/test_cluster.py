@@ -1,0 +1,298 @@
+"""Comparisons on Dask clusters: the same report, lost workers and schedulers, other software, other data."""
+
+import logging
+import sys
+import threading
+
+import numpy as np
+import pytest
+from comparisons import ONCE, prepared, three, timeless
+from distributed import Client, KilledWorker, LocalCluster
+
+import genzoo
+from genzoo.comparison.cluster import connect, dispatch, versions, work
+from genzoo.comparison.cluster.dispatch import lost_scheduler, run_on_cluster
+from genzoo.comparison.fits.job import FitJob, FitResult
+from genzoo.errors import ConfigError, GenzooError, PluginError
+from genzoo.runtime.progress import Phase, observed
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:distributed"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # of sockets that dask closes late
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
+]
+
+
+@pytest.fixture
+def cluster():
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=False, memory_limit=0, dashboard_address=":0"
+    ) as found:
+        yield found
+
+
+@pytest.fixture
+def client(cluster):
+    with Client(cluster) as found:
+        yield found
+
+
+def trials_of(made):
+    return [trial for number, one in enumerate(made.candidates) for trial in made._trials(number, one)]
+
+
+def stream(client, made, trials, phase=None):
+    return run_on_cluster(
+        made.dataset,
+        made.division,
+        trials,
+        on=client,
+        settings=made.settings,
+        workers=None,
+        threads=1,
+        phase=phase or Phase("fitting", len(trials)),
+    )
+
+
+def pretended(monkeypatch, run=lambda trial: FitResult(trial, kind="exact")):
+    """Let workers, which are threads of this process, only pretend to fit."""
+    monkeypatch.setattr(work, "run_fit_job", lambda dataset, division, trial: run(trial))
+
+
+def close(cluster, number):
+    worker = list(cluster.workers.values())[number]
+    cluster.sync(worker.close)
+
+
+@pytest.mark.parametrize("weights", [None, np.linspace(0.5, 2, 60)])
+def test_a_cluster_changes_nothing_for_data_in_memory(client, weights):
+    settings = {"candidates": ["gaussian", "gmm:n_components=2"], "training": ONCE, "weights": weights}
+    want = timeless(genzoo.compare(data=three(60), **settings))
+    assert timeless(genzoo.compare(data=three(60), on=client, **settings)) == want
+    assert client.status == "running"
+
+
+def test_a_cluster_changes_nothing_for_a_file(client, tmp_path):
+    np.savetxt(tmp_path / "a.csv", three(60), delimiter=",", header="a,b", comments="")
+    settings = {"candidates": ["gaussian"], "data": tmp_path / "a.csv"}
+    want = timeless(genzoo.compare(**settings))
+    assert timeless(genzoo.compare(on=client.scheduler.address, **settings)) == want
+
+
+def test_data_that_workers_do_not_find_are_sent(client, monkeypatch):
+    sent, scatter = [], client.scatter
+    monkeypatch.setattr(client, "scatter", lambda *a, **terms: (sent.append(1), scatter(*a, **terms))[1])
+    pretended(monkeypatch)
+    made = prepared("gaussian")
+    assert len(list(stream(client, made, trials_of(made)))) == 2
+    assert sent == []
+    real = work.DataLocation.open
+
+    def other(place, arrays=None):  # as if the path led to another file there
+        dataset, division = real(place, arrays)
+        if arrays is None:
+            dataset = dataset.__class__(dataset.name, dataset.spec, dataset.events + 1)
+        return dataset, division
+
+    monkeypatch.setattr(work.DataLocation, "open", other)
+    assert len(list(stream(client, made, trials_of(made)))) == 2
+    assert sent == [1]
+
+
+def test_data_that_all_workers_lost_are_sent_again(cluster, client, monkeypatch):
+    made, slow = prepared("gaussian"), threading.Event()
+    made = made.__class__(**{**{name: getattr(made, name) for name in made.__slots__}, "settings": None})
+
+    def run(trial):
+        slow.wait(0.05)
+        return FitResult(trial, kind="exact")
+
+    pretended(monkeypatch, run)
+    trials = [FitJob(number, made.candidates[0].config, "criteria") for number in range(12)]
+    results = stream(client, made, trials)
+    found = [next(results), next(results)]
+    for number in (0, 1):
+        close(cluster, number)
+    cluster.scale(3)
+    found += results
+    assert sorted(result.trial.candidate for result in found) == list(range(12))
+
+
+def test_a_killed_worker_costs_only_the_fit_that_it_ran(cluster, client, monkeypatch):
+    ran, made = [], prepared("gaussian")
+
+    def run(trial):
+        ran.append(trial.candidate)
+        threading.Event().wait(0.05)
+        return FitResult(trial, kind="exact")
+
+    pretended(monkeypatch, run)
+    trials = [FitJob(number, made.candidates[0].config, "criteria") for number in range(12)]
+    results = stream(client, made, trials)
+    found = [next(results)]
+    close(cluster, 0)
+    found += results
+    assert sorted(result.trial.candidate for result in found) == list(range(12))
+    assert len(ran) <= 13 + 1  # and one that had ended there, but had not arrived
+
+
+def test_fits_that_a_failure_makes_useless_are_not_begun(client, monkeypatch):
+    made = prepared("gaussian")
+    config, ran = made.candidates[0].config, []
+
+    def run(trial):
+        ran.append(trial.purpose)
+        return FitResult(trial, failure="It broke." if trial.purpose == "criteria" else None, exit_code=6)
+
+    pretended(monkeypatch, run)
+    trials = [FitJob(0, config, "criteria"), *(FitJob(0, config, "fold", fold) for fold in range(200))]
+    found = list(stream(client, made, trials))
+    assert len(found) == 201
+    assert len(ran) < 201
+    assert {result.failure for result in found} >= {"It broke."}
+
+
+def test_a_fit_that_kills_its_workers_is_a_failure_of_its_candidate(client, monkeypatch):
+    made = prepared("gaussian")
+    sender = dispatch.Dispatch(client, None, None, made.dataset)
+    trial = trials_of(made)[0]
+
+    error = KilledWorker("fit", None, 3)
+    (result,) = sender._received(dispatch._Errand(trial), (KilledWorker, error, None))
+    assert "4 workers died while they ran this fit" in result.failure
+    assert result.exit_code == 1
+
+
+def test_a_lost_scheduler_keeps_what_is_finished(tmp_path):
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    settings = {"candidates": ["gaussian", "gmm:n_components=1"], "data": three(60), "out": tmp_path / "out"}
+    cluster = LocalCluster(n_workers=1, threads_per_worker=1, processes=False, memory_limit=0, dashboard_address=":0")
+    with Client(cluster) as client, pytest.raises(GenzooError, match="scheduler of the cluster is gone") as error:
+        genzoo.compare(on=client, callback=lambda *_: cluster.close(), **settings)
+    assert str(error.value) == str(lost_scheduler())
+    begun = []
+    report = genzoo.compare(callback=lambda *about: begun.append(about), **settings)
+    assert begun[0][1] <= 3  # of four fits
+    settings.pop("out")
+    assert timeless(report) == timeless(genzoo.compare(**settings))
+
+
+def test_workers_report_what_they_do(client, monkeypatch):
+    seen, made = [], prepared("gaussian")
+
+    class Observer:
+        def begin(self, phase):
+            pass
+
+        def end(self, phase, *, failed):
+            pass
+
+    def run(trial):
+        with Phase("passing over", 4, "passes") as phase:
+            phase.advance()
+            for _ in range(40):
+                if seen:
+                    break
+                threading.Event().wait(0.05)
+        return FitResult(trial, kind="exact")
+
+    pretended(monkeypatch, run)
+    with observed(Observer()), Phase("fitting", 1) as phase:
+        watcher = threading.Timer(0, lambda: watch(phase, seen))
+        watcher.start()
+        list(stream(client, made, trials_of(made)[:1], phase))
+        watcher.join()
+        assert "dashboard" in phase.view(0).detail
+    assert ("passing over", 0.25, "1/4 passes") in seen
+
+
+def watch(phase, seen):
+    for _ in range(80):
+        seen += [(view.name, view.fraction, view.detail) for lane in phase.lanes() for view in lane]
+        if seen:
+            return
+        threading.Event().wait(0.05)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"torch": "0.1"}, "torch 0.1 instead of "),
+        ({"numpy": "0.1", "scipy": "0.2"}, "numpy 0.1 instead of .*; scipy 0.2 instead of "),
+        ({"genzoo-strange": "2"}, "genzoo-strange 2 instead of not installed"),
+        ({"genzoo": None}, "genzoo not installed instead of "),
+        ({"Python": "3.4"}, "Python 3.4 instead of 3"),
+    ],
+)
+def test_differences_between_versions_are_named(change, words):
+    there = {name: value for name, value in {**versions.versions_here(), **change}.items() if value is not None}
+    with pytest.raises(PluginError, match=f"Worker tcp://a:1 has other software than this process.*{words}"):
+        versions.check_same(there, "tcp://a:1")
+
+
+def test_a_worker_without_a_plugin_is_found_before_anything_is_fitted(client, monkeypatch):
+    versions.versions_here.cache_clear()
+    monkeypatch.setattr(versions, "_distributions", lambda: {"genzoo", "genzoo-elsewhere"})
+    monkeypatch.setattr(versions, "_version", lambda name: "1.0" if "else" in name else genzoo.__version__)
+    try:
+        with pytest.raises(PluginError, match=r"genzoo-elsewhere not installed instead of 1\.0"):
+            genzoo.compare(["gaussian"], three(40), on=client)
+    finally:
+        versions.versions_here.cache_clear()
+
+
+def test_a_worker_that_cannot_load_genzoo_is_explained(client, monkeypatch):
+    def run(function):
+        raise Exception("ModuleNotFoundError(\"No module named 'genzoo'\")")  # as distributed raises it
+
+    monkeypatch.setattr(client, "run", run)
+    with pytest.raises(PluginError, match=r"A worker cannot load genzoo: .*No module named"):
+        versions.check_versions(client)
+
+
+@pytest.mark.parametrize(
+    ("on", "words"),
+    [
+        ("dsak", "takes 'dask' for this machine"),
+        ("10.0.0.5:8786", "Did you mean 'tcp://10.0.0.5:8786'?"),
+        (3, "not 3"),
+    ],
+)
+def test_what_names_no_cluster_is_explained(on, words):
+    with pytest.raises(ConfigError) as error:
+        genzoo.compare(["gaussian"], three(40), on=on)
+    assert words in str(error.value)
+
+
+def test_a_scheduler_that_does_not_answer_is_an_error_of_the_call(monkeypatch, tmp_path):
+    monkeypatch.setattr("genzoo.runtime.cluster._PATIENCE", 0.2)
+    with pytest.raises(GenzooError, match=r"No scheduler answers at tcp://127\.0\.0\.1:1 within 0\.2 seconds"):
+        genzoo.compare(["gaussian"], three(40), on="tcp://127.0.0.1:1")
+    with pytest.raises(GenzooError, match="no scheduler file that can be read"):
+        genzoo.compare(["gaussian"], three(40), on=str(tmp_path / "none.json"))
+
+
+def test_a_scheduler_file_names_the_cluster(cluster, tmp_path):
+    (tmp_path / "s.json").write_text(f'{{"address": "{cluster.scheduler_address}"}}')
+    with connect(str(tmp_path / "s.json")) as client:
+        assert len(client.nthreads()) == 2
+
+
+def test_a_client_that_is_closed_or_jobs_beside_an_address_are_errors(cluster):
+    with Client(cluster) as client, pytest.raises(ConfigError, match="Leave it out, or start 2 workers"):
+        genzoo.compare(["gaussian"], three(40), on=client, jobs=2)
+    with pytest.raises(ConfigError, match="is closed"):
+        genzoo.compare(["gaussian"], three(40), on=client)
+
+
+def test_without_dask_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(PluginError, match=r"pip install 'genzoo\[dask\]'"):
+        genzoo.compare(["gaussian"], three(40), on="dask")
+
+
+@pytest.mark.full
+def test_a_cluster_of_this_machine_starts_and_ends_with_the_call():
+    want = timeless(genzoo.compare(["gaussian"], "iris"))
+    assert timeless(genzoo.compare(["gaussian"], "iris", on="dask", jobs=2)) == want
