@@ -14,6 +14,7 @@ from genzoo.data.loading import open_source
 from genzoo.data.opening.given import AnyData
 from genzoo.data.parts import arrays_of
 from genzoo.errors import DataError
+from genzoo.inference import encoding
 from genzoo.inference.row_likelihoods import named_rows
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.inference.usable import check_weights
@@ -93,22 +94,28 @@ def _table_like(rows: GivenRows, fitted: TrainedModel, events: Array) -> Any:
     return frame_from_arrow(table, usual_library(fitted.data))
 
 
-def filled_events(fitted: TrainedModel, dataset: Dataset, *, draw: bool = False, seed: int = 0) -> Array:
+def filled_events(
+    fitted: TrainedModel, dataset: Dataset, *, draw: bool = False, seed: int = 0, first: int = 0
+) -> Array:
     """Return the events of a dataset with their missing values filled in, `(N, *event)`.
+
+    Arguments:
+        draw, seed: as for `impute`.
+        first: number of the first row, if the rows are a part of more; a multiple of `BLOCK`. Defaults to 0.
 
     Raises:
         ArtifactError: the weights are unusable.
         DataError: the rest of a row is too far from the training rows.
     """
     events = np.asarray(dataset.events[:])
-    filled: Array = fitted.impute(dataset.given(slice(None)), draw=draw, seed=seed)
+    filled = encoding.impute(fitted.units, dataset.given(slice(None)), draw, seed, first=first)
     bad: Array = np.asarray(~np.isfinite(filled.reshape(len(filled), -1)).all(axis=1))
     if bad.any():
-        _check_imputed(fitted, events, bad)
+        _check_imputed(fitted, events, bad, first)
     return filled
 
 
-def _check_imputed(fitted: TrainedModel, events: Array, bad: Array) -> None:
+def _check_imputed(fitted: TrainedModel, events: Array, bad: Array, first: int) -> None:
     """Raise an error for rows whose filled-in values are not finite: the weights' or the rows' fault."""
     missing = np.isnan(events[bad][0])
 
@@ -122,6 +129,6 @@ def _check_imputed(fitted: TrainedModel, events: Array, bad: Array) -> None:
 
     check_weights(fitted, bad, "filled-in value", fails)
     raise DataError(
-        f"The values missing from {named_rows(np.flatnonzero(bad))} cannot be filled in: the rest is too far from the "
-        f"training rows to compute with. Correct or remove these rows."
+        f"The values missing from {named_rows(first + np.flatnonzero(bad))} cannot be filled in: the rest is too far "
+        f"from the training rows to compute with. Correct or remove these rows."
     )

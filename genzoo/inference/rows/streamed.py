@@ -18,11 +18,10 @@ from genzoo.data.columns.unseen import NAMED, unseen_levels
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ConfigError
 from genzoo.inference.description.contributions import no_contributions
-from genzoo.inference.row_likelihoods import is_estimate, kind_of, meaning_of, score_of, uncovered
+from genzoo.inference.row_likelihoods import ScoreName, is_estimate, kind_of, meaning_of, score_of, uncovered
 from genzoo.inference.rows.scoring import (
     ExplainedRow,
     Scored,
-    ScoreName,
     ScoreSummary,
     count_explained,
     explained_rows,
