@@ -185,8 +185,8 @@ def impute_command(
     from genzoo.cli.rows import open_data, settings_of, show_reading, write_filled
     from genzoo.inference.export import check_suffix
     from genzoo.persistence.open_run import load
+    from genzoo.verbs.filling import filled_events
     from genzoo.verbs.given import check_capable
-    from genzoo.verbs.rows import filled_events
     from genzoo.verbs.streaming import Filled, stream_filled
 
     show_unfinished(run)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +28,7 @@ from genzoo.spec.modality import TEXT_SUFFIXES
 from genzoo.storage.blocks import BLOCK_SUFFIXES, Spool, write_blocks
 from genzoo.storage.temporary import temporary_folder
 from genzoo.typing import Array
-from genzoo.verbs.rows import filled_events
+from genzoo.verbs.filling import filled_events
 
 Seen = Callable[[RowBlock], None]
 """Takes the first block, before anything is computed for it: its dataset says how the table was read."""
@@ -41,8 +42,9 @@ def stream_scores(
     threshold: float | None,
     explained: int,
     keep: Sequence[str],
-    escape_formulas: bool,
-    seen: Seen,
+    escape_formulas: bool = False,
+    seen: Seen | None = None,
+    small: bool = False,
 ) -> StreamedScores | None:
     """Score the rows of a large table, and write the scores; `None` if they have to be scored in memory.
 
@@ -50,8 +52,9 @@ def stream_scores(
         settings: how the table is read.
         out: file of the scores; `None` for none.
         threshold, explained, keep: as for `score`.
-        escape_formulas: as for `write_table`.
-        seen: takes the first block.
+        escape_formulas: as for `write_table`. Defaults to false.
+        seen: takes the first block. Defaults to `None`: nobody looks.
+        small: as for `open_blocks`. Defaults to false.
 
     Raises:
         ConfigError, DataError: as `score`.
@@ -60,7 +63,8 @@ def stream_scores(
     scorer = BlockScorer.of(fitted, threshold, explained) if _is_written_in_blocks(out) else None
     if scorer is None or out is None:
         return None
-    blocks = open_blocks(settings, fitted.data, get_registry(), keep=keep, taken=SCORE_COLUMNS, keep_unknown=True)
+    reading: dict[str, Any] = {"keep": keep, "taken": SCORE_COLUMNS, "keep_unknown": True, "small": small}
+    blocks = open_blocks(settings, fitted.data, get_registry(), **reading)
     if blocks is None:
         return None
     tally = ScoreTally(scorer)
@@ -76,12 +80,12 @@ def stream_scores(
 
 
 def stream_latent(
-    fitted: TrainedModel, settings: DataSettings, out: Path | None, *, seen: Seen
+    fitted: TrainedModel, settings: DataSettings, out: Path | None, *, seen: Seen | None = None, small: bool = False
 ) -> tuple[int, int] | None:
     """Embed the rows of a large table, and write their latent vectors. Return the numbers of rows and of dimensions.
 
     Arguments:
-        settings, out, seen: as for `stream_scores`.
+        settings, out, seen, small: as for `stream_scores`.
 
     Returns:
         `None` if the rows have to be embedded in memory.
@@ -90,7 +94,7 @@ def stream_latent(
         ConfigError, DataError: as `embed`.
         GenzooError: the disk is full or read-only.
     """
-    blocks = open_blocks(settings, fitted.data, get_registry()) if _is_written_in_blocks(out) else None
+    blocks = open_blocks(settings, fitted.data, get_registry(), small=small) if _is_written_in_blocks(out) else None
     if blocks is None or out is None:
         return None
     size = 0
@@ -147,13 +151,14 @@ def stream_filled(
     *,
     draw: bool,
     seed: int,
-    escape_formulas: bool,
-    seen: Seen,
+    escape_formulas: bool = False,
+    seen: Seen | None = None,
+    small: bool = False,
 ) -> Filled | None:
     """Fill in the missing values of a large table, and write it; `None` if this has to be done in memory.
 
     Arguments:
-        settings, out, escape_formulas, seen: as for `stream_scores`.
+        settings, out, escape_formulas, seen, small: as for `stream_scores`.
         draw, seed: as for `impute`.
 
     Raises:
@@ -161,7 +166,8 @@ def stream_filled(
         GenzooError: the disk is full or read-only.
     """
     registry = get_registry()
-    blocks = open_blocks(settings, fitted.data, registry, whole=True) if _is_written_in_blocks(out) else None
+    known = _is_written_in_blocks(out)
+    blocks = open_blocks(settings, fitted.data, registry, whole=True, small=small) if known else None
     if blocks is None:
         return None
     as_written = out.suffix.lower() in TEXT_SUFFIXES
@@ -219,11 +225,11 @@ def _is_written_in_blocks(out: Path | None) -> bool:
     return out is not None and out.suffix.lower() in BLOCK_SUFFIXES
 
 
-def _shown(blocks: RowBlocks, work: str, seen: Seen) -> Iterator[RowBlock]:
+def _shown(blocks: RowBlocks, work: str, seen: Seen | None) -> Iterator[RowBlock]:
     """Yield blocks, with the display of progress."""
     with Phase(work, blocks.count, "rows") as phase:
         for block in blocks.read():
-            if not block.first:
+            if not block.first and seen is not None:
                 seen(block)
             yield block
             phase.advance(len(block.dataset))

@@ -40,7 +40,7 @@ class RowBlock:
 
     first: int
     dataset: Dataset
-    source: TableBlock
+    source: TableSource
     kept: pa.Table
 
 
@@ -52,7 +52,7 @@ class RowBlocks:
         source: the table.
         settings: how it is read.
         spec: the form that the model was trained on.
-        count: number of rows.
+        count: number of rows; `None` if the table can only be read whole, as one block.
         size: rows of a block; only the last one has fewer.
         columns: names of the columns that are read.
         keep: names of the columns to copy to a result.
@@ -62,7 +62,7 @@ class RowBlocks:
     source: TableSource
     settings: DataSettings
     spec: DataSpec
-    count: int
+    count: int | None
     size: int
     columns: tuple[str, ...]
     keep: tuple[str, ...]
@@ -78,7 +78,7 @@ class RowBlocks:
         Raises:
             ConfigError, DataError: as `match_table`.
         """
-        blocks = self._blocks(first, self.count if last is None else last)
+        blocks = self._blocks(first, last or self.count or 0)
         with thread_pool() as pool:
             coming = pool.submit(next, blocks, None)
             while (block := coming.result()) is not None:
@@ -86,15 +86,17 @@ class RowBlocks:
                 yield block
 
     def _blocks(self, first: int, last: int) -> Iterator[RowBlock]:
+        if self.source.count() is None:
+            yield self._block(self.source, 0)
+            return
         for table in self.source.blocks(self.columns, self.size, first, last):
-            yield self._block(table, first)
+            yield self._block(TableBlock(self.source, table, first), first)
             first += table.num_rows
 
-    def _block(self, table: pa.Table, first: int) -> RowBlock:
-        block = TableBlock(self.source, table, first)
+    def _block(self, block: TableSource, first: int) -> RowBlock:
         name = name_of(self.settings)
         dataset = match_table(name, block, self.settings, self.spec, keep_unknown=self.keep_unknown)
-        kept = block.with_nested(block.read(self.keep, self.keep))
+        kept = block.with_nested(block.read(self.keep, self.keep)) if self.keep else _no_columns(len(dataset))
         return RowBlock(first, dataset, block, kept)
 
 
@@ -107,6 +109,7 @@ def open_blocks(
     taken: Sequence[str] = (),
     keep_unknown: bool = False,
     whole: bool = False,
+    small: bool = False,
 ) -> RowBlocks | None:
     """Open a table to read it in blocks; `None` if it is small, no table, or can only be read whole.
 
@@ -115,6 +118,7 @@ def open_blocks(
         taken: names of the result's own columns. Defaults to none.
         keep_unknown: as for `match_table`. Defaults to false.
         whole: whether all columns are read, except dropped ones. Defaults to false.
+        small: whether tables that fit into one block, or can only be read whole, are opened, too. Defaults to false.
 
     Raises:
         ConfigError, DataError: as `open_matching`; or a column to keep is unknown.
@@ -122,17 +126,22 @@ def open_blocks(
     if settings.text is not None or settings.weight is not None or settings.drop_missing or not spec.form.columns:
         return None
     source = open_source(settings, registry, spec)
-    count = None if source is None else source.count()
-    if source is None or count is None:
+    if source is None or (source.count() is None and not small):
         return None
+    count = source.count()
     needed = needed_columns(source, settings, spec)
     kept = kept_names(source.shown, source.names, keep, ("row", *taken)) if keep else []
     others = [name for name in source.names if name not in settings.drop] if whole else kept
     columns = tuple(dict.fromkeys([*needed, *others]))
     size = block_rows(len(columns))
-    if count <= size:
+    if count is not None and count <= size and not small:
         return None
     return RowBlocks(source, settings, spec, count, size, columns, tuple(kept), keep_unknown)
+
+
+def _no_columns(rows: int) -> pa.Table:
+    """Return a table without columns that has rows."""
+    return pa.table({"": pa.nulls(rows)}).select([])
 
 
 def block_rows(columns: int, multiple: int = BLOCK) -> int:
