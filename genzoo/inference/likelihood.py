@@ -59,7 +59,7 @@ class _Chunk:
 
 def is_density_on_grid(units: DataUnits) -> bool:
     """Return whether the data lie on a grid and the generator is a density."""
-    return any(on_grid(units.generator, units.data))
+    return units.known("on grid", lambda: any(on_grid(units.generator, units.data)))
 
 
 def is_certain_bound(units: DataUnits) -> bool:
@@ -244,8 +244,13 @@ def _log_det(units: DataUnits, x: Tensor) -> Tensor:
     """
     if units.data.form.ended:  # of symbols, which no density is left out for
         return units.transform.log_det(x)
-    dense = tuple(measure == "density" for measure in measures_of(units.generator, units.data))
-    return units.transform.log_det(x, ~(places_of(dense, units.data).to(x.device) & ~x.isnan()))
+    dense = units.known("dense", lambda: _dense_places(units)).to(x.device)
+    return units.transform.log_det(x, ~(dense & ~x.isnan()))
+
+
+def _dense_places(units: DataUnits) -> Tensor:
+    """Return which values of an event are measured by a density, `(*event)` bool."""
+    return places_of(tuple(measure == "density" for measure in measures_of(units.generator, units.data)), units.data)
 
 
 def _log_cells(units: DataUnits, x: Tensor) -> Tensor:
