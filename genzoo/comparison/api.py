@@ -12,7 +12,6 @@ from genzoo.comparison.comparison import Comparison, FitCallback, Tie
 from genzoo.comparison.fits.sample_metrics import prepare_features, sample_metrics
 from genzoo.comparison.splits import SplitPlan
 from genzoo.comparison.store import ResultStore, StoreHeader
-from genzoo.comparison.workers import available_cores
 from genzoo.config.counts import check_count
 from genzoo.config.data import SplitSettings
 from genzoo.config.keywords import PLACES, sort_keywords
@@ -37,6 +36,7 @@ from genzoo.runtime.device import resolve_device
 from genzoo.runtime.display import show_progress
 from genzoo.runtime.launch import require_single_process
 from genzoo.runtime.progress import in_phase
+from genzoo.runtime.threads import available_cores
 from genzoo.spec.modality import MODALITIES
 from genzoo.storage.paths import user_path
 from genzoo.typing import Array, Frame

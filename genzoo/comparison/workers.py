@@ -264,8 +264,3 @@ def _at_once(
             f"A class of yours cannot be sent to other processes: {error.__cause__ or error}. Save it in a file of its "
             f"own, as my_model.py:MyModel, or use {argument('jobs', 1)}."
         ) from error
-
-
-def available_cores() -> int:
-    """Return the number of CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,7 +1,8 @@
-"""Compute in several threads."""
+"""Compute in several threads, and count the cores for them."""
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -39,3 +40,8 @@ def in_order(function: Callable[[ItemT], ResultT], items: Iterable[ItemT], ahead
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def available_cores() -> int:
+    """Return the number of CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,161 @@
+"""Connect to a Dask cluster: one that this process starts, one at an address, or one behind a client at hand.
+
+Dask is an optional package, which is imported when it is first needed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import multiprocessing
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from genzoo.errors import ConfigError, GenzooError, is_out_of_memory
+from genzoo.plugins.registry import MissingExtraError
+from genzoo.runtime.threads import available_cores
+from genzoo.wording import argument
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+AnyCluster: TypeAlias = "str | Client"
+"""`"dask"`, the address of a scheduler, the path of a scheduler's file, or a client of `distributed`."""
+
+LOCAL_CLUSTER = "dask"
+"""Name of a cluster of this machine, which lasts as long as the work."""
+
+_ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx|inproc)://\S+")
+
+_PATIENCE = 10
+"""Seconds within which a scheduler must answer."""
+
+
+@contextlib.contextmanager
+def connect(on: AnyCluster, *, workers: int | None = None, threads: int = 1) -> Iterator[Client]:
+    """Connect to a cluster. One that this call starts ends with the context, and a client at hand stays connected.
+
+    Arguments:
+        on: `"dask"` for a cluster of this machine, the address of a scheduler such as `"tcp://10.0.0.5:8786"`, the path
+            of the file that `dask scheduler --scheduler-file` writes, or a `distributed.Client`.
+        workers: number of worker processes of a cluster of this machine. Defaults to as many as the cores allow.
+        threads: CPU threads that each of them computes with. Defaults to 1.
+
+    Raises:
+        ConfigError: `on` names no cluster, or the client is asynchronous.
+        GenzooError: no scheduler answers, or no worker process can be started.
+        MissingExtraError: `distributed` is not installed.
+    """
+    library = dask_library()
+    if isinstance(on, library.Client):
+        _check_client(on)
+        yield on
+    elif check_cluster_name(on) == LOCAL_CLUSTER:
+        with _local_cluster(library, workers or max(1, available_cores() // threads)) as client:
+            yield client
+    else:
+        with _client_of(library, on) as client:
+            yield client
+
+
+def dask_library() -> Any:
+    """Return the package `distributed`.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        import distributed
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{argument('on')} needs the package distributed, which is not installed: pip install 'genzoo[dask]'. Or "
+            f"use the cores of this machine: {argument('jobs', 2)}."
+        ) from error
+    return distributed
+
+
+def check_cluster_name(on: Any) -> str:
+    """Return a text that names a cluster.
+
+    Raises:
+        ConfigError: it names none.
+    """
+    if isinstance(on, str) and (on == LOCAL_CLUSTER or _ADDRESS.fullmatch(on) or on.endswith(".json")):
+        return on
+    hint = ""
+    if isinstance(on, str) and re.fullmatch(r"[\w.-]+:\d+", on):
+        hint = f" Did you mean {'tcp://' + on!r}?"
+    raise ConfigError(
+        f"{argument('on')} takes 'dask' for this machine, the address of a scheduler such as 'tcp://10.0.0.5:8786', or "
+        f"the path of a scheduler file that ends in .json, not {on!r}.{hint}"
+    )
+
+
+def _check_client(client: Client) -> None:
+    if client.asynchronous:
+        raise ConfigError(f"{argument('on')} takes a client that is not asynchronous: Client(..., asynchronous=False).")
+    if client.status != "running":
+        raise ConfigError(
+            f"The client in {argument('on')} is {client.status}. Give one that is connected to a scheduler."
+        )
+
+
+@contextlib.contextmanager
+def _local_cluster(library: Any, workers: int) -> Iterator[Client]:
+    """Start worker processes of this machine, each for one piece of work at a time."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        # A fresh worker imports the script that started it, and would start workers of its own without end.
+        raise ConfigError(
+            "A script that starts worker processes is imported by each of them. Put its calls below the line "
+            "if __name__ == '__main__':."
+        )
+    try:
+        cluster = library.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            memory_limit=0,  # as for processes of genzoo's own, the machine sets the limit
+            dashboard_address="127.0.0.1:0",
+        )
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        raise GenzooError(
+            f"{workers} worker processes cannot be started on this machine: {error}. Use fewer {argument('jobs')}."
+        ) from error
+    with cluster, library.Client(cluster, set_as_default=False) as client:
+        yield client
+
+
+@contextlib.contextmanager
+def _client_of(library: Any, on: str) -> Iterator[Client]:
+    """Connect to a scheduler that runs already."""
+    with contextlib.closing(_connected(library, on)) as client:
+        yield client
+
+
+def _connected(library: Any, on: str) -> Any:
+    address = _address_in(on) if on.endswith(".json") else on
+    try:
+        return library.Client(address, timeout=_PATIENCE, set_as_default=False)
+    except (OSError, ValueError) as error:  # a time limit that passed is an OSError, too
+        raise GenzooError(
+            f"No scheduler answers at {address} within {_PATIENCE} seconds. Start one with 'dask scheduler', check the "
+            f"address and the firewall, or use this machine: {argument('on', LOCAL_CLUSTER)}."
+        ) from error
+
+
+def _address_in(path: str) -> str:
+    """Return the address that a scheduler wrote into its file.
+
+    Raises:
+        GenzooError: the file does not exist, or holds no address.
+    """
+    try:
+        return str(json.loads(Path(path).expanduser().read_text(encoding="utf-8"))["address"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise GenzooError(
+            f"{path} is no scheduler file that can be read. Start a scheduler with 'dask scheduler --scheduler-file "
+            f"{path}', in a folder that this machine sees."
+        ) from error
