@@ -13,6 +13,7 @@ from genzoo.cli.options import (
     formulas_option,
     json_option,
     keep_option,
+    on_option,
     own_data_option,
     rows_option,
     seed_option,
@@ -23,7 +24,7 @@ from genzoo.text import counted
 
 if TYPE_CHECKING:
     from genzoo.inference.trained_model import TrainedModel
-    from genzoo.verbs.streaming import Filled
+    from genzoo.verbs.filling import Filled
 
 
 @click.command("cluster", cls=ComputingCommand, needs="genzoo.inference.rows.scoring")
@@ -69,10 +70,11 @@ def cluster_command(
 @click.argument("run")
 @own_data_option
 @rows_option
+@on_option
 @device_option
 @json_option
 @with_data_options
-def embed_command(run: str, out: Path | None, device: str, as_json: bool, **given: Any) -> None:
+def embed_command(run: str, out: Path | None, on: str | None, device: str, as_json: bool, **given: Any) -> None:
     """Compute the latent vector of every row of DATA with the model in RUN.
 
     Columns z0, z1 ... hold the posterior means, or the codes of an autoencoder. The model needs an encoder; genzoo
@@ -85,14 +87,17 @@ def embed_command(run: str, out: Path | None, device: str, as_json: bool, **give
     from genzoo.metrics.evaluate import embed
     from genzoo.persistence.open_run import load
     from genzoo.verbs.given import check_capable
-    from genzoo.verbs.streaming import stream_latent
+    from genzoo.verbs.streaming import check_partitioned, cluster_of, stream_latent
 
     check_destination(out)
     show_unfinished(run)
     fitted = load(run, device)
     check_capable(fitted, "embed", "encoder")
     settings = settings_of(given, fitted, run, out)
-    streamed = stream_latent(fitted, settings, out, seen=lambda block: show_reading(block.dataset))
+    where: dict[str, Any] = {"small": on is not None, "cluster": cluster_of(run, on)}
+    streamed = stream_latent(fitted, settings, out, seen=lambda block: show_reading(block.dataset), **where)
+    if streamed is None:
+        check_partitioned(on)
     z = embed(fitted, open_data(fitted, settings)) if streamed is None else None
     rows, latent = z.shape if z is not None else streamed or (0, 0)
     summary = {"rows": rows, "latent": latent} if as_json else None
@@ -160,12 +165,21 @@ def reconstruct_command(run: str, out: Path, escape_formulas: bool, device: str,
     "--draws", is_flag=True, help="Draw missing values instead of filling in their means. Drawn counts are whole."
 )
 @seed_option("--draws")
+@on_option
 @formulas_option
 @device_option
 @json_option
 @with_data_options
 def impute_command(
-    run: str, out: Path, draws: bool, seed: int, escape_formulas: bool, device: str, as_json: bool, **given: Any
+    run: str,
+    out: Path,
+    draws: bool,
+    seed: int,
+    on: str | None,
+    escape_formulas: bool,
+    device: str,
+    as_json: bool,
+    **given: Any,
 ) -> None:
     """Fill in the missing values of DATA with the model in RUN.
 
@@ -180,14 +194,12 @@ def impute_command(
     \b
     genzoo impute RUN --data holes.csv --out whole.csv
     """
-    import numpy as np
-
     from genzoo.cli.rows import open_data, settings_of, show_reading, write_filled
     from genzoo.inference.export import check_suffix
     from genzoo.persistence.open_run import load
-    from genzoo.verbs.filling import filled_events
+    from genzoo.verbs.filling import Filled, filled_events
     from genzoo.verbs.given import check_capable
-    from genzoo.verbs.streaming import Filled, stream_filled
+    from genzoo.verbs.streaming import check_partitioned, cluster_of, stream_filled
 
     show_unfinished(run)
     fitted = load(run, device)
@@ -202,13 +214,15 @@ def impute_command(
         seed=seed,
         escape_formulas=escape_formulas,
         seen=lambda block: show_reading(block.dataset),
+        small=on is not None,
+        cluster=cluster_of(run, on),
     )
     if filled is None:
+        check_partitioned(on)
         dataset = open_data(fitted, settings)
         events = filled_events(fitted, dataset, draw=draws, seed=seed)
         write_filled(out, fitted, settings, events, escape_formulas=escape_formulas)
-        filled = Filled(np.zeros(fitted.data.size, np.int64))
-        filled.add(fitted, dataset, 0)
+        filled = Filled.of(fitted, dataset)
     _show_filled(filled, fitted, out, draws=draws, as_json=as_json)
 
 

@@ -15,6 +15,7 @@ from genzoo.cli.options import (
     formulas_option,
     json_option,
     keep_option,
+    on_option,
     own_data_option,
     rows_option,
     with_data_options,
@@ -71,6 +72,7 @@ _LONGEST_TEXT = 80
 )
 @keep_option
 @rows_option
+@on_option
 @formulas_option
 @device_option
 @json_option
@@ -84,6 +86,7 @@ def score_command(
     estimate: bool,
     keep: tuple[str, ...],
     out: Path | None,
+    on: str | None,
     escape_formulas: bool,
     device: str,
     as_json: bool,
@@ -112,7 +115,7 @@ def score_command(
     from genzoo.inference.rows.scoring import SCORE_COLUMNS, score
     from genzoo.persistence.open_run import load
     from genzoo.verbs.given import check_capable, kept_columns
-    from genzoo.verbs.streaming import stream_scores
+    from genzoo.verbs.streaming import check_partitioned, cluster_of, stream_scores
 
     if each and not as_json:
         raise ConfigError("--each lists characters in JSON. Add --json.")
@@ -131,10 +134,13 @@ def score_command(
             keep=keep,
             escape_formulas=escape_formulas,
             seen=lambda block: show_reading(block.dataset, keep),
+            small=on is not None,
+            cluster=cluster_of(run, on),
         )
         if streamed is not None:
             _show_streamed(out, streamed, explained, as_json=as_json)
             return
+    check_partitioned(on)
     kept = kept_columns(settings, fitted, keep, SCORE_COLUMNS)
     dataset = open_data(fitted, settings, keep_unknown=True, keep=keep)
     scored = score(fitted, dataset, threshold, explained, estimate=estimate)

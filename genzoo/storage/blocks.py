@@ -11,6 +11,7 @@ from typing import Any, Self
 import pyarrow as pa
 from pyarrow import parquet
 
+from genzoo.errors import ConfigError, pass_out_of_memory
 from genzoo.spec.modality import TEXT_SUFFIXES
 from genzoo.storage.atomic import atomic_write
 from genzoo.storage.tables import TextTable, without_formulas
@@ -106,7 +107,7 @@ def write_blocks(path: Path, blocks: Iterable[pa.Table], *, escape_formulas: boo
         escape_formulas: as for `write_table`. Defaults to false.
 
     Raises:
-        ConfigError: two columns would have the same name with an apostrophe.
+        ConfigError: two columns would have the same name with an apostrophe, or such a file cannot hold a column.
         GenzooError: the disk is full or read-only.
     """
     rows = 0
@@ -123,7 +124,11 @@ def write_blocks(path: Path, blocks: Iterable[pa.Table], *, escape_formulas: boo
         else:
             _write_text(temporary, counted(), "," if path.suffix.lower() == ".csv" else "\t", escape_formulas)
 
-    atomic_write(path, write)
+    try:
+        atomic_write(path, write)
+    except pa.ArrowException as error:
+        pass_out_of_memory(error)
+        raise ConfigError(f"The table cannot be written as {path.name!r}: {error}. Write .parquet.") from error
     return rows
 
 

@@ -166,6 +166,13 @@ def open_rows(run: Run | None, fitted: TrainedModel, data: AnyData | None, *, ke
     return GivenRows(dataset, settings=matching_settings(data), tabular=dataset.spec.form.columns)
 
 
+def path_of(asked: Asked) -> Path | None:
+    """Return the path of a run or model folder; `None` for a model in memory."""
+    if isinstance(asked, TrainedModel):
+        return None
+    return asked.path if isinstance(asked, Run) else Path(asked)
+
+
 def file_settings(run: Run | None, fitted: TrainedModel, data: AnyData | None, out: Path) -> DataSettings:
     """Return how data with a name or path are read, for an answer that is written to a file.
 

@@ -14,6 +14,7 @@ from genzoo.data.parts import arrays_of
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics import evaluate as by_row
 from genzoo.plugins.manager import get_registry
+from genzoo.runtime.cluster import AnyCluster
 from genzoo.typing import Array
 from genzoo.verbs.filling import filled_events
 from genzoo.verbs.given import (
@@ -24,14 +25,20 @@ from genzoo.verbs.given import (
     is_array_or_frame,
     open_asked,
     open_rows,
+    path_of,
     shared_reading,
     written,
 )
-from genzoo.verbs.streaming import stream_filled, stream_latent
+from genzoo.verbs.streaming import check_partitioned, cluster_of, stream_filled, stream_latent
 
 
 def embed(
-    asked: Asked, data: AnyData | None = None, *, out: str | Path | None = None, device: str | None = None
+    asked: Asked,
+    data: AnyData | None = None,
+    *,
+    out: str | Path | None = None,
+    on: AnyCluster | None = None,
+    device: str | None = None,
 ) -> Any:
     """Return the latent vector of every row: a posterior mean, or the code of an autoencoder.
 
@@ -41,6 +48,8 @@ def embed(
         out: file to write the latent vectors to, `.parquet`, `.csv` or `.tsv`, for data with a name or path.
             Blocks of a Parquet file are read and written in turn, so it may be larger than memory. Defaults to `None`:
             they are returned.
+        on: Dask cluster that computes parts of the table for `out`: `"dask"` for one of this machine, an address, or a
+            `distributed.Client`. Its workers read the same files. Defaults to `None`: this process computes.
         device: where the model computes. Defaults to the host.
 
     Returns:
@@ -55,8 +64,10 @@ def embed(
     check_capable(fitted, "embed", "encoder")
     if out is not None:
         path = Path(out)
-        written(stream_latent(fitted, file_settings(run, fitted, data, path), path, small=True), fitted, path)
+        settings, cluster = file_settings(run, fitted, data, path), cluster_of(path_of(asked), on)
+        written(stream_latent(fitted, settings, path, small=True, cluster=cluster), fitted, path)
         return path
+    check_partitioned(on)
     data = shared_reading(run, fitted, data)
     if is_array_or_frame(data):
         return fitted.encode(data)
@@ -72,6 +83,7 @@ def impute(
     draw: bool = False,
     seed: int = 0,
     out: str | Path | None = None,
+    on: AnyCluster | None = None,
     device: str | None = None,
 ) -> Any:
     """Fill in missing values with the model.
@@ -86,6 +98,8 @@ def impute(
         out: file to write the table to, `.parquet`, `.csv` or `.tsv`, for data with a name or path. Blocks of a
             Parquet file are read and written in turn, so it may be larger than memory. Defaults to `None`: it is
             returned.
+        on: Dask cluster that computes parts of the table for `out`: `"dask"` for one of this machine, an address, or a
+            `distributed.Client`. Its workers read the same files. Defaults to `None`: this process computes.
         device: where the model computes. Defaults to the host.
 
     Returns:
@@ -102,8 +116,10 @@ def impute(
     if out is not None:
         path = Path(out)
         settings = file_settings(run, fitted, data, path)
-        written(stream_filled(fitted, settings, path, draw=draw, seed=seed, small=True), fitted, path)
+        where: dict[str, Any] = {"small": True, "cluster": cluster_of(path_of(asked), on)}
+        written(stream_filled(fitted, settings, path, draw=draw, seed=seed, **where), fitted, path)
         return path
+    check_partitioned(on)
     data = shared_reading(run, fitted, data)
     if is_array_or_frame(data):
         return fitted.impute(data, draw=draw, seed=seed)

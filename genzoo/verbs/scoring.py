@@ -11,6 +11,7 @@ from genzoo.data.opening.given import AnyData
 from genzoo.inference.rows import clustering, scoring
 from genzoo.inference.rows.clustering import CLUSTER_COLUMNS
 from genzoo.inference.rows.scoring import EXPLAINED, SCORE_COLUMNS
+from genzoo.runtime.cluster import AnyCluster
 from genzoo.verbs.given import (
     Asked,
     answer_columns,
@@ -19,10 +20,11 @@ from genzoo.verbs.given import (
     is_array_or_frame,
     open_asked,
     open_rows,
+    path_of,
     shared_reading,
     written,
 )
-from genzoo.verbs.streaming import stream_scores
+from genzoo.verbs.streaming import check_partitioned, cluster_of, stream_scores
 
 
 def score(
@@ -34,6 +36,7 @@ def score(
     explained: int = EXPLAINED,
     estimate: bool = False,
     out: str | Path | None = None,
+    on: AnyCluster | None = None,
     device: str | None = None,
 ) -> Any:
     """Score rows by their log-likelihood, or by their anomaly score if the model has no likelihood.
@@ -52,6 +55,8 @@ def score(
         out: file to write the scores to, `.parquet`, `.csv` or `.tsv`, for data with a name or path. Blocks of a
             Parquet file are read and written in turn, so it may be larger than memory. Defaults to `None`: they are
             returned.
+        on: Dask cluster that computes parts of the table for `out`: `"dask"` for one of this machine, an address, or a
+            `distributed.Client`. Its workers read the same files. Defaults to `None`: this process computes.
         device: where the model computes. Defaults to the host.
 
     Returns:
@@ -75,8 +80,10 @@ def score(
         path = Path(out)
         settings = file_settings(run, fitted, data, path)
         how: dict[str, Any] = {"threshold": threshold, "explained": explained, "keep": keep, "small": True}
+        how["cluster"] = cluster_of(path_of(asked), on)
         streamed = None if estimate else stream_scores(fitted, settings, path, **how)
         return written(streamed, fitted, path).summary
+    check_partitioned(on)
     data = shared_reading(run, fitted, data)
     if is_array_or_frame(data):
         return fitted.score(data, threshold=threshold, keep=keep, explained=explained, estimate=estimate)

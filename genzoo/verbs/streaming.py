@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +11,58 @@ import numpy as np
 import pyarrow as pa
 
 from genzoo.config.data import DataSettings
-from genzoo.data.align import filled_table
-from genzoo.data.columns.unseen import NAMED, unseen_levels
-from genzoo.data.dataset import BLOCK, Dataset
+from genzoo.data.columns.unseen import NAMED
+from genzoo.data.dataset import BLOCK
 from genzoo.data.streams.rows import RowBlock, RowBlocks, block_rows, open_blocks
+from genzoo.errors import ConfigError
 from genzoo.inference.export import samples_table
 from genzoo.inference.rows.scoring import SCORE_COLUMNS
 from genzoo.inference.rows.streamed import BlockScorer, ScoreTally, StreamedScores
 from genzoo.inference.trained_model import TrainedModel
-from genzoo.metrics import evaluate as by_row
 from genzoo.plugins.manager import get_registry
+from genzoo.runtime.cluster import AnyCluster
 from genzoo.runtime.progress import Phase
 from genzoo.spec.modality import TEXT_SUFFIXES
 from genzoo.storage.blocks import BLOCK_SUFFIXES, Spool, write_blocks
 from genzoo.storage.temporary import temporary_folder
 from genzoo.typing import Array
-from genzoo.verbs.filling import filled_events
+from genzoo.verbs.blockwise import EmbedBlock, FillBlock, OnCluster, ScoreBlock, answers
+from genzoo.verbs.filling import Filled
+from genzoo.wording import argument
+
+
+def cluster_of(run: str | Path | None, on: AnyCluster | None) -> OnCluster | None:
+    """Return where a model is asked; `None` for this process.
+
+    Arguments:
+        run: path of the run or model folder; `None` if the model is in memory.
+        on: the cluster, or `None`.
+
+    Raises:
+        ConfigError: the model is in memory, where workers cannot load it.
+    """
+    if on is None:
+        return None
+    if run is None:
+        raise ConfigError(
+            f"{argument('on')} needs a run or model folder that all workers can read, and this model is in memory. "
+            f"Name its path."
+        )
+    return OnCluster(Path(run), on)
+
+
+def check_partitioned(on: AnyCluster | None) -> None:
+    """Raise an error if a cluster was asked for, and the work can only be done in this process.
+
+    Raises:
+        ConfigError: it was.
+    """
+    if on is not None:
+        raise ConfigError(
+            f"{argument('on', 'dask')} computes parts of a Parquet file, in the order of its rows, for a table in "
+            f"{argument('out', 'FILE')} ({', '.join(BLOCK_SUFFIXES)}). Convert the data, or leave it out."
+        )
+
 
 Seen = Callable[[RowBlock], None]
 """Takes the first block, before anything is computed for it: its dataset says how the table was read."""
@@ -45,6 +79,7 @@ def stream_scores(
     escape_formulas: bool = False,
     seen: Seen | None = None,
     small: bool = False,
+    cluster: OnCluster | None = None,
 ) -> StreamedScores | None:
     """Score the rows of a large table, and write the scores; `None` if they have to be scored in memory.
 
@@ -55,6 +90,7 @@ def stream_scores(
         escape_formulas: as for `write_table`. Defaults to false.
         seen: takes the first block. Defaults to `None`: nobody looks.
         small: as for `open_blocks`. Defaults to false.
+        cluster: where to compute. Defaults to `None`: in this process.
 
     Raises:
         ConfigError, DataError: as `score`.
@@ -65,12 +101,12 @@ def stream_scores(
         return None
     reading: dict[str, Any] = {"keep": keep, "taken": SCORE_COLUMNS, "keep_unknown": True, "small": small}
     blocks = open_blocks(settings, fitted.data, get_registry(), **reading)
-    if blocks is None:
+    if blocks is None or (cluster is not None and blocks.count is None):
         return None
     tally = ScoreTally(scorer)
     with temporary_folder(out.parent) as folder, Spool(folder) as spool:
-        for block in _shown(blocks, "scoring", seen):
-            scored = scorer(block.dataset, block.kept, block.first)
+        _show_first(blocks, seen)
+        for scored in answers(ScoreBlock(threshold, explained), fitted, blocks, "scoring", cluster):
             tally.add(scored)
             spool.add(scored.table)
         found = tally.finish()
@@ -80,12 +116,18 @@ def stream_scores(
 
 
 def stream_latent(
-    fitted: TrainedModel, settings: DataSettings, out: Path | None, *, seen: Seen | None = None, small: bool = False
+    fitted: TrainedModel,
+    settings: DataSettings,
+    out: Path | None,
+    *,
+    seen: Seen | None = None,
+    small: bool = False,
+    cluster: OnCluster | None = None,
 ) -> tuple[int, int] | None:
     """Embed the rows of a large table, and write their latent vectors. Return the numbers of rows and of dimensions.
 
     Arguments:
-        settings, out, seen, small: as for `stream_scores`.
+        settings, out, seen, small, cluster: as for `stream_scores`.
 
     Returns:
         `None` if the rows have to be embedded in memory.
@@ -95,53 +137,22 @@ def stream_latent(
         GenzooError: the disk is full or read-only.
     """
     blocks = open_blocks(settings, fitted.data, get_registry(), small=small) if _is_written_in_blocks(out) else None
-    if blocks is None or out is None:
+    if blocks is None or out is None or (cluster is not None and blocks.count is None):
         return None
     size = 0
 
     def tables(found: RowBlocks) -> Iterator[pa.Table]:
         nonlocal size
-        for block in _shown(found, "embedding", seen):
-            z = by_row.embed(fitted, block.dataset)
+        first = 0
+        for z in answers(EmbedBlock(), fitted, found, "embedding", cluster):
             size = z.shape[1]
-            columns = {"row": np.arange(block.first, block.first + len(z))}
+            columns = {"row": np.arange(first, first + len(z))}
             columns |= {f"z{dimension}": z[:, dimension] for dimension in range(size)}
+            first += len(z)
             yield pa.table({name: pa.array(column, from_pandas=True) for name, column in columns.items()})
 
+    _show_first(blocks, seen)
     return write_blocks(out, tables(blocks)), size
-
-
-@dataclass(slots=True)
-class Filled:
-    """What was filled in.
-
-    Arguments:
-        missing: number of missing values of each column of the model, `(C,)`.
-        rows: number of rows.
-        unseen: columns and levels that no training row has, by row; the first ones, if there are many rows.
-        count_unseen: number of rows with such levels.
-    """
-
-    missing: Array
-    rows: int = 0
-    unseen: dict[int, str] = field(default_factory=dict)
-    count_unseen: int = 0
-
-    def add(self, fitted: TrainedModel, dataset: Dataset, first: int, most: int | None = None) -> None:
-        """Count what is missing from rows.
-
-        Arguments:
-            first: number of the first row.
-            most: largest number of rows with unseen levels to name. Defaults to `None`: all.
-        """
-        missing = np.isnan(np.asarray(dataset.events[:])).reshape(len(dataset), -1)
-        found = unseen_levels(fitted.data, dataset, np.flatnonzero(missing.any(axis=1)))
-        named = {first + row: text for row, text in found.items()}
-        room = None if most is None else max(0, most - len(self.unseen))
-        self.missing = self.missing + missing.sum(axis=0)
-        self.unseen |= dict(itertools.islice(named.items(), room))
-        self.rows += len(dataset)
-        self.count_unseen += len(found)
 
 
 def stream_filled(
@@ -154,11 +165,12 @@ def stream_filled(
     escape_formulas: bool = False,
     seen: Seen | None = None,
     small: bool = False,
+    cluster: OnCluster | None = None,
 ) -> Filled | None:
     """Fill in the missing values of a large table, and write it; `None` if this has to be done in memory.
 
     Arguments:
-        settings, out, escape_formulas, seen, small: as for `stream_scores`.
+        settings, out, escape_formulas, seen, small, cluster: as for `stream_scores`.
         draw, seed: as for `impute`.
 
     Raises:
@@ -168,15 +180,16 @@ def stream_filled(
     registry = get_registry()
     known = _is_written_in_blocks(out)
     blocks = open_blocks(settings, fitted.data, registry, whole=True, small=small) if known else None
-    if blocks is None:
+    if blocks is None or (cluster is not None and blocks.count is None):
         return None
     as_written = out.suffix.lower() in TEXT_SUFFIXES
-    filled = Filled(np.zeros(fitted.data.size, np.int64))
+    question = FillBlock(settings.model_dump_json(), draw, seed, as_written)
+    filled = Filled.of(fitted)
     with temporary_folder(out.parent) as folder, Spool(folder) as spool:
-        for block in _shown(blocks, "filling in values", seen):
-            events = filled_events(fitted, block.dataset, draw=draw, seed=seed, first=block.first)
-            filled.add(fitted, block.dataset, block.first, NAMED)
-            spool.add(filled_table(block.source, settings, fitted.data, events, as_written=as_written))
+        _show_first(blocks, seen)
+        for table, counted in answers(question, fitted, blocks, "filling in values", cluster):
+            filled.add(counted, NAMED)
+            spool.add(table)
         with Phase(f"writing {out.name}"):
             write_blocks(out, spool.tables(), escape_formulas=escape_formulas)
     return filled
@@ -225,11 +238,7 @@ def _is_written_in_blocks(out: Path | None) -> bool:
     return out is not None and out.suffix.lower() in BLOCK_SUFFIXES
 
 
-def _shown(blocks: RowBlocks, work: str, seen: Seen | None) -> Iterator[RowBlock]:
-    """Yield blocks, with the display of progress."""
-    with Phase(work, blocks.count, "rows") as phase:
-        for block in blocks.read():
-            if not block.first and seen is not None:
-                seen(block)
-            yield block
-            phase.advance(len(block.dataset))
+def _show_first(blocks: RowBlocks, seen: Seen | None) -> None:
+    """Read the first block to see how the table is read."""
+    if seen is not None:
+        seen(next(blocks.read(0, blocks.size)))

@@ -9,7 +9,7 @@ from pyarrow import feather, parquet
 
 import genzoo
 from genzoo.data.streams import rows as blocks_of_rows
-from genzoo.verbs import streaming
+from genzoo.verbs import blockwise, streaming
 
 ROWS = 10_000
 
@@ -156,6 +156,14 @@ def test_bounds_of_blocks_have_the_draws_of_the_whole_table(cli, small_blocks, t
     assert len(small_blocks) == 1
 
 
+def test_a_column_that_a_file_cannot_hold_is_an_error(cli, trained, tmp_path):
+    parquet.write_table(mixed(ROWS, seed=2), "many.parquet")
+    code, _, err = cli("impute", "run", "--data", "many.parquet", "--out", "filled.csv")
+    assert code == 2
+    assert "The table cannot be written as 'filled.csv'" in " ".join(err.split())
+    assert not (tmp_path / "filled.csv").exists()
+
+
 def test_a_row_of_a_later_block_is_named_by_its_number(cli, trained, tmp_path):
     table = mixed(ROWS, seed=2)
     sizes = table.column("size").to_numpy(zero_copy_only=False).copy()
@@ -179,3 +187,66 @@ def test_a_damaged_row_group_leaves_the_earlier_result(cli, trained, tmp_path):
     assert "many.parquet" in err
     assert "Traceback" not in err
     assert (tmp_path / "scores.csv").read_bytes() == earlier
+
+
+@pytest.fixture(scope="module")
+def client():
+    """Start a cluster of two workers in this process."""
+    distributed = pytest.importorskip("distributed")
+    quiet = {"dashboard_address": "127.0.0.1:0", "processes": False, "threads_per_worker": 2}
+    with distributed.LocalCluster(n_workers=2, **quiet) as cluster, distributed.Client(cluster) as client:
+        yield client
+
+
+def test_workers_of_a_cluster_find_the_same_answers(trained, client, monkeypatch, tmp_path):
+    monkeypatch.setattr(blockwise, "_BLOCKS", 1)
+    data, run = tmp_path / "many.parquet", tmp_path / "run"
+    parquet.write_table(mixed(ROWS, seed=2), data, row_group_size=3001)
+    for name, on in (("here", None), ("there", client)):
+        summary = genzoo.score(run, data, threshold=0.05, keep=["note"], out=tmp_path / f"{name}.parquet", on=on)
+        assert summary.rows == ROWS
+        plain = {"source": data, "drop": ["tags"]}
+        genzoo.impute(run, plain, draw=True, out=tmp_path / f"{name}.csv", on=on)
+    same_tables(*(parquet.read_table(tmp_path / f"{name}.parquet") for name in ("here", "there")))
+    assert (tmp_path / "here.csv").read_bytes() == (tmp_path / "there.csv").read_bytes()
+
+
+def test_an_error_of_a_worker_is_the_error_of_the_table(trained, client, tmp_path):
+    table = mixed(ROWS, seed=2)
+    sizes = table.column("size").to_numpy(zero_copy_only=False).copy()
+    sizes[9000] = np.inf
+    data = tmp_path / "many.parquet"
+    parquet.write_table(table.set_column(1, "size", pa.array(sizes)), data)
+    with pytest.raises(genzoo.DataError, match="column 'size' holds inf in row 9000"):
+        genzoo.score(tmp_path / "run", data, out=tmp_path / "scores.parquet", on=client)
+    assert not (tmp_path / "scores.parquet").exists()
+
+
+def test_only_parts_of_a_file_go_to_a_cluster(cli, trained, client, in_a_shell, tmp_path):
+    ask = ["score", "run", "--data", "many.parquet", "--on", client.scheduler.address]
+    for words in (["--out", "scores.arrow"], [], ["--sort", "score", "--out", "scores.parquet"]):
+        code, _, err = cli(*ask, *words)
+        assert code == 2
+        assert "--on dask computes parts of a Parquet file" in " ".join(err.split())
+    with pytest.raises(genzoo.ConfigError, match="this model is in memory"):
+        genzoo.score(genzoo.load(tmp_path / "run"), "many.parquet", out="scores.parquet", on=client)
+
+
+def test_python_writes_what_it_would_return(trained, tmp_path):
+    data = tmp_path / "few.parquet"
+    few = mixed(300, seed=3)
+    parquet.write_table(few, data)
+    genzoo.score(tmp_path / "run", data, out=tmp_path / "scores.parquet", keep=["note"])
+    wanted = genzoo.score(tmp_path / "run", few, keep=["note"])
+    found = parquet.read_table(tmp_path / "scores.parquet")
+    assert found.column_names == ["row", *wanted.column_names]
+    assert found.column("log_likelihood").to_pylist() == wanted.column("log_likelihood").to_pylist()
+    assert found.column("because").to_pylist() == wanted.column("because").to_pylist()
+    for out, words in (
+        ("scores.npy", "needs a file with the suffix"),
+        (data, "is the file that the data are read from"),
+    ):
+        with pytest.raises(genzoo.ConfigError, match=words):
+            genzoo.score(tmp_path / "run", data, out=out)
+    with pytest.raises(genzoo.ConfigError, match="these are in memory"):
+        genzoo.score(tmp_path / "run", few, out=tmp_path / "scores.parquet")

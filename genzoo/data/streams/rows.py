@@ -56,6 +56,7 @@ class RowBlocks:
         size: rows of a block; only the last one has fewer.
         columns: names of the columns that are read.
         keep: names of the columns to copy to a result.
+        whole: whether all columns are read, except dropped ones.
         keep_unknown: as for `match_table`.
     """
 
@@ -66,6 +67,7 @@ class RowBlocks:
     size: int
     columns: tuple[str, ...]
     keep: tuple[str, ...]
+    whole: bool
     keep_unknown: bool
 
     def read(self, first: int = 0, last: int | None = None) -> Iterator[RowBlock]:
@@ -136,7 +138,7 @@ def open_blocks(
     size = block_rows(len(columns))
     if count is not None and count <= size and not small:
         return None
-    return RowBlocks(source, settings, spec, count, size, columns, tuple(kept), keep_unknown)
+    return RowBlocks(source, settings, spec, count, size, columns, tuple(kept), whole, keep_unknown)
 
 
 def _no_columns(rows: int) -> pa.Table:
