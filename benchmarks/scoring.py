@@ -120,7 +120,7 @@ class Plain:
 def score_plainly(run: Path, data: Path, out: Path, chunk: int = 2048) -> None:
     plain, first = Plain(run, chunk), 0
     schema = pa.schema([("row", pa.int64()), ("log_likelihood", pa.float64())])
-    with parquet.ParquetFile(data) as file, parquet.ParquetWriter(out, schema) as writer:
+    with parquet.ParquetFile(data, pre_buffer=False) as file, parquet.ParquetWriter(out, schema) as writer:
         for batch in file.iter_batches(BLOCK, use_threads=False):
             x = torch.from_numpy(np.stack([column.to_numpy() for column in batch.columns], 1))
             values = plain.log_prob(x).double().numpy()

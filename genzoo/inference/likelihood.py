@@ -34,6 +34,9 @@ GROUP = 64
 ESTIMATE_STEPS = 50
 """Default number of steps of the solver behind an estimate."""
 
+_ROWS, _NARROW = 1024, 64
+"""Events whose densities are computed at a time, if they have few values: a chunk has a fixed cost, too."""
+
 _PROBES, _SMALL = 16, 16
 """Default number of probes of an estimate, and largest size of an event that needs none."""
 
@@ -97,7 +100,8 @@ def log_prob(units: DataUnits, x: Events) -> Array:
             f"The data lie on a grid of step {step:g} and model {units.model!r} is a density, which "
             f"gives only a lower bound for the probability of a point. Ask for log_prob_bound."
         )
-    return _in_data_units(units, x, lambda chunk: _density(units, generator, chunk, chunk.x))
+    narrow = units.data.form.columns and units.data.size <= _NARROW
+    return _in_data_units(units, x, lambda chunk: _density(units, generator, chunk, chunk.x), _ROWS if narrow else None)
 
 
 def log_prob_bound(units: DataUnits, x: Events, draws: int, seed: int) -> Array:

@@ -88,8 +88,9 @@ class ArrowFileSource(TableSource):
 
     def _parts(self, columns: list[str], size: int, first: int, last: int) -> Iterator[pa.Table]:
         """Yield rows as they come, at most `size` at a time."""
-        # With a buffer, a column of a row group is read piece by piece, and not whole.
-        with self._try(lambda: parquet.ParquetFile(for_arrow(self._path), buffer_size=_BUFFER)) as file:
+        # Buffers that are filled in advance stay until the end of the file, so they would hold all of it.
+        how = {"buffer_size": _BUFFER, "pre_buffer": False}
+        with self._try(lambda: parquet.ParquetFile(for_arrow(self._path), **how)) as file:
             ends = np.cumsum([file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)])
             groups = range(int(np.searchsorted(ends, first, "right")), int(np.searchsorted(ends, last, "left")) + 1)
             start = int(ends[groups[0] - 1]) if groups and groups[0] else 0
