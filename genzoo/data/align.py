@@ -108,7 +108,7 @@ def match_table(
 
 
 def needed_columns(source: TableSource, settings: DataSettings, spec: DataSpec) -> list[str]:
-    """Return the names of the columns that `match_table` reads, with those of conditions and labels.
+    """Return the names of the columns that `match_table` reads, also for conditions and labels.
 
     Raises:
         ConfigError, DataError: as `match_table`.

@@ -40,7 +40,7 @@ _BLOCKS = 16
 """Blocks of a part of the table that a worker answers for at a time."""
 
 
-class Question(Protocol[AnswerT]):
+class AboutBlock(Protocol[AnswerT]):
     """What a model is asked about a block of rows. It has a hash, and can be sent to other processes."""
 
     def answer(self, fitted: TrainedModel, block: RowBlock) -> AnswerT: ...
@@ -48,7 +48,7 @@ class Question(Protocol[AnswerT]):
 
 @dataclass(frozen=True, slots=True)
 class ScoreBlock:
-    """Ask for scores. The arguments are those of `BlockScorer.of`."""
+    """Ask for scores. `BlockScorer.of` explains the arguments."""
 
     quantile: float | None
     explained: int
@@ -121,12 +121,12 @@ class _Part(Generic[AnswerT]):
     whole: bool
     keep_unknown: bool
     count: int
-    question: Question[AnswerT]
+    question: AboutBlock[AnswerT]
     reader: FrontEnd
 
 
 def answers(
-    question: Question[AnswerT], fitted: TrainedModel, blocks: RowBlocks, work: str, cluster: OnCluster | None
+    question: AboutBlock[AnswerT], fitted: TrainedModel, blocks: RowBlocks, work: str, cluster: OnCluster | None
 ) -> Iterator[AnswerT]:
     """Yield the answer for each block, in the order of the rows, and show the progress.
 
@@ -148,7 +148,7 @@ def answers(
 
 
 def _on_cluster(
-    question: Question[AnswerT], blocks: RowBlocks, count: int, cluster: OnCluster, phase: Phase
+    question: AboutBlock[AnswerT], blocks: RowBlocks, count: int, cluster: OnCluster, phase: Phase
 ) -> Iterator[AnswerT]:
     settings = anchor(blocks.settings, get_registry()).model_dump_json()
     terms = (blocks.keep, blocks.whole, blocks.keep_unknown, count)
