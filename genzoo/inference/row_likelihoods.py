@@ -157,7 +157,7 @@ def log_likelihoods(
 
     Arguments:
         seed, draws: seed and number of draws of a lower bound.
-        first: number of the first row, if the dataset is a part of a larger table; a multiple of `BLOCK`. Defaults to 0.
+        first: number of the first row, if they are a part of a larger table; a multiple of `BLOCK`. Defaults to 0.
 
     Raises:
         DivergenceError: a log-likelihood is plus infinity; or one is NaN or all are minus infinity, and ordinary rows'
