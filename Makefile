@@ -104,6 +104,7 @@ benchmark: install
 	$(BIN)/python benchmarks/digits.py
 	$(BIN)/python benchmarks/gmm.py
 	$(BIN)/python benchmarks/scale.py
+	$(BIN)/python benchmarks/scoring.py
 	$(BIN)/python benchmarks/selection.py
 	$(BIN)/python benchmarks/evaluate.py
 	$(BIN)/python benchmarks/vae.py

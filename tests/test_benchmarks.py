@@ -28,6 +28,7 @@ SHORTEST = {
     "processes": "--rounds 1 --rows 512 --epochs 2",
     "promises": "gaussian",
     "scale": "--rows 1 2 --passes 4",
+    "scoring": "--rows 1 --rounds 1 --components 2",
     "selection": "--repeats 2 --jobs 2",
     "startup": "--rounds 1",
     "synthesis": "--table iris --model copula:marginals=normal --draws 1",

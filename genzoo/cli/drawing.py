@@ -22,6 +22,7 @@ from genzoo.runtime.progress import observed
 from genzoo.spec.events import DataSpec
 from genzoo.text import counted, harmless
 from genzoo.typing import Array
+from genzoo.verbs.streaming import stream_samples
 
 _MOST_TEXTS = 10
 """Largest number of texts that are shown whole."""
@@ -82,8 +83,14 @@ class Wish:
 
     def drawn(self, fitted: TrainedModel, watch: TextStream | None) -> tuple[Array, Array | None]:
         """Draw the samples, and return them with their conditions."""
-        how: dict[str, Any] = {"mean": self.mean, "given": self.given, "options": self.options}
-        return fitted.sample_given(self.count, seed=self.seed, prompt=self.prompt, watch=watch, **how)
+        return self.part(fitted, self.count, 0, watch)
+
+    def part(
+        self, fitted: TrainedModel, count: int, first: int, watch: TextStream | None = None
+    ) -> tuple[Array, Array | None]:
+        """Draw `count` samples from number `first` on, and return them with their conditions."""
+        how: dict[str, Any] = {"mean": self.mean, "given": self.given, "options": self.options, "first": first}
+        return fitted.sample_given(count, seed=self.seed, prompt=self.prompt, watch=watch, **how)
 
     def about(self, fitted: TrainedModel) -> str:
         """Return what the samples are, in words."""
@@ -112,9 +119,15 @@ def save_samples(
         raise ConfigError(f"Model {fitted.model!r} has no latent space to decode, so its samples have no means.")
     out = out or default_path(fitted, f"{wish.count}-seed{wish.seed}{'-mean' if wish.mean else ''}")
     check_suffix(out, wish.count, fitted.data)
-    events, conditions = _drawn(fitted, wish, stream)
-    check_finite(fitted, events)
-    save_events(out, events, fitted.data, conditions=conditions, escape_formulas=escape_formulas)
+
+    def draw(count: int, first: int) -> tuple[Array, Array | None]:
+        events, conditions = wish.part(fitted, count, first)
+        return check_finite(fitted, events), conditions
+
+    if not stream_samples(fitted, wish.count, out, draw, escape_formulas=escape_formulas):
+        events, conditions = _drawn(fitted, wish, stream)
+        check_finite(fitted, events)
+        save_events(out, events, fitted.data, conditions=conditions, escape_formulas=escape_formulas)
     content = {"out": str(out), **wish.content(fitted)}
     if known:
         content |= {"given": known, "draws": how_drawn(fitted.units, known)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,7 @@ from genzoo.cli.options import (
     formulas_option,
     json_option,
     keep_option,
+    on_option,
     own_data_option,
     rows_option,
     seed_option,
@@ -20,6 +21,10 @@ from genzoo.cli.options import (
 )
 from genzoo.cli.output import print_json, print_line, show_unfinished
 from genzoo.text import counted
+
+if TYPE_CHECKING:
+    from genzoo.inference.trained_model import TrainedModel
+    from genzoo.verbs.filling import Filled
 
 
 @click.command("cluster", cls=ComputingCommand, needs="genzoo.inference.rows.scoring")
@@ -65,10 +70,11 @@ def cluster_command(
 @click.argument("run")
 @own_data_option
 @rows_option
+@on_option
 @device_option
 @json_option
 @with_data_options
-def embed_command(run: str, out: Path | None, device: str, as_json: bool, **given: Any) -> None:
+def embed_command(run: str, out: Path | None, on: str | None, device: str, as_json: bool, **given: Any) -> None:
     """Compute the latent vector of every row of DATA with the model in RUN.
 
     Columns z0, z1 ... hold the posterior means, or the codes of an autoencoder. The model needs an encoder; genzoo
@@ -77,19 +83,30 @@ def embed_command(run: str, out: Path | None, device: str, as_json: bool, **give
     \b
     genzoo embed RUN --data photos --out latent.csv
     """
-    from genzoo.cli.rows import check_destination, open_data, settings_of, show_columns
+    from genzoo.cli.rows import check_destination, open_data, settings_of, show_columns, show_reading, show_summary
     from genzoo.metrics.evaluate import embed
     from genzoo.persistence.open_run import load
     from genzoo.verbs.given import check_capable
+    from genzoo.verbs.streaming import check_partitioned, cluster_of, stream_latent
 
     check_destination(out)
     show_unfinished(run)
     fitted = load(run, device)
     check_capable(fitted, "embed", "encoder")
-    z = embed(fitted, open_data(fitted, settings_of(given, fitted, run, out)))
-    columns = {f"z{dimension}": z[:, dimension] for dimension in range(z.shape[1])}
-    summary = {"rows": len(z), "latent": z.shape[1]} if as_json else None
-    show_columns(out, columns, summary, [f"{counted(len(z), 'row')}, {counted(z.shape[1], 'latent dimension')}"])
+    settings = settings_of(given, fitted, run, out)
+    where: dict[str, Any] = {"small": on is not None, "cluster": cluster_of(run, on)}
+    streamed = stream_latent(fitted, settings, out, seen=lambda block: show_reading(block.dataset), **where)
+    if streamed is None:
+        check_partitioned(on)
+    z = embed(fitted, open_data(fitted, settings)) if streamed is None else None
+    rows, latent = z.shape if z is not None else streamed or (0, 0)
+    summary = {"rows": rows, "latent": latent} if as_json else None
+    lines = [f"{counted(rows, 'row')}, {counted(latent, 'latent dimension')}"]
+    if z is None:
+        show_summary(out, summary, lines)
+        return
+    columns = {f"z{dimension}": z[:, dimension] for dimension in range(latent)}
+    show_columns(out, columns, summary, lines)
 
 
 @click.command("reconstruct", cls=ComputingCommand, needs="genzoo.metrics.evaluate")
@@ -148,12 +165,21 @@ def reconstruct_command(run: str, out: Path, escape_formulas: bool, device: str,
     "--draws", is_flag=True, help="Draw missing values instead of filling in their means. Drawn counts are whole."
 )
 @seed_option("--draws")
+@on_option
 @formulas_option
 @device_option
 @json_option
 @with_data_options
 def impute_command(
-    run: str, out: Path, draws: bool, seed: int, escape_formulas: bool, device: str, as_json: bool, **given: Any
+    run: str,
+    out: Path,
+    draws: bool,
+    seed: int,
+    on: str | None,
+    escape_formulas: bool,
+    device: str,
+    as_json: bool,
+    **given: Any,
 ) -> None:
     """Fill in the missing values of DATA with the model in RUN.
 
@@ -168,34 +194,52 @@ def impute_command(
     \b
     genzoo impute RUN --data holes.csv --out whole.csv
     """
-    import numpy as np
-
-    from genzoo.cli.rows import open_data, settings_of, write_filled
-    from genzoo.data.columns.unseen import about_unseen, unseen_levels
+    from genzoo.cli.rows import open_data, settings_of, show_reading, write_filled
     from genzoo.inference.export import check_suffix
     from genzoo.persistence.open_run import load
+    from genzoo.verbs.filling import Filled, filled_events
     from genzoo.verbs.given import check_capable
-    from genzoo.verbs.rows import filled_events
+    from genzoo.verbs.streaming import check_partitioned, cluster_of, stream_filled
 
     show_unfinished(run)
     fitted = load(run, device)
     check_capable(fitted, "impute", "imputation")
     settings = settings_of(given, fitted, run, out)
-    dataset = open_data(fitted, settings)
-    check_suffix(out, len(dataset), fitted.data)
-    events = filled_events(fitted, dataset, draw=draws, seed=seed)
-    write_filled(out, fitted, settings, events, escape_formulas=escape_formulas)
-    missing = np.isnan(np.asarray(dataset.events[:])).reshape(len(events), -1)
-    names = [feature.name for feature in fitted.data.features]
-    unseen = unseen_levels(fitted.data, dataset, np.flatnonzero(missing.any(axis=1)))
-    by_column = {name: int(count) for name, count in zip(names, missing.sum(axis=0), strict=False) if count}
+    check_suffix(out, 0, fitted.data)
+    filled = stream_filled(
+        fitted,
+        settings,
+        out,
+        draw=draws,
+        seed=seed,
+        escape_formulas=escape_formulas,
+        seen=lambda block: show_reading(block.dataset),
+        small=on is not None,
+        cluster=cluster_of(run, on),
+    )
+    if filled is None:
+        check_partitioned(on)
+        dataset = open_data(fitted, settings)
+        events = filled_events(fitted, dataset, draw=draws, seed=seed)
+        write_filled(out, fitted, settings, events, escape_formulas=escape_formulas)
+        filled = Filled.of(fitted, dataset)
+    _show_filled(filled, fitted, out, draws=draws, as_json=as_json)
+
+
+def _show_filled(filled: Filled, fitted: TrainedModel, out: Path, *, draws: bool, as_json: bool) -> None:
+    """Print what was filled in."""
+    from genzoo.data.columns.unseen import about_unseen
+
+    features = fitted.data.features
+    pairs = zip(features, filled.missing, strict=False)
+    by_column = {feature.name: int(count) for feature, count in pairs if count}
     if as_json:
-        print_json({"out": str(out), "rows": len(events), "filled": by_column, "unseen": unseen})
+        print_json({"out": str(out), "rows": filled.rows, "filled": by_column, "unseen": filled.unseen})
         return
     counts = ", ".join(f"{name} {count}" for name, count in by_column.items()) or "none was missing"
-    print_line(f"{counted(missing.sum(), 'value')} filled in ({counts}): {out}")
-    means = [feature.name for feature in fitted.data.features if feature.kind == "count" and feature.name in by_column]
+    print_line(f"{counted(filled.missing.sum(), 'value')} filled in ({counts}): {out}")
+    means = [feature.name for feature in features if feature.kind == "count" and feature.name in by_column]
     if means and not draws:
         print_line(f"means were filled into counts, which need not be whole ({', '.join(means)}); --draws gives counts")
-    if unseen:
-        print_line(f"look at: {about_unseen(unseen)}")
+    if filled.unseen:
+        print_line(f"look at: {about_unseen(filled.unseen, filled.count_unseen)}")

@@ -324,3 +324,11 @@ def check_data_given(given: Mapping[str, Any]) -> None:
     for setting in _READING:
         if settings_layer([setting], given):
             raise ConfigError(f"{setting.option} says how --data is read, which was not given.")
+
+
+on_option = click.option(
+    "--on",
+    metavar="CLUSTER",
+    help="Compute on a Dask cluster: dask for one of this machine, or an address such as tcp://HOST:8786. It needs "
+    "--out and a Parquet file, and all workers read the same files.",
+)

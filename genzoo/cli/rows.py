@@ -49,10 +49,19 @@ def open_data(
         ConfigError, DataError: as `open_matching`.
     """
     dataset = open_matching(settings, fitted.data, get_registry(), keep_unknown=keep_unknown)
+    show_reading(dataset, keep)
+    return dataset
+
+
+def show_reading(dataset: Dataset, keep: Sequence[str] = ()) -> None:
+    """Print on stderr how data were read, and which columns the model does not use.
+
+    Arguments:
+        keep: as for `open_data`. Defaults to none.
+    """
     show_notes(dataset.notes)
     if ignored := [name for name in dataset.ignored if name not in keep]:
         print_line(f"columns that the model does not use: {', '.join(ignored)}", err=True)
-    return dataset
 
 
 def settings_of(
@@ -173,9 +182,21 @@ def show_columns(
             _write_columns(out, columns, escape_formulas=escape_formulas)
     elif summary is None:
         _write_columns(None, columns, escape_formulas=escape_formulas)
+    if summary is not None and out is None:
+        print_json({**summary, "out": None, **{name: _listed(column) for name, column in columns.items()}})
+        return
+    show_summary(out, summary, lines)
+
+
+def show_summary(out: Path | None, summary: Mapping[str, Any] | None, lines: Sequence[str]) -> None:
+    """Print a summary of results that are in a file, or on stdout.
+
+    Arguments:
+        summary: summary to print as JSON. None prints `lines` instead.
+        lines: summary as text; on stderr if there is no file, because stdout has the results.
+    """
     if summary is not None:
-        rows = {} if out is not None else {name: _listed(column) for name, column in columns.items()}
-        print_json({**summary, "out": None if out is None else str(out), **rows})
+        print_json({**summary, "out": None if out is None else str(out)})
         return
     for line in lines:
         print_line(line, err=out is None)

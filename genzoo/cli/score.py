@@ -15,6 +15,7 @@ from genzoo.cli.options import (
     formulas_option,
     json_option,
     keep_option,
+    on_option,
     own_data_option,
     rows_option,
     with_data_options,
@@ -25,7 +26,8 @@ from genzoo.text import counted, shortened
 
 if TYPE_CHECKING:
     from genzoo.inference.description.figures import Contribution
-    from genzoo.inference.rows.scoring import ExplainedRow, ScoreResult
+    from genzoo.inference.rows.scoring import ExplainedRow, ScoreSummary
+    from genzoo.inference.rows.streamed import StreamedScores
 
 _LONGEST_TEXT = 80
 """Largest number of characters of a text in a line of output."""
@@ -70,6 +72,7 @@ _LONGEST_TEXT = 80
 )
 @keep_option
 @rows_option
+@on_option
 @formulas_option
 @device_option
 @json_option
@@ -83,6 +86,7 @@ def score_command(
     estimate: bool,
     keep: tuple[str, ...],
     out: Path | None,
+    on: str | None,
     escape_formulas: bool,
     device: str,
     as_json: bool,
@@ -107,10 +111,11 @@ def score_command(
     genzoo score RUN --data log.txt --rows 20 --sort per-byte --out scores.csv
     genzoo score RUN --data new.csv --threshold 0.01 --keep customer_id --out scores.csv
     """
-    from genzoo.cli.rows import check_destination, open_data, settings_of, show_columns, sorted_columns
+    from genzoo.cli.rows import check_destination, open_data, settings_of, show_columns, show_reading, sorted_columns
     from genzoo.inference.rows.scoring import SCORE_COLUMNS, score
     from genzoo.persistence.open_run import load
     from genzoo.verbs.given import check_capable, kept_columns
+    from genzoo.verbs.streaming import check_partitioned, cluster_of, stream_scores
 
     if each and not as_json:
         raise ConfigError("--each lists characters in JSON. Add --json.")
@@ -119,6 +124,23 @@ def score_command(
     fitted = load(run, device)
     check_capable(fitted, "score", "likelihood", "likelihood-bound", "likelihood-estimate", "anomaly-score")
     settings = settings_of(given, fitted, run, out)
+    if order == "row" and not estimate:
+        streamed = stream_scores(
+            fitted,
+            settings,
+            out,
+            threshold=threshold,
+            explained=explained,
+            keep=keep,
+            escape_formulas=escape_formulas,
+            seen=lambda block: show_reading(block.dataset, keep),
+            small=on is not None,
+            cluster=cluster_of(run, on),
+        )
+        if streamed is not None:
+            _show_streamed(out, streamed, explained, as_json=as_json)
+            return
+    check_partitioned(on)
     kept = kept_columns(settings, fitted, keep, SCORE_COLUMNS)
     dataset = open_data(fitted, settings, keep_unknown=True, keep=keep)
     scored = score(fitted, dataset, threshold, explained, estimate=estimate)
@@ -128,9 +150,23 @@ def score_command(
     if order != "row":
         columns = sorted_columns(columns, scored.order(order))
     summary = {**scored.as_dict(), "least_likely": _listed(shown, texts, each=each)} if as_json else None
-    show_columns(out, columns, summary, _lines(scored), escape_formulas=escape_formulas)
+    show_columns(out, columns, summary, _lines(scored.summary), escape_formulas=escape_formulas)
     if shown and not as_json:
-        _show_least_likely(scored, shown, texts, err=out is None)
+        _show_least_likely(scored.summary, shown, texts, err=out is None)
+
+
+def _show_streamed(out: Path | None, streamed: StreamedScores, explained: int, *, as_json: bool) -> None:
+    """Print what there is to say of scores that were written block by block."""
+    from genzoo.cli.rows import show_summary
+
+    scored = streamed.summary
+    shown = scored.unlikely[:explained]
+    kept = zip(streamed.kept.column_names, streamed.kept.columns, strict=True)
+    texts = {name: [str(column[place].as_py()) for place in range(len(shown))] for name, column in kept}
+    summary = {**scored.as_dict(), "least_likely": _listed(shown, texts, each=False)} if as_json else None
+    show_summary(out, summary, _lines(scored))
+    if shown and not as_json:
+        _show_least_likely(scored, shown, texts, err=False)
 
 
 def _listed(shown: tuple[ExplainedRow, ...], texts: Mapping[str, list[str]], *, each: bool) -> list[dict[str, Any]]:
@@ -142,7 +178,7 @@ def _listed(shown: tuple[ExplainedRow, ...], texts: Mapping[str, list[str]], *, 
 
 
 def _show_least_likely(
-    scored: ScoreResult, shown: tuple[ExplainedRow, ...], texts: Mapping[str, list[str]], *, err: bool
+    scored: ScoreSummary, shown: tuple[ExplainedRow, ...], texts: Mapping[str, list[str]], *, err: bool
 ) -> None:
     """Print the least likely rows, with the values that make them so."""
     if any(one.text for one in shown):
@@ -160,10 +196,10 @@ def _show_least_likely(
         print_line(f"no columns are named for them: {scored.unexplained}", err=err)
 
 
-def _show_least_likely_texts(scored: ScoreResult, shown: tuple[ExplainedRow, ...], *, err: bool) -> None:
+def _show_least_likely_texts(scored: ScoreSummary, shown: tuple[ExplainedRow, ...], *, err: bool) -> None:
     """Print the least likely texts, with their most surprising characters."""
-    rated, known = scored.per_byte is not None, scored.unexplained is None
-    rate = scored.rate.replace("_", "-")
+    rated, known = scored.ranked_by is not None, scored.unexplained is None
+    rate = (scored.ranked_by or "").replace("_", "-")
     header = ["row", scored.name.replace("_", "-"), *[rate] * rated, *["because"] * known, "text"]
     rows = []
     for one in shown:
@@ -187,23 +223,23 @@ def _value(one: Contribution) -> str:
     return f"{one.column} {value_text(one.value)}{expected}"
 
 
-def _lines(scored: ScoreResult) -> list[str]:
+def _lines(scored: ScoreSummary) -> list[str]:
     from genzoo.data.columns.unseen import about_unseen
     from genzoo.inference.row_likelihoods import named_rows
 
-    count = len(scored.values) - len(scored.unobserved)
+    count = scored.rows - len(scored.unobserved)
     likelihood, average = scored.name == "log_likelihood", ""
     if scored.mean is not None and math.isfinite(scored.mean):
         mean = f"{scored.mean:.4f} nats per event" if likelihood else f"anomaly score {scored.mean:.4f}"
         average = f", {mean} on average ({scored.kind})"
     lines = [f"{counted(count, 'row')}{average}"]
-    if scored.mean_errors is not None:
-        over_rows, over_probes = scored.mean_errors
+    if scored.errors_of_mean is not None:
+        over_rows, over_probes = scored.errors_of_mean
         lines.append(f"standard error of the mean: {over_rows:.2g} over rows and probes, {over_probes:.2g} over probes")
-    flagged, threshold = scored.flagged, scored.threshold
+    flagged, threshold = scored.count_flagged, scored.threshold
     if flagged is not None and threshold is not None:
         beyond = f": they score {threshold.side} {threshold.value:.4f}" if math.isfinite(threshold.value) else ""
-        lines.append(f"{flagged.sum()} of {count} rows are flagged{beyond}")
+        lines.append(f"{flagged} of {count} rows are flagged{beyond}")
         lines.append(threshold.describe())
         if threshold.warning is not None:
             lines.append(f"look at: {threshold.warning}")
@@ -212,8 +248,8 @@ def _lines(scored: ScoreResult) -> list[str]:
         lines.append(f"{what}: {named_rows(scored.impossible)}")
     if len(scored.uncovered):
         lines.append(f"outside the box that holds the training rows: {named_rows(scored.uncovered)}")
-    if scored.unseen:
-        lines.append(f"look at: {about_unseen(scored.unseen)}")
+    if scored.count_unseen:
+        lines.append(f"look at: {about_unseen(scored.unseen, scored.count_unseen)}")
     if len(scored.unobserved):
         lines.append(f"no score, because all values are missing: {named_rows(scored.unobserved)}")
     return lines

@@ -107,6 +107,18 @@ def match_table(
     return complete(dataset) if settings.drop_missing else dataset
 
 
+def needed_columns(source: TableSource, settings: DataSettings, spec: DataSpec) -> list[str]:
+    """Return the names of the columns that `match_table` reads, also for conditions and labels.
+
+    Raises:
+        ConfigError, DataError: as `match_table`.
+    """
+    features = joint_spec(spec).features if spec.condition else spec.features
+    chosen = chosen_columns(source, _without_own(source, settings, spec))
+    apart = [name for name in (settings.label, settings.weight) if name is not None]
+    return [*found_columns(source.shown, chosen, features), *apart]
+
+
 def _without_own(source: TableSource, settings: DataSettings, spec: DataSpec) -> DataSettings:
     """Return the settings without a label or weight that the model was trained on as a column."""
     trained = {feature.name for feature in spec.features}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -81,6 +81,23 @@ class TableSource(ABC):
     def stream(self, columns: Sequence[str]) -> RowGroupEvents | None:
         """Return columns as events that are read when indexed; `None` if they fit in memory."""
         return None
+
+    def count(self) -> int | None:
+        """Return the number of rows; `None` if the table can only be read whole, and not by `blocks`."""
+        return None
+
+    def blocks(self, columns: Sequence[str], size: int, first: int, last: int) -> Iterator[pa.Table]:
+        """Yield consecutive rows, in memory that does not grow with their number.
+
+        Arguments:
+            columns: names of the columns to read, in this order. Nested ones are read, too.
+            size: rows of each table; only the last one may have fewer.
+            first, last: numbers of the first row, and of the row to stop before.
+
+        Raises:
+            DataError: the rows cannot be read.
+        """
+        raise NotImplementedError
 
     def where(self, row: int) -> str:
         """Return the position of a row, counted from 0, for messages."""

@@ -67,8 +67,12 @@ class ConditionalView(TrainedModel):
         options: Any = None,
         prompt: Any = None,
         watch: Any = None,
+        first: int = 0,
     ) -> tuple[Array, Array | None]:
-        """Draw events given `condition (n, K)`, or draw conditions from the joint model, too, by default."""
+        """Draw events given `condition (n, K)`, or draw conditions from the joint model, too, by default.
+
+        A comparison draws all of them at once: `first` is 0.
+        """
         count = len(self.data.features)
         if condition is None:
             rows = np.asarray(self.whole.sample(n, seed=seed, output="array", options=options))

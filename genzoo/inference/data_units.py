@@ -132,6 +132,19 @@ class DataUnits:
     sampling: Sampling = field(default_factory=Sampling)
     condition: ConditionTransform | None = None
     fixed: Mapping[int, float] = field(default_factory=dict)
+    _known: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def known(self, name: str, find: Callable[[], ResultT]) -> ResultT:
+        """Return a fact about the model, found once: each chunk of events asks for it again.
+
+        Arguments:
+            name: what the fact is called.
+            find: finds it.
+        """
+        if name not in self._known:
+            self._known[name] = find()
+        found: ResultT = self._known[name]
+        return found
 
     @property
     def device(self) -> torch.device:
@@ -141,6 +154,9 @@ class DataUnits:
     @property
     def dtype(self) -> torch.dtype:
         """The type the generator computes in."""
+        return self.known("dtype", self._find_dtype)
+
+    def _find_dtype(self) -> torch.dtype:
         tensors = itertools.chain(self.generator.parameters(), self.generator.buffers())
         return next((tensor.dtype for tensor in tensors if tensor.is_floating_point()), torch.float32)
 

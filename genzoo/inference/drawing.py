@@ -36,12 +36,15 @@ def draw(
     condition: Any,
     options: Mapping[str, Any] | None,
     beginning: Beginning | None,
+    first: int = 0,
 ) -> tuple[Array, Array | None]:
     """Draw events `(n, *event)`, and their conditions `(n, K)` if the model is conditional.
 
     Arguments:
         mean, given, condition, options: as for `TrainedModel.sample`.
         beginning: what texts begin with. Defaults to `None`: nothing.
+        first: number of the first event, if they are a part of more; a multiple of the group of samples and of
+            `CHUNK`. Defaults to 0.
 
     Raises:
         ConfigError: as `TrainedModel.sample`.
@@ -61,20 +64,21 @@ def draw(
         fixed={**units.fixed, **fixed_conditions(units, others)},
         sampling=units.sampling.replaced(options, section=""),
     )
-    conditions = _conditions(units, n, seed, condition)
+    conditions = _conditions(units, n, seed, condition, first)
     if not columns:
-        return sampling.sample(units, n, seed, mean=mean, conditions=conditions, beginning=beginning), conditions
+        how: dict[str, Any] = {"mean": mean, "conditions": conditions, "beginning": beginning}
+        return sampling.sample(units, n, seed, first=first, **how), conditions
     if condition is None:
         joint.check_conditions_known(units, columns[0])
     if mean:
         raise ConfigError("Samples given columns of the model are draws, and have no means. Leave mean out.")
     known = values_of({name: given[name] for name in columns}, units.data.features, "column")
-    return joint.draw_given(units, n, seed, known, conditions), conditions
+    return joint.draw_given(units, n, seed, known, conditions, first), conditions
 
 
-def _conditions(units: DataUnits, n: int, seed: int, condition: Any) -> Array | None:
+def _conditions(units: DataUnits, n: int, seed: int, condition: Any, first: int) -> Array | None:
     if condition is None:
-        return sampling.draw_conditions(units, n, seed)
+        return sampling.draw_conditions(units, n, seed, first)
     if units.condition is None:
         raise ConfigError(f"Model {units.model!r} is not conditional and takes no condition. Leave it out.")
     return conditions_of(condition, units.data, n)

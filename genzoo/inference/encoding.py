@@ -51,11 +51,14 @@ def anomaly_score(units: DataUnits, x: Events) -> Array:
     return units.by_chunk("computing anomaly scores", len(checked), compute, checked.size)
 
 
-def impute(units: DataUnits, x: Events, draw: bool, seed: int, conditions: Array | None = None) -> Array:
+def impute(
+    units: DataUnits, x: Events, draw: bool, seed: int, conditions: Array | None = None, first: int = 0
+) -> Array:
     """See `TrainedModel.impute`.
 
     Arguments:
         conditions: what an array of events is conditional on, `(N, K)` in data units. Defaults to `None`.
+        first: number of the first event, if they are a part of more; a multiple of `CHUNK`. Defaults to 0.
     """
     module = units.require(Imputation)
     if not units.data.form.missing:
@@ -66,7 +69,7 @@ def impute(units: DataUnits, x: Events, draw: bool, seed: int, conditions: Array
         events = checked.chunk(start)
         condition = units.to_condition(padded(checked.chunk_conditions(start), CHUNK))
         given = units.observed_input(pad(units.to_device(events), CHUNK), True, condition)
-        with random_scope(seed, "impute", number):
+        with random_scope(seed, "impute", first // CHUNK + number):
             whole = given.ask(module.impute, draw=draw)
         filled = units.to_data(map_events(lambda part: part[: len(events)], whole), whole_counts=draw)
         return np.where(np.isnan(events), filled.astype(events.dtype), events)

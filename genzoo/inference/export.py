@@ -59,6 +59,19 @@ def save_events(
         _write(path, events, data, columns, conditions, escape_formulas)
 
 
+def samples_table(events: Array, conditions: Array | None, data: DataSpec) -> Any:
+    """Return events of a table as a `pyarrow.Table`, with the columns of conditions after their own.
+
+    Arguments:
+        conditions: what the events are conditional on, `(N, K)`, or `None`.
+    """
+    from genzoo.data.table import table_of
+
+    if conditions is None:
+        return table_of(events, data)
+    return table_of(joint_events(events, conditions), joint_spec(data))
+
+
 def _write(
     path: Path,
     events: Array,

@@ -20,12 +20,15 @@ from genzoo.typing import Array
 from genzoo.wording import shown_given
 
 
-def draw_given(units: DataUnits, n: int, seed: int, known: Mapping[int, float], conditions: Array | None) -> Array:
+def draw_given(
+    units: DataUnits, n: int, seed: int, known: Mapping[int, float], conditions: Array | None, first: int = 0
+) -> Array:
     """Draw events with some columns known, `(n, C)`.
 
     Arguments:
         known: values of columns, by number of their feature.
         conditions: what to draw the events given, `(n, K)`, if the model is conditional.
+        first: as for `impute`. Defaults to 0.
 
     Raises:
         ConfigError: the model does not fill in missing values.
@@ -42,7 +45,7 @@ def draw_given(units: DataUnits, n: int, seed: int, known: Mapping[int, float], 
     places = _places_of_columns(units.data)
     for number, value in known.items():
         events[:, places[units.data.features[number].name]] = value
-    drawn = impute(units, events, True, seed, conditions)
+    drawn = impute(units, events, True, seed, conditions, first)
     return drawn.astype(units.data.storage)
 
 

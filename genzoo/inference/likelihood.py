@@ -34,6 +34,9 @@ GROUP = 64
 ESTIMATE_STEPS = 50
 """Default number of steps of the solver behind an estimate."""
 
+_ROWS, _NARROW = 1024, 64
+"""Events whose densities are computed at a time, if they have few values: a chunk has a fixed cost, too."""
+
 _PROBES, _SMALL = 16, 16
 """Default number of probes of an estimate, and largest size of an event that needs none."""
 
@@ -59,7 +62,7 @@ class _Chunk:
 
 def is_density_on_grid(units: DataUnits) -> bool:
     """Return whether the data lie on a grid and the generator is a density."""
-    return any(on_grid(units.generator, units.data))
+    return units.known("on grid", lambda: any(on_grid(units.generator, units.data)))
 
 
 def is_certain_bound(units: DataUnits) -> bool:
@@ -97,7 +100,8 @@ def log_prob(units: DataUnits, x: Events) -> Array:
             f"The data lie on a grid of step {step:g} and model {units.model!r} is a density, which "
             f"gives only a lower bound for the probability of a point. Ask for log_prob_bound."
         )
-    return _in_data_units(units, x, lambda chunk: _density(units, generator, chunk, chunk.x))
+    narrow = units.data.form.columns and units.data.size <= _NARROW
+    return _in_data_units(units, x, lambda chunk: _density(units, generator, chunk, chunk.x), _ROWS if narrow else None)
 
 
 def log_prob_bound(units: DataUnits, x: Events, draws: int, seed: int) -> Array:
@@ -244,8 +248,13 @@ def _log_det(units: DataUnits, x: Tensor) -> Tensor:
     """
     if units.data.form.ended:  # of symbols, which no density is left out for
         return units.transform.log_det(x)
-    dense = tuple(measure == "density" for measure in measures_of(units.generator, units.data))
-    return units.transform.log_det(x, ~(places_of(dense, units.data).to(x.device) & ~x.isnan()))
+    dense = units.known("dense", lambda: _dense_places(units)).to(x.device)
+    return units.transform.log_det(x, ~(dense & ~x.isnan()))
+
+
+def _dense_places(units: DataUnits) -> Tensor:
+    """Return which values of an event are measured by a density, `(*event)` bool."""
+    return places_of(tuple(measure == "density" for measure in measures_of(units.generator, units.data)), units.data)
 
 
 def _log_cells(units: DataUnits, x: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from genzoo.config.training import BOUND_DRAWS
-from genzoo.data.dataset import Dataset, ModelEvents, Rows
+from genzoo.data.dataset import BLOCK, Dataset, ModelEvents, Rows
 from genzoo.inference.data_units import any_observed
 from genzoo.inference.description.contributions import RowModel, log_likelihoods_of
 from genzoo.inference.likelihood import ESTIMATE_STEPS, default_probes, is_certain_bound
@@ -148,13 +148,16 @@ def degrees_of_freedom(fitted: Usable) -> int | None:
     return None if own is None or others is None else own + others
 
 
-def log_likelihoods(fitted: Scorable, dataset: Dataset, rows: Rows, seed: int, draws: int = BOUND_DRAWS) -> Array:
+def log_likelihoods(
+    fitted: Scorable, dataset: Dataset, rows: Rows, seed: int, draws: int = BOUND_DRAWS, first: int = 0
+) -> Array:
     """Compute log-likelihoods of rows, lower bounds or estimates, `(n,)` nats; NaN for rows without any value.
 
     A row that is too far from the training rows to compute with has minus infinity.
 
     Arguments:
         seed, draws: seed and number of draws of a lower bound.
+        first: number of the first row, if they are a part of a larger table; a multiple of `BLOCK`. Defaults to 0.
 
     Raises:
         DivergenceError: a log-likelihood is plus infinity; or one is NaN or all are minus infinity, and ordinary rows'
@@ -166,7 +169,7 @@ def log_likelihoods(fitted: Scorable, dataset: Dataset, rows: Rows, seed: int, d
         return log_likelihoods_of(fitted, block, draws=draws, seed=derive(seed, "block", place))
 
     with Phase("scoring", len(rows), "rows") as phase:
-        blocks = enumerate(phase.over(dataset.given_blocks(rows), len))
+        blocks = enumerate(phase.over(dataset.given_blocks(rows), len), first // BLOCK)
         values = np.concatenate([compute(block, place) for place, block in blocks])
     known = np.isin(rows, observed_rows(dataset, rows))
     values[known] = _checked(fitted, values[known], "log-likelihood", lambda events: compute(events, 0))
@@ -209,13 +212,16 @@ def meaning_of(fitted: Scorable, draws: int = BOUND_DRAWS) -> str:
     return kind_of(fitted, draws)
 
 
-def row_scores(fitted: Scorable, dataset: Dataset, rows: Rows, seed: int, draws: int = BOUND_DRAWS) -> Array:
+def row_scores(
+    fitted: Scorable, dataset: Dataset, rows: Rows, seed: int, draws: int = BOUND_DRAWS, first: int = 0
+) -> Array:
     """Compute the scores of rows by which `score_of` says, `(n,)`; NaN for rows with no value.
 
     A row that is too far from the training rows to compute with has an infinite score, on the side of unusual rows.
 
     Arguments:
         seed, draws: seed and number of draws of a lower bound of a log-likelihood.
+        first: as for `log_likelihoods`. Defaults to 0.
 
     Raises:
         DivergenceError: a score is infinite on the side of usual rows; or one is NaN or all are infinite, and ordinary
@@ -223,7 +229,7 @@ def row_scores(fitted: Scorable, dataset: Dataset, rows: Rows, seed: int, draws:
         ArtifactError: the same, for a model that was loaded from a file.
     """
     if score_of(fitted) == "log_likelihood":
-        return log_likelihoods(fitted, dataset, rows, seed, draws)
+        return log_likelihoods(fitted, dataset, rows, seed, draws, first)
     with Phase("scoring", len(rows), "rows") as phase:
         blocks = phase.over(dataset.given_blocks(rows), len)
         values = np.concatenate([fitted.anomaly_score(block) for block in blocks])

@@ -28,13 +28,17 @@ _FEW = 64
 """Number of events that show whether a model decodes to exactly what it samples."""
 
 
-def draw_conditions(units: DataUnits, n: int, seed: int) -> Array | None:
-    """Draw conditions in data units, `(n, K)`, given the fixed ones; `None` if the model is not conditional."""
+def draw_conditions(units: DataUnits, n: int, seed: int, first: int = 0) -> Array | None:
+    """Draw conditions in data units, `(n, K)`, given the fixed ones; `None` if the model is not conditional.
+
+    Arguments:
+        first: as for `sample`. Defaults to 0.
+    """
     if units.condition is None:
         return None
     group, groups = units.sampling.group, []
     for number in range((n + group - 1) // group):
-        with random_scope(seed, "condition", number):
+        with random_scope(seed, "condition", first // group + number):
             groups.append(units.condition.draw(group, units.fixed))
     return np.concatenate(groups)[:n]
 
@@ -47,6 +51,7 @@ def sample(
     mean: bool = False,
     conditions: Array | None = None,
     beginning: Beginning | None = None,
+    first: int = 0,
 ) -> Array:
     """See `TrainedModel.sample`.
 
@@ -56,17 +61,18 @@ def sample(
     Arguments:
         conditions: what to draw the events given, `(n, K)` in data units. Defaults to drawn ones.
         beginning: what texts begin with, and who watches the first one. Defaults to `None`: nothing, and nobody.
+        first: number of the first event, if they are a part of more; a multiple of the group. Defaults to 0.
     """
     group, options = units.sampling.group, units.sampling.options
     decoder = units.require(Decoder) if mean else None
     if not isinstance(n, int | np.integer) or n < 1:
         raise ConfigError(f"{n!r} events cannot be sampled; ask for a whole number of at least 1.")
 
-    conditions = draw_conditions(units, n, seed) if conditions is None else conditions
+    conditions = draw_conditions(units, n, seed, first) if conditions is None else conditions
 
     def draw(number: int, start: int) -> Array:
         condition = units.to_condition(None if conditions is None else padded(conditions[start : start + group], group))
-        with random_scope(seed, "sample", number):
+        with random_scope(seed, "sample", first // group + number):
             if decoder is not None:
                 y = ModelInput(decoder.prior_sample(group), None, condition).ask(decoder.decode)
             elif beginning is not None:

@@ -216,11 +216,14 @@ class TrainedModel:
         options: Mapping[str, Any] | None = None,
         prompt: str | None = None,
         watch: Watch | None = None,
+        first: int = 0,
     ) -> tuple[Array, Array | None]:
         """Draw events as `sample` does. Return arrays of them and of their conditions, if the model is conditional.
 
         Arguments:
             watch: takes the bytes of the first text so far, after each of its symbols. Defaults to none.
+            first: number of the first event, if they are a part of more samples; a multiple of the group that are drawn
+                at once, and of 512. Defaults to 0.
         """
         return drawing.draw(
             self.units,
@@ -231,6 +234,7 @@ class TrainedModel:
             condition=condition,
             options=options,
             beginning=Beginning.of(self.units, prompt, watch),
+            first=first,
         )
 
     def with_sampling(self, options: Mapping[str, Any] | None, *, section: str = "sampling") -> TrainedModel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 from collections import Counter
@@ -19,6 +20,10 @@ from genzoo.storage.atomic import atomic_write
 from genzoo.storage.durations import duration_texts
 from genzoo.text import PATTERN, guarded
 from genzoo.wording import argument
+
+_UNITS = ("s", "ms", "us", "ns")
+"""Units of times, the largest first."""
+
 
 NUMBERS = {b"genzoo": b"numbers"}
 """Metadata of a text column that holds numbers as they were written."""
@@ -59,16 +64,46 @@ def _write_text(path: Path, table: pa.Table, delimiter: str) -> None:
 
 def write_text(sink: BinaryIO, table: pa.Table, delimiter: str = ",") -> None:
     """Write a table as text with a header; fields are quoted only if needed, and missing values are empty."""
-    header = io.StringIO()
-    # With this line terminator, the writer quotes names that contain \r or \n; the terminator is replaced below.
-    csv.writer(header, delimiter=delimiter, lineterminator="\r\n").writerow(table.column_names)
-    sink.write(header.getvalue().removesuffix("\r\n").encode() + b"\n")
-    plain = [_decoded(column) for column in table.columns]
-    special = any(_has_special(column, delimiter) for column in plain)
-    options = arrow_csv.WriteOptions(
-        include_header=False, delimiter=delimiter, quoting_style="needed" if special else "none"
-    )
-    arrow_csv.write_csv(pa.table(plain, names=table.column_names), sink, options)
+    form = TextTable(delimiter)
+    form.see(table)
+    form.write(sink, table)
+
+
+class TextTable:
+    """How a table is written as text, which depends on all of its rows. They may come in blocks.
+
+    Arguments:
+        delimiter: the mark between fields.
+    """
+
+    def __init__(self, delimiter: str) -> None:
+        self._delimiter = delimiter
+        self._quoted = False
+        self._units: dict[str, str] = {}
+
+    def see(self, table: pa.Table) -> None:
+        """Look at rows that will be written."""
+        for name, column in zip(table.column_names, table.columns, strict=True):
+            if pa.types.is_timestamp(column.type):
+                self._units[name] = max(self._units.get(name, "s"), _unit(column), key=_UNITS.index)
+            self._quoted = self._quoted or _has_special(_decoded(column), self._delimiter)
+
+    def write(self, sink: BinaryIO, table: pa.Table, *, header: bool = True) -> None:
+        """Write rows.
+
+        Arguments:
+            header: whether to write the names of the columns before them. Defaults to true.
+        """
+        if header:
+            text = io.StringIO()
+            # With this line terminator, the writer quotes names that contain \r or \n; the terminator is replaced.
+            csv.writer(text, delimiter=self._delimiter, lineterminator="\r\n").writerow(table.column_names)
+            sink.write(text.getvalue().removesuffix("\r\n").encode() + b"\n")
+        pairs = zip(table.column_names, table.columns, strict=True)
+        plain = [_decoded(column, self._units.get(name)) for name, column in pairs]
+        style = "needed" if self._quoted else "none"
+        options = arrow_csv.WriteOptions(include_header=False, delimiter=self._delimiter, quoting_style=style)
+        arrow_csv.write_csv(pa.table(plain, names=table.column_names), sink, options)
 
 
 def without_formulas(table: pa.Table) -> pa.Table:
@@ -99,20 +134,29 @@ def _guarded(column: Any) -> Any:
     return pc.if_else(bare, pc.binary_join_element_wise("'", column, ""), column)
 
 
-def _decoded(column: Any) -> Any:
-    """Return a column as it is written: categories by name, durations as text, and times without fractions of 0."""
+def _decoded(column: Any, unit: str | None = None) -> Any:
+    """Return a column as it is written: categories by name, durations as text, and times without fractions of 0.
+
+    Arguments:
+        unit: unit of times. Defaults to the largest one that loses nothing.
+    """
     kind = column.type
     if pa.types.is_dictionary(kind):
         return column.cast(kind.value_type)
     if pa.types.is_duration(kind):
         return duration_texts(column)
     if pa.types.is_timestamp(kind):
-        for unit in ("s", "ms", "us"):
-            try:
-                return column.cast(pa.timestamp(unit, kind.tz))
-            except pa.ArrowInvalid:  # it would lose digits
-                continue
+        return column.cast(pa.timestamp(unit or _unit(column), kind.tz))
     return column
+
+
+def _unit(column: Any) -> str:
+    """Return the largest unit in which times lose no digits."""
+    for unit in _UNITS[:-1]:
+        with contextlib.suppress(pa.ArrowInvalid):  # it would lose digits
+            column.cast(pa.timestamp(unit, column.type.tz))
+            return unit
+    return str(column.type.unit)
 
 
 def _is_text(column: Any) -> bool:

@@ -6,11 +6,12 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from genzoo.config.data import DataSettings
+from genzoo.data.align import known_to_model
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.data.frames.kinds import is_frame
 from genzoo.data.frames.results import frame_of, matrix_like, usual_library
@@ -29,8 +30,12 @@ from genzoo.persistence.run import Run
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.device import resolve_device
 from genzoo.runtime.progress import Phase
+from genzoo.storage.blocks import BLOCK_SUFFIXES
+from genzoo.storage.paths import check_not_source
 from genzoo.typing import Array
 from genzoo.wording import Word, argument
+
+AnswerT = TypeVar("AnswerT")
 
 Asked = Run | TrainedModel | str | Path
 """What can be asked: a run, a trained model, or the path of a run or model folder."""
@@ -159,6 +164,60 @@ def open_rows(run: Run | None, fitted: TrainedModel, data: AnyData | None, *, ke
     if not isinstance(source, str | Path):
         return GivenRows(dataset)
     return GivenRows(dataset, settings=matching_settings(data), tabular=dataset.spec.form.columns)
+
+
+def path_of(asked: Asked) -> Path | None:
+    """Return the path of a run or model folder; `None` for a model in memory."""
+    if isinstance(asked, TrainedModel):
+        return None
+    return asked.path if isinstance(asked, Run) else Path(asked)
+
+
+def file_settings(run: Run | None, fitted: TrainedModel, data: AnyData | None, out: Path) -> DataSettings:
+    """Return how data with a name or path are read, for an answer that is written to a file.
+
+    Arguments:
+        data: as for `open_rows`.
+        out: the file.
+
+    Raises:
+        ConfigError: there are no data, they are in memory, or `out` would overwrite them.
+    """
+    if data is None:
+        if run is None:
+            raise ConfigError(
+                f"A model folder does not name its data. Name the data to use: {argument('data', Word('DATA'))}."
+            )
+        run.check_data_on_disk()
+        settings = known_to_model(run.config.data)
+    else:
+        source = data.get("source") if isinstance(data, Mapping) else data
+        if not isinstance(source, str | Path):
+            raise ConfigError(
+                f"{argument('out')} is for data with a name or path, and these are in memory. Leave it out, and write "
+                f"the result."
+            )
+        settings = matching_settings(shared_reading(run, fitted, data))
+    check_not_source(out, settings.source)
+    return settings
+
+
+def written(answer: AnswerT | None, fitted: TrainedModel, out: Path) -> AnswerT:
+    """Return what was written to a file.
+
+    Arguments:
+        answer: what is known of it; `None` if nothing could be written.
+
+    Raises:
+        ConfigError: the data or the file are of a kind that has no answers in a file.
+    """
+    if answer is not None:
+        return answer
+    known = ", ".join(BLOCK_SUFFIXES)
+    raise ConfigError(
+        f"{argument('out', str(out))} needs a file with the suffix {known}, a table without weights, and answers that "
+        f"are no estimates; this model takes {fitted.data.form.plural}. Leave it out, and write the result."
+    )
 
 
 def answer_columns(

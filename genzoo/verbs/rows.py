@@ -2,44 +2,72 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from genzoo.data.align import filled_table
-from genzoo.data.dataset import Conditioned, Dataset, ModelEvents
 from genzoo.data.frames.results import events_frame, frame_from_arrow, usual_library
 from genzoo.data.frames.source import fill_frame
 from genzoo.data.loading import open_source
 from genzoo.data.opening.given import AnyData
 from genzoo.data.parts import arrays_of
-from genzoo.errors import DataError
-from genzoo.inference.row_likelihoods import named_rows
 from genzoo.inference.trained_model import TrainedModel
-from genzoo.inference.usable import check_weights
 from genzoo.metrics import evaluate as by_row
 from genzoo.plugins.manager import get_registry
+from genzoo.runtime.cluster import AnyCluster
 from genzoo.typing import Array
-from genzoo.verbs.given import Asked, GivenRows, check_capable, is_array_or_frame, open_asked, open_rows, shared_reading
+from genzoo.verbs.filling import filled_events
+from genzoo.verbs.given import (
+    Asked,
+    GivenRows,
+    check_capable,
+    file_settings,
+    is_array_or_frame,
+    open_asked,
+    open_rows,
+    path_of,
+    shared_reading,
+    written,
+)
+from genzoo.verbs.streaming import check_partitioned, cluster_of, stream_filled, stream_latent
 
 
-def embed(asked: Asked, data: AnyData | None = None, *, device: str | None = None) -> Any:
+def embed(
+    asked: Asked,
+    data: AnyData | None = None,
+    *,
+    out: str | Path | None = None,
+    on: AnyCluster | None = None,
+    device: str | None = None,
+) -> Any:
     """Return the latent vector of every row: a posterior mean, or the code of an autoencoder.
 
     Arguments:
         asked: a run, a trained model, or the path of a run or model folder.
         data: as for `train`. Defaults to all rows of the run's own data.
+        out: file to write the latent vectors to, `.parquet`, `.csv` or `.tsv`, for data with a name or path.
+            Blocks of a Parquet file are read and written in turn, so it may be larger than memory. Defaults to `None`:
+            they are returned.
+        on: Dask cluster that computes parts of the table for `out`: `"dask"` for one of this machine, an address, or a
+            `distributed.Client`. Its workers read the same files. Defaults to `None`: this process computes.
         device: where the model computes. Defaults to the host.
 
     Returns:
-        A table with columns z0, z1 ... for a table in memory or in a file, and an array `(N, L)` otherwise.
+        A table with columns z0, z1 ... for a table in memory or in a file, and an array `(N, L)` otherwise. With `out`,
+        the path of the file.
 
     Raises:
-        ConfigError: the model has no encoder.
+        ConfigError: the model has no encoder, or latent vectors cannot be written to `out`.
         DataError: the rows do not fit the model.
     """
     run, fitted = open_asked(asked, device)
     check_capable(fitted, "embed", "encoder")
+    if out is not None:
+        path = Path(out)
+        settings, cluster = file_settings(run, fitted, data, path), cluster_of(path_of(asked), on)
+        written(stream_latent(fitted, settings, path, small=True, cluster=cluster), fitted, path)
+        return path
+    check_partitioned(on)
     data = shared_reading(run, fitted, data)
     if is_array_or_frame(data):
         return fitted.encode(data)
@@ -49,7 +77,14 @@ def embed(asked: Asked, data: AnyData | None = None, *, device: str | None = Non
 
 
 def impute(
-    asked: Asked, data: AnyData | None = None, *, draw: bool = False, seed: int = 0, device: str | None = None
+    asked: Asked,
+    data: AnyData | None = None,
+    *,
+    draw: bool = False,
+    seed: int = 0,
+    out: str | Path | None = None,
+    on: AnyCluster | None = None,
+    device: str | None = None,
 ) -> Any:
     """Fill in missing values with the model.
 
@@ -60,19 +95,31 @@ def impute(
         data: as for `train`. Defaults to all rows of the run's own data.
         draw: draw values instead. Defaults to false.
         seed: seed of the draws.
+        out: file to write the table to, `.parquet`, `.csv` or `.tsv`, for data with a name or path. Blocks of a
+            Parquet file are read and written in turn, so it may be larger than memory. Defaults to `None`: it is
+            returned.
+        on: Dask cluster that computes parts of the table for `out`: `"dask"` for one of this machine, an address, or a
+            `distributed.Client`. Its workers read the same files. Defaults to `None`: this process computes.
         device: where the model computes. Defaults to the host.
 
     Returns:
         For a table in memory or in a file, a table with all its columns in their order, with their types. For the run's
         own table in memory, only the columns of the model. For events of several parts, a dict of arrays. Otherwise an
-        array `(N, *event)`.
+        array `(N, *event)`. With `out`, the path of the file.
 
     Raises:
-        ConfigError: the model cannot impute.
+        ConfigError: the model cannot impute, or the table cannot be written to `out`.
         DataError: the rows do not fit the model, or are too far from the training rows.
     """
     run, fitted = open_asked(asked, device)
     check_capable(fitted, "impute", "imputation")
+    if out is not None:
+        path = Path(out)
+        settings = file_settings(run, fitted, data, path)
+        where: dict[str, Any] = {"small": True, "cluster": cluster_of(path_of(asked), on)}
+        written(stream_filled(fitted, settings, path, draw=draw, seed=seed, **where), fitted, path)
+        return path
+    check_partitioned(on)
     data = shared_reading(run, fitted, data)
     if is_array_or_frame(data):
         return fitted.impute(data, draw=draw, seed=seed)
@@ -91,37 +138,3 @@ def _table_like(rows: GivenRows, fitted: TrainedModel, events: Array) -> Any:
         return events_frame(events, fitted.data, usual_library(fitted.data))
     table = filled_table(source, rows.settings, fitted.data, events, as_written=False)
     return frame_from_arrow(table, usual_library(fitted.data))
-
-
-def filled_events(fitted: TrainedModel, dataset: Dataset, *, draw: bool = False, seed: int = 0) -> Array:
-    """Return the events of a dataset with their missing values filled in, `(N, *event)`.
-
-    Raises:
-        ArtifactError: the weights are unusable.
-        DataError: the rest of a row is too far from the training rows.
-    """
-    events = np.asarray(dataset.events[:])
-    filled: Array = fitted.impute(dataset.given(slice(None)), draw=draw, seed=seed)
-    bad: Array = np.asarray(~np.isfinite(filled.reshape(len(filled), -1)).all(axis=1))
-    if bad.any():
-        _check_imputed(fitted, events, bad)
-    return filled
-
-
-def _check_imputed(fitted: TrainedModel, events: Array, bad: Array) -> None:
-    """Raise an error for rows whose filled-in values are not finite: the weights' or the rows' fault."""
-    missing = np.isnan(events[bad][0])
-
-    def fails(ordinary: ModelEvents) -> Array:
-        if isinstance(ordinary, Conditioned):
-            with_holes: ModelEvents = Conditioned(np.where(missing, np.nan, ordinary.events), ordinary.conditions)
-        else:
-            with_holes = np.where(missing, np.nan, ordinary)
-        filled = fitted.impute(with_holes)
-        return np.asarray(~np.isfinite(filled).all(axis=1))
-
-    check_weights(fitted, bad, "filled-in value", fails)
-    raise DataError(
-        f"The values missing from {named_rows(np.flatnonzero(bad))} cannot be filled in: the rest is too far from the "
-        f"training rows to compute with. Correct or remove these rows."
-    )

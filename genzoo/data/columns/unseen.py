@@ -14,7 +14,7 @@ from genzoo.data.dataset import Dataset, Rows
 from genzoo.spec.events import DataSpec
 from genzoo.text import counted
 
-_NAMED = 5
+NAMED = 5
 """Largest number of rows that a sentence lists."""
 
 
@@ -45,12 +45,17 @@ def unseen_levels(spec: DataSpec, dataset: Dataset, rows: Rows) -> dict[int, str
     return dict(sorted(found.items()))
 
 
-def about_unseen(found: Mapping[int, str]) -> str:
-    """Return a clause on the rows that `unseen_levels` found."""
-    verb = "holds" if len(found) == 1 else "hold"
+def about_unseen(found: Mapping[int, str], count: int | None = None) -> str:
+    """Return a clause on the rows that `unseen_levels` found.
+
+    Arguments:
+        count: number of such rows, if only the first of them are in `found`. Defaults to all of them.
+    """
+    count = len(found) if count is None else count
+    verb = "holds" if count == 1 else "hold"
     return (
-        f"{counted(len(found), 'row')} {verb} a value that no training row has, so what the model says of it means "
-        f"little ({_listed(found)})"
+        f"{counted(count, 'row')} {verb} a value that no training row has, so what the model says of it means "
+        f"little ({_listed(found, count)})"
     )
 
 
@@ -60,10 +65,10 @@ def about_unknown(found: Mapping[int, str]) -> str:
     return (
         f"{counted(len(found), 'row')} {'holds' if one else 'hold'} a value that the model does not know, so "
         f"{'it is' if one else 'they are'} impossible under it, and no score counts {'it' if one else 'them'} "
-        f"({_listed(found)})"
+        f"({_listed(found, len(found))})"
     )
 
 
-def _listed(found: Mapping[int, str]) -> str:
-    shown = "; ".join(f"row {row}: {text}" for row, text in list(found.items())[:_NAMED])
-    return shown + (f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else "")
+def _listed(found: Mapping[int, str], count: int) -> str:
+    shown = "; ".join(f"row {row}: {text}" for row, text in list(found.items())[:NAMED])
+    return shown + (f"; and {count - NAMED} more" if count > NAMED else "")

@@ -125,6 +125,58 @@ class ExplainedRow:
         return {"row": self.row, "score": self.score, "because": because, "unseen": self.unseen}
 
 
+@dataclass(frozen=True, slots=True)
+class ScoreSummary:
+    """What scores say of all rows together.
+
+    Arguments:
+        name, kind, threshold, uncovered, unlikely, unexplained: as for `ScoreResult`.
+        rows: number of rows.
+        mean, errors_of_mean: `mean` and `mean_errors` of `ScoreResult`.
+        count_flagged: number of flagged rows; `None` if there is no threshold.
+        impossible: rows with an infinite score.
+        unobserved: rows without any value.
+        unseen: columns and levels that no training row has, by row; not all of them, if there are many rows.
+        count_unseen: number of rows with such levels.
+        ranked_by: column that ranks the least likely texts; `None` for other rows.
+    """
+
+    name: ScoreName
+    rows: int
+    kind: str
+    mean: float | None
+    errors_of_mean: tuple[float, float] | None
+    threshold: Threshold | None
+    count_flagged: int | None
+    impossible: Rows
+    uncovered: Rows
+    unobserved: Rows
+    unseen: Mapping[int, str]
+    count_unseen: int
+    unlikely: tuple[ExplainedRow, ...]
+    unexplained: str | None
+    ranked_by: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        cut = self.threshold
+        return {
+            "rows": self.rows,
+            "score": self.name,
+            "mean": self.mean,
+            "errors_of_mean": self.errors_of_mean,
+            "kind": self.kind,
+            "threshold": None if cut is None else cut.value,
+            "calibration": None if cut is None else {"rows": cut.rows, "by": cut.calibration, "warning": cut.warning},
+            "count_flagged": self.count_flagged,
+            "uncovered": self.uncovered.tolist(),
+            "unobserved": self.unobserved.tolist(),
+            "count_unseen": self.count_unseen,
+            "ranked_by": self.ranked_by,
+            "least_likely": [one.as_dict() for one in self.unlikely],
+        }
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class ScoreResult:
     """Scores of rows: log-likelihoods, or anomaly scores.
@@ -219,24 +271,31 @@ class ScoreResult:
             found["unseen"] = _texts(self.unseen, len(self.values))
         return found
 
+    @property
+    def summary(self) -> ScoreSummary:
+        """What there is to say of all rows together."""
+        flagged = self.flagged
+        return ScoreSummary(
+            self.name,
+            len(self.values),
+            self.kind,
+            self.mean,
+            self.mean_errors,
+            self.threshold,
+            None if flagged is None else int(flagged.sum()),
+            self.impossible,
+            self.uncovered,
+            self.unobserved,
+            self.unseen,
+            len(self.unseen),
+            self.unlikely,
+            self.unexplained,
+            None if self.per_byte is None else self.rate,
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON, without the columns."""
-        flagged, cut = self.flagged, self.threshold
-        return {
-            "rows": len(self.values),
-            "score": self.name,
-            "mean": self.mean,
-            "errors_of_mean": self.mean_errors,
-            "kind": self.kind,
-            "threshold": None if cut is None else cut.value,
-            "calibration": None if cut is None else {"rows": cut.rows, "by": cut.calibration, "warning": cut.warning},
-            "count_flagged": None if flagged is None else int(flagged.sum()),
-            "uncovered": self.uncovered.tolist(),
-            "unobserved": self.unobserved.tolist(),
-            "count_unseen": len(self.unseen),
-            "ranked_by": None if self.per_byte is None else self.rate,
-            "least_likely": [one.as_dict() for one in self.unlikely],
-        }
+        return self.summary.as_dict()
 
     def order(self, by: Literal["score", "per-byte"]) -> Rows:
         """Return the numbers of the rows, the least likely first.
@@ -306,18 +365,14 @@ def score(
     check_count("explained", explained, 0)
     if estimate or is_estimate(kind_of(fitted)):
         return _estimated(fitted, dataset, quantile, explained)
-    above = name == "anomaly_score"
     threshold = None if quantile is None else threshold_of(fitted, quantile)
     rows = np.arange(len(dataset))
     if not len(rows):
         return _of_no_rows(fitted, dataset, threshold, explained)
-    values = row_scores(fitted, dataset, rows, seed=0, draws=fitted.bound_draws)
-    worst = np.inf if above else -np.inf
-    values[impossible(-values if above else values) & ~np.isnan(values)] = worst
-    values[list(dataset.unknown)] = worst
+    values = score_values(fitted, dataset)
     unseen = unseen_levels(fitted.data, dataset, rows)
     flagged = 0 if threshold is None else int(threshold.flags(values).sum())
-    most = max(explained, min(flagged, _MOST_FLAGGED)) if explained and _is_cheap(fitted) else explained
+    most = count_explained(fitted, explained, flagged)
     result = ScoreResult(
         name,
         values,
@@ -326,7 +381,7 @@ def score(
         uncovered(fitted, dataset, rows),
         dataset.weights,
         unseen,
-        () if fitted.data.form.ended else _explained(fitted, dataset, values, unseen, most),
+        () if fitted.data.form.ended else explained_rows(fitted, dataset, values, unseen, most),
         no_contributions(fitted),
     )
     return _of_texts(fitted, dataset, result, explained) if fitted.data.form.ended else result
@@ -400,11 +455,32 @@ def _of_no_rows(fitted: Scored, dataset: Dataset, threshold: Threshold | None, e
     return _of_texts(fitted, dataset, result, explained) if fitted.data.form.ended else result
 
 
-def _is_cheap(fitted: Scored) -> bool:
-    return fitted.leaves_out and "likelihood" in fitted.capabilities
+def score_values(fitted: Scored, dataset: Dataset, first: int = 0) -> Array:
+    """Return the score of each row, `(N,)`: infinite if it is impossible, NaN if all its values are missing.
+
+    Arguments:
+        first: number of the first row, if the rows are a part of more; a multiple of `BLOCK`. Defaults to 0.
+    """
+    above = score_of(fitted) == "anomaly_score"
+    values = row_scores(fitted, dataset, np.arange(len(dataset)), seed=0, draws=fitted.bound_draws, first=first)
+    worst = np.inf if above else -np.inf
+    values[impossible(-values if above else values) & ~np.isnan(values)] = worst
+    values[list(dataset.unknown)] = worst
+    return values
 
 
-def _explained(
+def count_explained(fitted: Scored, explained: int, flagged: int) -> int:
+    """Return the number of rows to explain: flagged rows, too, if the model leaves out columns at little cost.
+
+    Arguments:
+        explained: number of rows that were asked for.
+        flagged: number of flagged rows.
+    """
+    cheap = fitted.leaves_out and "likelihood" in fitted.capabilities
+    return max(explained, min(flagged, _MOST_FLAGGED)) if explained and cheap else explained
+
+
+def explained_rows(
     fitted: Scored, dataset: Dataset, values: Array, unseen: Mapping[int, str], most: int
 ) -> tuple[ExplainedRow, ...]:
     """Return the `most` least likely rows with the columns that make them so."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
@@ -22,6 +23,10 @@ from genzoo.wording import argument
 
 LARGE = 2**28
 """Size of the array, in bytes, above which a Parquet file is read one row group at a time."""
+
+
+_BUFFER = 2**20
+"""Bytes of a column that are read at a time."""
 
 
 _NUMBER = 8
@@ -64,6 +69,43 @@ class ArrowFileSource(TableSource):
             return None
         events: RowGroupEvents | None = self._try(lambda: self._stream(columns))
         return events
+
+    def count(self) -> int | None:
+        if not self._is_parquet:
+            return None
+        return int(self._try(lambda: parquet.read_metadata(for_arrow(self._path)).num_rows))
+
+    def blocks(self, columns: Sequence[str], size: int, first: int, last: int) -> Iterator[pa.Table]:
+        parts: list[pa.Table] = []
+        for part in self._parts(list(columns), size, first, last):
+            parts.append(part)
+            while (rows := sum(one.num_rows for one in parts)) >= size:
+                whole = pa.concat_tables(parts)
+                yield self._checked(whole.slice(0, size))
+                parts = [whole.slice(size)] if rows > size else []
+        if parts:
+            yield self._checked(pa.concat_tables(parts))
+
+    def _parts(self, columns: list[str], size: int, first: int, last: int) -> Iterator[pa.Table]:
+        """Yield rows as they come, at most `size` at a time."""
+        # Buffers that are filled in advance stay until the end of the file, so they would hold all of it.
+        how = {"buffer_size": _BUFFER, "pre_buffer": False}
+        with self._try(lambda: parquet.ParquetFile(for_arrow(self._path), **how)) as file:
+            ends = np.cumsum([file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)])
+            groups = range(int(np.searchsorted(ends, first, "right")), int(np.searchsorted(ends, last, "left")) + 1)
+            start = int(ends[groups[0] - 1]) if groups and groups[0] else 0
+            batches = file.iter_batches(size, [i for i in groups if i < len(ends)], columns, use_threads=False)
+            while (batch := self._try(lambda: next(batches, None))) is not None:
+                begin, stop = max(first - start, 0), min(last - start, batch.num_rows)
+                start += batch.num_rows
+                if begin < stop:
+                    yield pa.Table.from_batches([batch.slice(begin, stop - begin)]).select(columns)
+        if start < last:
+            raise DataError(f"{self._path} is damaged: it has fewer rows than it declares.")
+
+    def _checked(self, table: pa.Table) -> pa.Table:
+        check_whole(table, self.shown)
+        return self._try(lambda: without_views(table))
 
     def _stream(self, columns: Sequence[str]) -> RowGroupEvents | None:
         schema = parquet.read_schema(for_arrow(self._path))

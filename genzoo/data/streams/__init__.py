@@ -1,0 +1,1 @@
+"""Tables that are larger than memory, read some rows at a time for a trained model."""
