@@ -23,9 +23,9 @@ from genzoo.data.opening.sources import (
     several_of,
     source_of,
 )
-from genzoo.data.parts import match_events, parts_in_file, with_parts
 from genzoo.data.partitions.files import PartFile
 from genzoo.data.partitions.remote import is_url
+from genzoo.data.parts import match_events, parts_in_file, with_parts
 from genzoo.data.readers.numpy_files import read_array, read_arrays
 from genzoo.data.texts.content import check_filled
 from genzoo.errors import DataError, PluginError, explain_out_of_memory
@@ -177,15 +177,9 @@ def _open(
         lenient: leave unreadable files out, if the source can do so. Defaults to false.
     """
     if is_registered(settings.source, registry):
-        check_source_settings(settings, None)
-        registered = _registered(settings.source, registry)
-        if spec is not None:
-            settings = with_window(settings, spec, texts=registered.spec.windows)
-        return as_stated(registered, settings)
+        return _as_registered(settings, registry, spec)
     several = several_of(settings)
-    if several is not None and (
-        len(several.files) > 1 or several.kind.ranged or several.form.columns and several.kind.reader
-    ):
+    if several is not None and several.is_together:
         return _together(several, settings, () if spec is None else _names(spec), lenient=lenient)
     if several is not None:
         settings = settings.model_copy(update={"source": str(several.files[0].local())})
@@ -194,6 +188,11 @@ def _open(
         registry.datasets.refuse_failed(settings.source)
         hint = _similar_file(path, registry) or registry.datasets.hint(settings.source)
         raise DataError(f"Data {settings.source!r} is neither a built-in name nor an existing path. {hint}")
+    return _one_file(path, settings, spec, lenient=lenient)
+
+
+def _one_file(path: Path, settings: DataSettings, spec: DataSpec | None, *, lenient: bool) -> Dataset | TableSource:
+    """Open one file, a folder of images or texts, or standard input; other arguments are as for `_open`."""
     found = source_of(settings)
     if spec is not None and found is not None:
         settings = with_window(settings, spec, texts=found[0].ended)
@@ -212,6 +211,14 @@ def _open(
     if lenient and "skip_bad" in source.settings:
         settings = settings.model_copy(update={"skip_bad": True})
     return as_stated(read(path, settings), settings)
+
+
+def _as_registered(settings: DataSettings, registry: Registry, spec: DataSpec | None) -> Dataset:
+    check_source_settings(settings, None)
+    registered = _registered(settings.source, registry)
+    if spec is not None:
+        settings = with_window(settings, spec, texts=registered.spec.windows)
+    return as_stated(registered, settings)
 
 
 def _together(

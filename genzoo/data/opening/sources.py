@@ -64,6 +64,11 @@ class Several:
     form: ModalitySpec
     kind: SourceSpec
 
+    @property
+    def is_together(self) -> bool:
+        """Whether the files are read as they are; a single file of another kind is copied to this machine first."""
+        return len(self.files) > 1 or self.kind.ranged or (self.form.columns and bool(self.kind.reader))
+
 
 def several_of(settings: DataSettings) -> Several | None:
     """Return the files that a source stands for, if it is a folder of tables, a pattern or a URL.

@@ -87,10 +87,13 @@ class PartFile:
             self.check()
             return for_arrow(Path(self.path))
         with explained(self.shown, f"it was there when the data were opened. {_REMEDY}"):
-            # pyarrow asks for whole pages in large pieces, so that a cache would only take memory.
-            file = self.system.open(self.path, "rb", cache_type="none")
-            self.check(getattr(file, "details", None))
-            return pa.PythonFile(file, mode="r")
+            found = self.system.info(self.path)
+            self.check(found)
+            if found.get("partial") is not False:
+                # pyarrow asks for whole pages in large pieces, so that a cache would only take memory.
+                file = self.system.open(self.path, "rb", cache_type="none", size=found.get("size"))
+                return pa.PythonFile(file, mode="r")
+        return for_arrow(self.local())  # the server gives no parts of files
 
     def local(self) -> Path:
         """Return the file on this machine; one behind a URL is copied into the folder for caches.

@@ -111,15 +111,20 @@ def explained(shown: str, missing: str = "") -> Iterator[None]:
         yield
     except GenzooError:
         raise
-    except FileNotFoundError as error:
-        raise DataError(f"{shown} does not exist{f', and {missing}' if missing else ''}.") from error
-    except Exception as error:  # each file system has errors of its own
-        pass_out_of_memory(error)
+    except Exception as found:  # each file system has errors of its own
+        pass_out_of_memory(found)
+        error: BaseException = found
+        if isinstance(found, FileNotFoundError):
+            # A web server that cannot be reached counts as a missing file, too; the cause says what happened.
+            error = found.__cause__ or found
+            status = getattr(error, "status", 0)
+            if isinstance(error, FileNotFoundError) or status == 404 or not (status or isinstance(error, OSError)):
+                raise DataError(f"{shown} does not exist{f', and {missing}' if missing else ''}.") from found
         if isinstance(error, OSError) and error.errno in _OWN_DISK:
             raise
         name = type(error).__name__
         reason = " ".join(str(error).split())[:300].rstrip(".") or name
-        if isinstance(error, PermissionError) or "Credential" in name or "Forbidden" in reason:
+        if isinstance(error, PermissionError) or "Credential" in name or getattr(error, "status", 0) in (401, 403):
             scheme = {"s3a": "s3", "gcs": "gs"}.get(scheme_of(shown), scheme_of(shown))
             advice = _ADVICE.get(scheme, "Check who may read it, and how you log in")
             raise DataError(f"{shown} may not be read with your credentials ({reason}). {advice}.") from error

@@ -39,7 +39,7 @@ class PartitionedSource(TableSource):
         self._keys = key_columns(shown, files)
         self._files = files
         with Phase("opening files", len(files), "files") as phase:
-            self._parts = [part for part in phase.over(in_order(open_part, files, _AHEAD), lambda _: 1)]
+            self._parts = list(phase.over(in_order(open_part, files, _AHEAD), lambda _: 1))
         first = self._parts[0]
         super().__init__(shown, [*(name for name in first.names if name not in self._keys), *self._keys])
         self.compact_texts = first.compact_texts
