@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -81,6 +81,14 @@ class TableSource(ABC):
     def stream(self, columns: Sequence[str]) -> RowGroupEvents | None:
         """Return columns as events that are read when indexed; `None` if they fit in memory."""
         return None
+
+    def blocks(self, column: str) -> Iterator[pa.ChunkedArray]:
+        """Yield a column in blocks of rows, as it is written; a source of many rows reads one block at a time.
+
+        Raises:
+            DataError: the column cannot be read.
+        """
+        yield self.read([column], [column]).column(column)
 
     def where(self, row: int) -> str:
         """Return the position of a row, counted from 0, for messages."""

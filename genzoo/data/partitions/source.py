@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -119,6 +119,16 @@ class PartitionedSource(TableSource):
                 return None
             parts.append(ParquetPart(part.file, part.metadata, {k: v for k, v in keys.items() if k in columns}))
         return streamed_parts(parts, columns)
+
+    def blocks(self, column: str) -> Iterator[pa.ChunkedArray]:
+        if column not in self._keys:
+            for part in self._parts:
+                yield from part.blocks(column)
+            return
+        values = pa.array(self._keys[column], key_type(self._keys[column]))
+        for place, part in enumerate(self._parts):
+            for block in part.blocks(part.names[0]):
+                yield pa.chunked_array([pa.repeat(values[place], len(block))])
 
     def where(self, row: int) -> str:
         if self._starts is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import struct
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,19 @@ class ArrowFileSource(TableSource):
             lambda: streamed_parts([ParquetPart(self.file, self.metadata, {})], columns)
         )
         return events
+
+    def blocks(self, column: str) -> Iterator[pa.ChunkedArray]:
+        if not self.is_parquet:
+            yield from super().blocks(column)
+            return
+        for number in range(self.metadata.num_row_groups):
+            table = self._try(lambda: self._row_group(number, column))  # noqa: B023
+            check_whole(table, self.shown)
+            yield self._try(lambda: without_views(table)).column(0)  # noqa: B023
+
+    def _row_group(self, number: int, column: str) -> pa.Table:
+        with parquet.ParquetFile(self.file.opened(), metadata=self.metadata) as file:
+            return file.read_row_group(number, columns=[column], use_threads=False)
 
     def _names(self) -> list[str]:
         if self.is_parquet:
