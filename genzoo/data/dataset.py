@@ -153,12 +153,9 @@ class Dataset:
         if own - test - validation < 1:
             raise DataError(f"{self.name}: {len(self)} events leave none to train on after the split.")
         divider = self.divider(settings)
-        if (
-            own > LARGE_ROWS
-            and not self.test_rows
-            and (found := divider.large(own, validation, test, seed)) is not None
-        ):
-            return Split(*large_parts(found))
+        marks = divider.large(own, validation, test, seed) if own > LARGE_ROWS and not self.test_rows else None
+        if marks is not None:
+            return Split(*large_parts(marks))
         rows = np.arange(own, dtype=np.int64)
         parts = divider.parts(rows, validation, test, np.random.default_rng(seed))
         held_out = np.arange(own, len(self), dtype=np.int64) if self.test_rows else parts[2]

@@ -14,7 +14,7 @@ BUCKETS = 2**16
 
 
 class HashedRows(Divider):
-    """Rows by a hash of their key: where a row goes depends on its key, the seed and the fractions, and on no other row.
+    """Rows by a hash of their key: where a row goes depends on its key, the seed and the fractions alone.
 
     Arguments:
         buckets: bucket of each row's key, `(N,)` for all rows of the dataset.

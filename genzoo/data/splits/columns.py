@@ -118,14 +118,14 @@ class _WithSplitColumns(TableSource):
         """Return a dataset that was read from this table, with the groups and times of its rows."""
         if self._table is None and self._ordering:
             self.read([])
-        assert self._table is not None or not self._ordering
+        table = pa.table({}) if self._table is None else self._table
         groups, times, notes = None, None, list(dataset.notes)
         if self._split.by:
-            found = [groups_of(self._table.column(name)) for name in self._split.by]
+            found = [groups_of(table.column(name)) for name in self._split.by]
             groups = functools.reduce(joined, [group for group, _ in found])
             notes += [_ungrouped(name, gone) for name, (_, gone) in zip(self._split.by, found, strict=True) if gone]
         if self._split.time is not None:
-            column = one_column(self, self._table, self._split.time, self._date_format)
+            column = one_column(self, table, self._split.time, self._date_format)
             times, doubts = times_of(column)
             notes += doubts
             if not self._partial:

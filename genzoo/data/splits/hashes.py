@@ -15,7 +15,7 @@ from genzoo.errors import DataError
 from genzoo.typing import Array
 
 _WHOLE = re.compile(r"0|-?[1-9]\d{0,17}")
-"""Texts that are written as whole numbers are: 7 is the same key in a text file as in a file of numbers, and 007 not."""
+"""Texts that are written as whole numbers are: 7 is one key in files of text and of numbers, and 007 is another."""
 
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
@@ -40,8 +40,8 @@ def buckets_of(columns: Iterable[Any], name: str, shown: str, where: Callable[[i
         if column.null_count:
             row = done + int(np.argmax(column.is_null().to_numpy()))
             raise DataError(
-                f"{shown} has no {name!r} in {where(row)}, and rows are held out by a hash of it. Fill it in, or divide "
-                f"the rows in another way."
+                f"{shown} has no {name!r} in {where(row)}, and rows are held out by a hash of it. Fill it in, or "
+                f"divide the rows in another way."
             )
         found += [(_hashed(chunk, name, shown) >> np.uint64(48)).astype(np.uint16) for chunk in column.chunks]
         done += len(column)
@@ -53,7 +53,8 @@ def _hashed(keys: Any, name: str, shown: str) -> Array:
     kind = keys.type
     if pa.types.is_dictionary(kind):
         own = _hashed(keys.dictionary, name, shown)
-        return own[keys.indices.cast(pa.int64()).to_numpy(zero_copy_only=False)]
+        codes: Array = keys.indices.cast(pa.int64()).to_numpy(zero_copy_only=False)
+        return np.asarray(own[codes])
     if pa.types.is_boolean(kind):
         keys = keys.cast(pa.int8())
     elif pa.types.is_floating(kind):
@@ -66,7 +67,7 @@ def _hashed(keys: Any, name: str, shown: str) -> Array:
         raise _no_key(name, shown, str(kind))
     coded = keys.dictionary_encode()
     texts = np.array([_of_text(text) for text in coded.dictionary.to_pylist()], np.uint64)
-    return texts[coded.indices.to_numpy(zero_copy_only=False)]
+    return np.asarray(texts[coded.indices.to_numpy(zero_copy_only=False)])
 
 
 def _as_whole(keys: Any, name: str, shown: str) -> Any:
@@ -79,8 +80,8 @@ def _as_whole(keys: Any, name: str, shown: str) -> Any:
 
 def _no_key(name: str, shown: str, seen: str) -> DataError:
     return DataError(
-        f"{shown}: column {name!r} holds {seen}, and rows are held out by a hash of a key: whole numbers, texts, dates, "
-        f"times or booleans. Name another column."
+        f"{shown}: column {name!r} holds {seen}, and rows are held out by a hash of a key: whole numbers, texts, "
+        f"dates, times or booleans. Name another column."
     )
 
 

@@ -15,6 +15,9 @@ LARGE_ROWS = 2**24
 _BLOCK = 2**16
 """Rows whose bits are looked at together."""
 
+_KEPT = 256
+"""Blocks whose rows are kept, at most 128 KB each."""
+
 _DRAWN = 2**20
 """Rows among which rows are drawn at random together."""
 
@@ -36,6 +39,7 @@ class LargeRows:
         counts = [int(self._flags(start).sum()) for start in range(0, rows, _BLOCK)]
         self._counts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
         self.shape = (int(self._counts[-1]),)
+        self._kept: dict[int, Array] = {}
 
     @property
     def size(self) -> int:
@@ -67,8 +71,35 @@ class LargeRows:
         blocks = np.searchsorted(self._counts, index, side="right") - 1
         for block in np.unique(blocks):
             here = blocks == block
-            found[here] = self._numbers(int(block))[index[here] - self._counts[block]]
+            found[here] = self._offsets(int(block))[index[here] - self._counts[block]] + int(block) * _BLOCK
         return found
+
+    def _offsets(self, block: int) -> Array:
+        """Return the rows of a block, counted from its first, and keep them: batches of a shuffle share blocks."""
+        found = self._kept.get(block)
+        if found is None:
+            found = np.flatnonzero(self._flags(block * _BLOCK)).astype(np.uint16)
+            if len(self._kept) >= _KEPT:
+                self._kept = {}
+            self._kept = {**self._kept, block: found}  # other threads may read it
+        return found.astype(np.int64)
+
+    def below(self, rows: Array) -> Array:
+        """Return how many of these rows are below each of some rows, `(m,)`."""
+        found = [int(self._counts[row // _BLOCK]) + int(self._flags_below(int(row))) for row in rows]
+        return np.array(found, np.int64)
+
+    def _flags_below(self, row: int) -> int:
+        start = row // _BLOCK * _BLOCK
+        return int(self._flags(start)[: row - start].sum()) if row > start else 0
+
+    def share(self, rank: int, count: int) -> LargeRows:
+        """Return one of `count` nearly equal stretches of these rows."""
+        first, stop = (len(self) * number // count for number in (rank, rank + 1))
+        flags = np.zeros(self._rows, bool)
+        for start in range(first, stop, _BLOCK):
+            flags[self._stretch(start, min(stop, start + _BLOCK))] = True
+        return LargeRows(np.packbits(flags), self._rows)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return self._stretch(0, len(self)).astype(dtype or self.dtype, copy=False)
