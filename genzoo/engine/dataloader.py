@@ -26,7 +26,7 @@ from genzoo.engine.augmentation import Flip
 from genzoo.engine.buckets import Buckets
 from genzoo.engine.resident import Conditions, ResidentTexts, fits_on, is_on_disk
 from genzoo.engine.sampler import ProcessShare, Sampler
-from genzoo.engine.stretches import bounds_among, buffer_note, buffered_rows
+from genzoo.engine.stretches import bounds_among, buffer_note, buffered_groups
 from genzoo.models.objective import Batch, in_parts
 from genzoo.runtime.device import Runtime
 from genzoo.spec.events import DataSpec
@@ -255,12 +255,12 @@ def _take(ready: queue.Queue[Any]) -> Any:
 
 
 def _stretches(dataset: Dataset, rows: Rows, processes: int) -> tuple[Rows, int] | None:
-    """Return the row groups that rows are in, and the rows of a buffer; `None` if rows can be read one by one."""
+    """Return the row groups that rows are in, and how many are a buffer; `None` if rows can be read one by one."""
     events: Any = dataset.events
     if not isinstance(events, RowGroupEvents):
         return None
     bounds = bounds_among(rows, events)
-    return (bounds, buffered_rows(events)) if len(bounds) > processes else None
+    return (bounds, buffered_groups(events)) if len(bounds) > processes else None
 
 
 def make_loader(

@@ -44,7 +44,7 @@ class Sampler:
         share: share of this process. Defaults to `None`: it sees all rows.
         buckets: widths of batches of texts. Defaults to `None`: all events have the same shape.
         window: size of windows of long texts. Defaults to 1: there are none.
-        stretches: where row groups begin among the rows, `(G + 1,)`, and the rows of a buffer. Defaults to `None`: rows
+        stretches: where row groups begin among the rows, `(G + 1,)`, and how many are a buffer. Defaults to `None`: rows
             can be read one by one.
     """
 
@@ -73,10 +73,10 @@ class Sampler:
         order = self._ordered(number)
         return order if self.share is None else self.share.of(order[: self.steps_per_epoch * self.events_per_step])
 
-    def _of_stretches(self, number: int, bounds: Rows, buffered: int) -> Rows:
+    def _of_stretches(self, number: int, bounds: Rows, together: int) -> Rows:
         rank, count = (0, 1) if self.share is None else (self.share.rank, self.share.count)
         length = self.steps_per_epoch * self.events_per_step // count
-        order = StretchOrder(bounds, buffered, self.seed, number, length=length, rank=rank, count=count)
+        order = StretchOrder(bounds, together, self.seed, number, length=length, rank=rank, count=count)
         return cast("Rows", order)
 
     def widths(self, number: int) -> list[int] | None:

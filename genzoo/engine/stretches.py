@@ -25,7 +25,7 @@ class StretchOrder:
 
     Arguments:
         bounds: first position of each row group among the training rows, and their number, `(G + 1,)`.
-        buffered: rows that a buffer may hold.
+        together: number of row groups in a buffer.
         seed: seed of the run.
         epoch: number of the epoch, from 0.
         length: number of positions that an epoch takes. Defaults to 0: as many as there are.
@@ -38,7 +38,7 @@ class StretchOrder:
     def __init__(
         self,
         bounds: Rows,
-        buffered: int,
+        together: int,
         seed: int,
         epoch: int,
         *,
@@ -49,15 +49,8 @@ class StretchOrder:
         self._length = length
         self._bounds, self._seed, self._epoch, self._rank = bounds, seed, epoch, rank
         order = np.random.default_rng(derive(seed, "order", epoch)).permutation(len(bounds) - 1)[rank::count]
-        sizes = np.diff(bounds)[order]
-        self._buffers: list[list[int]] = []
-        held = buffered
-        for group, size in zip(order.tolist(), sizes.tolist(), strict=True):
-            if held + size > buffered:
-                self._buffers.append([])
-                held = 0
-            self._buffers[-1].append(group)
-            held += size
+        groups = order.tolist()
+        self._buffers = [groups[start : start + together] for start in range(0, len(groups), together)]
         totals = [sum(int(bounds[group + 1] - bounds[group]) for group in buffer) for buffer in self._buffers]
         self._starts = np.concatenate([[0], np.cumsum(totals, dtype=np.int64)])
         self.shape = (int(self._starts[-1]),)
@@ -101,16 +94,16 @@ def bounds_among(rows: Rows, events: RowGroupEvents) -> Rows:
     return cast("Rows", bounds.astype(np.int64))
 
 
-def buffered_rows(events: RowGroupEvents) -> int:
-    """Return how many rows a buffer may hold, so that the row groups that they are in stay in memory."""
-    return max(1, KEPT // max(1, events.shape[1] * events.dtype.itemsize))
+def buffered_groups(events: RowGroupEvents) -> int:
+    """Return how many row groups a buffer may hold, so that all of them stay in memory while it is used."""
+    return max(1, KEPT // max(1, events.most_rows * events.shape[1] * events.dtype.itemsize))
 
 
 def buffer_note(events: RowGroupEvents) -> str:
     """Return what the user should know about the order of rows, as a sentence."""
     sizes = np.diff(events.starts)
     groups, largest = len(sizes), int(sizes.max(initial=1))
-    together = min(groups, max(1, buffered_rows(events) // largest))
+    together = min(groups, buffered_groups(events))
     return (
         f"rows are shuffled among {together} of {groups} row groups at a time, up to {largest * together:,} rows; if "
         "the groups differ, a batch is less varied than one of all rows, and smaller or mixed groups help"
