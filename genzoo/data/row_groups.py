@@ -150,7 +150,7 @@ class RowGroupEvents:
                 pass_out_of_memory(error)
                 if not isinstance(error, pa.ArrowException) and type(error) is not OSError:
                     raise  # a file that is not there, or may not be read
-                reason = str(error).strip().rstrip(".")
+                reason = " ".join(str(error).split()).rstrip(".")
                 raise DataError(
                     f"{shown} cannot be read as a table: row group {own} is damaged: {reason}. Write the file again, "
                     f"or name the data without it."

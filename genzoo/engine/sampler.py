@@ -44,8 +44,8 @@ class Sampler:
         share: share of this process. Defaults to `None`: it sees all rows.
         buckets: widths of batches of texts. Defaults to `None`: all events have the same shape.
         window: size of windows of long texts. Defaults to 1: there are none.
-        stretches: where row groups begin among the rows, `(G + 1,)`, and how many are a buffer. Defaults to `None`: rows
-            can be read one by one.
+        stretches: where row groups begin among the rows, `(G + 1,)`, and how many are a buffer. Defaults to `None`:
+            rows can be read one by one.
     """
 
     rows: Rows

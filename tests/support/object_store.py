@@ -69,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer(body=True)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *words: object) -> None:
         self.server.requests.append(f"{self.command} {self.path}")
 
     def _answer(self, *, body: bool) -> None:
@@ -138,7 +138,8 @@ class _Handler(BaseHTTPRequestHandler):
                 f"<ETag>{escape(self.server.tag(name))}</ETag><Size>{self.server.size(name)}</Size>"
                 "<StorageClass>STANDARD</StorageClass></Contents>"
             )
-        common = "".join(f"<CommonPrefixes><Prefix>{escape(name)}</Prefix></CommonPrefixes>" for name in sorted(folders))
+        names = (f"<Prefix>{escape(name)}</Prefix>" for name in sorted(folders))
+        common = "".join(f"<CommonPrefixes>{name}</CommonPrefixes>" for name in names)
         count = len(files) + len(folders)
         return (
             f'<?xml version="1.0" encoding="UTF-8"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'

@@ -65,6 +65,8 @@ class PartitionedSource(TableSource):
         mixed = _mixed(tables)
         if mixed:  # numbers in one file, and texts in another
             tables = self._tables(stored, {*texts, *mixed})
+            if not isinstance(self._parts[0], ArrowFileSource):
+                tables = [_as_texts(table, mixed) for table in tables]
             self._check_types(tables, _mixed(tables))
         counts = [table.num_rows for table in tables]
         self._starts = np.cumsum([0, *counts])
@@ -136,6 +138,15 @@ class PartitionedSource(TableSource):
         place = int(np.searchsorted(self._starts, row, side="right")) - 1
         place = min(place, len(self._parts) - 1)
         return f"{self._parts[place].where(row - int(self._starts[place]))} of {self._files[place].shown}"
+
+
+def _as_texts(table: pa.Table, names: Collection[str]) -> pa.Table:
+    """Return a table whose whole numbers in some columns are texts; they were written as they print."""
+    for name in names:
+        if pa.types.is_integer(table.schema.field(name).type):
+            place = table.column_names.index(name)
+            table = table.set_column(place, name, table.column(name).cast(pa.string()))
+    return table
 
 
 def _mixed(tables: Sequence[pa.Table]) -> list[str]:

@@ -146,6 +146,11 @@ def _in_tar(file: PartFile) -> Iterator[Sample]:
                 images.append(ImageFile(Path(file.path) / member.name, content.read()))
             elif ending.lower() in ("cls", "txt.cls") and member.size <= _LONGEST_LABEL:
                 label = content.read().decode("utf-8", "replace").strip()
+        # A file that ends within a member or before the block of zeros is cut off, which tarfile does not always say.
+        assert archive.fileobj is not None
+        archive.fileobj.seek(archive.offset)
+        if archive.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+            raise tarfile.ReadError("it ends too early")
     yield from _labeled(images, label)
 
 
