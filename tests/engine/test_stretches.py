@@ -1,5 +1,8 @@
 """The order of rows that are read from row groups, and row numbers of large data."""
 
+import json
+import os
+import signal
 
 import numpy as np
 import pyarrow as pa
@@ -80,9 +83,21 @@ def test_training_goes_on_exactly_at_the_row_where_it_stopped(tmp_path, monkeypa
     monkeypatch.setattr("genzoo.data.readers.arrow.parquet.LARGE", 1000)
     numbers = np.random.default_rng(0).normal(size=(600, 2)).astype(np.float32)
     parquet.write_table(pa.table({"a": numbers[:, 0], "b": numbers[:, 1]}), tmp_path / "a.parquet", row_group_size=50)
-    settings = {"data": tmp_path / "a.parquet", "batch_size": 20, "hidden": (4,), "latent_dim": 1}
-    whole = genzoo.train("vae", **settings, steps=30, out=tmp_path / "whole")
-    part = genzoo.train("vae", **settings, steps=13, out=tmp_path / "part")
-    more = genzoo.resume(part.path, steps=30)
-    assert any("row groups at a time" in note for note in whole.notes)
-    assert more.log_prob(numbers[:5], seed=0).tolist() == whole.log_prob(numbers[:5], seed=0).tolist()
+    settings = {"data": tmp_path / "a.parquet", "widths": (4,), "latent": 1}
+    settings |= {"training": {"batch_size": 20, "log_every": 1, "steps": 24, "checkpoint_every": 5}}
+    whole = genzoo.train("vae", **settings, out=tmp_path / "whole")
+    with pytest.raises(genzoo.Interrupted):
+        genzoo.train("vae", **settings, out=tmp_path / "part", callbacks=[stop_at_13])
+    more = genzoo.resume(tmp_path / "part")
+    losses = [[(line["step"], line["loss"]) for line in logged(path)] for path in (whole.path, more.path)]
+    assert losses[0] == losses[1]
+    assert len(losses[0]) == 24
+
+
+def stop_at_13(step):
+    if step.number == 13:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def logged(path):
+    return [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines() if "loss" in line]
