@@ -36,7 +36,7 @@ class SplitSettings(Settings):
     method: Annotated[str, Flag("--split", metavar="random|contiguous|time=COL|hash=COL")] = Field(
         "random",
         description="hold out rows at random, the last rows of the file, the latest rows by a column, or rows by a "
-        "hash of a column such as customer_id, so that each stays where it is when others are added",
+        "hash of a column such as customer_id, so that further rows move none to another part",
     )
     by: Annotated[tuple[str, ...], Flag("--split-by", metavar=LISTED)] = Field(
         (), description="columns, such as customer_id, whose equal values stay on one side of the split and in one fold"

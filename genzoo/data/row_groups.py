@@ -153,7 +153,7 @@ class RowGroupEvents:
                 reason = " ".join(str(error).split()).rstrip(".")
                 raise DataError(
                     f"{shown} cannot be read as a table: row group {own} is damaged: {reason}. Write the file again, "
-                    f"or name the data without it."
+                    f"or leave the file out."
                 ) from error
         events.flags.writeable = False
         return events

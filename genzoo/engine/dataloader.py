@@ -17,6 +17,7 @@ from torch import Tensor
 from genzoo.data.condition_transform import ConditionTransform
 from genzoo.data.dataset import BLOCK, Dataset, Rows
 from genzoo.data.dequantize import Dequantizer
+from genzoo.data.partitions.stretches import bounds_among, buffer_note, buffered_groups
 from genzoo.data.row_groups import RowGroupEvents
 from genzoo.data.texts.flat import Texts
 from genzoo.data.texts.windows import MovingWindows, Windows
@@ -26,7 +27,6 @@ from genzoo.engine.augmentation import Flip
 from genzoo.engine.buckets import Buckets
 from genzoo.engine.resident import Conditions, ResidentTexts, fits_on, is_on_disk
 from genzoo.engine.sampler import ProcessShare, Sampler
-from genzoo.engine.stretches import bounds_among, buffer_note, buffered_groups
 from genzoo.models.objective import Batch, in_parts
 from genzoo.runtime.device import Runtime
 from genzoo.spec.events import DataSpec

@@ -8,8 +8,8 @@ from typing import cast
 import numpy as np
 
 from genzoo.data.dataset import Rows
+from genzoo.data.partitions.stretches import StretchOrder
 from genzoo.engine.buckets import Buckets
-from genzoo.engine.stretches import StretchOrder
 from genzoo.runtime.seeding import derive
 
 

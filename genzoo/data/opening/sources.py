@@ -124,7 +124,7 @@ def _of_one_kind(shown: str, files: Sequence[PartFile]) -> Several:
         seen = ", ".join(f"{suffix} ({count})" for suffix, count in suffixes.most_common())
         example = f"{shown.rstrip('/')}/*{suffixes.most_common(1)[0][0]}"
         raise DataError(
-            f"{shown!r} stands for files of several kinds: {seen}. Name those of one kind by a pattern, such as "
+            f"{shown!r} stands for files of several kinds: {seen}. Name the files of one kind by a pattern, such as "
             f"{example!r}."
         )
     return Several(tuple(known), *first)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
-import importlib
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -26,7 +25,7 @@ _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "http":
 _OTHERS = {"az": "adlfs", "abfs": "adlfs", "hf": "huggingface_hub"}
 """The same for URLs whose packages the extra `remote` does not name."""
 
-_IN_EXTRA = {"s3fs", "aiohttp"}
+_IN_EXTRA = {"s3fs", "aiohttp", "fsspec"}
 """Packages that the extra `remote` installs."""
 
 _ADVICE = {
@@ -37,7 +36,7 @@ _ADVICE = {
 """How to give credentials, by kind of URL."""
 
 _OWN_DISK = (errno.ENOSPC, errno.EROFS, errno.EDQUOT)
-"""Faults of the disk that a copy is written to, which are not those of the file."""
+"""Faults of the disk that a copy is written to: the file itself is fine."""
 
 _UNUSED = 30 * 24 * 3600.0
 """Seconds after which a copy that nobody used makes room for others."""
@@ -72,21 +71,17 @@ def file_system(url: str) -> Any:
         )
     if not may_fetch():
         raise DataError(f"{url} is not on this machine, and only you may ask for a download. Name it with the command.")
-    with explained(url):
-        fsspec = _needed("fsspec", url)
-        if scheme in packages:
-            _needed(packages[scheme], url)
-        return fsspec.filesystem(scheme, use_listings_cache=False)
-
-
-def _needed(package: str, url: str) -> Any:
+    package = packages.get(scheme, "fsspec")
     try:
-        return importlib.import_module(package)
+        import fsspec  # optional
+
+        with explained(url):
+            return fsspec.filesystem(scheme, use_listings_cache=False)
     except ImportError as error:
-        install = f"'genzoo[remote]'{'' if package in {*_IN_EXTRA, 'fsspec'} else f' {package}'}"
+        further = "" if package in _IN_EXTRA else f" {package}"
         raise DataError(
-            f"{url} needs the package {package}, which cannot be imported ({error}). Install it with: "
-            f"pip install {install}."
+            f"{url} needs fsspec and the package {package}, and one of them cannot be imported ({error}). Install "
+            f"them with: pip install 'genzoo[remote]'{further}."
         ) from error
 
 
@@ -109,7 +104,7 @@ def explained(shown: str, missing: str = "") -> Iterator[None]:
     """
     try:
         yield
-    except GenzooError:
+    except (GenzooError, ImportError):
         raise
     except Exception as found:  # each file system has errors of its own
         pass_out_of_memory(found)

@@ -1,4 +1,4 @@
-"""Hold rows out by a hash of their key, so that a row stays where it is when others are added."""
+"""Hash the keys of rows, so that further rows move none from training to test or back."""
 
 from __future__ import annotations
 

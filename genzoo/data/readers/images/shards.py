@@ -120,8 +120,8 @@ def samples_of(file: PartFile) -> Iterator[Sample]:
             if isinstance(error, DataError):
                 raise
             raise DataError(
-                f"{file.shown} is damaged: {str(error).rstrip('.') or type(error).__name__}. Write it again, or name "
-                f"the data without it."
+                f"{file.shown} is damaged: {str(error).rstrip('.') or type(error).__name__}. Write it again, or leave "
+                f"the file out."
             ) from error
 
 

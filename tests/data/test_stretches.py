@@ -83,7 +83,7 @@ def test_training_goes_on_exactly_at_the_row_where_it_stopped(tmp_path, monkeypa
     monkeypatch.setattr("genzoo.data.readers.arrow.parquet.LARGE", 1000)
     numbers = np.random.default_rng(0).normal(size=(600, 2)).astype(np.float32)
     parquet.write_table(pa.table({"a": numbers[:, 0], "b": numbers[:, 1]}), tmp_path / "a.parquet", row_group_size=50)
-    settings = {"data": tmp_path / "a.parquet", "widths": (4,), "latent": 1}
+    settings = {"data": tmp_path / "a.parquet", "widths": (4,), "latent": 1, "precision": "fp32"}
     settings |= {"training": {"batch_size": 20, "log_every": 1, "steps": 24, "checkpoint_every": 5}}
     whole = genzoo.train("vae", **settings, out=tmp_path / "whole")
     with pytest.raises(genzoo.Interrupted):
