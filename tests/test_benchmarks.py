@@ -25,6 +25,7 @@ SHORTEST = {
     "photos": "--files 20 --size 8 --steps 2 --batch-size 8",
     "plugins": "--rounds 1 --many 4 --few 2",
     "promises": "gaussian",
+    "remote": "--parts 1 2 --rows 20000 --passes 1",
     "scale": "--rows 1 2 --passes 4",
     "selection": "--repeats 2 --jobs 2",
     "startup": "--rounds 1",

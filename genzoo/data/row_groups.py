@@ -17,7 +17,7 @@ from genzoo.data.partitions.remote import explained
 from genzoo.errors import DataError, pass_out_of_memory
 from genzoo.typing import Array
 
-KEPT = 2**27
+KEPT = 2**26
 """Bytes of events that are kept for the next call: row groups of so many, but at least one."""
 
 
@@ -155,6 +155,7 @@ class RowGroupEvents:
                     f"{shown} cannot be read as a table: row group {own} is damaged: {reason}. Write the file again, "
                     f"or leave the file out."
                 ) from error
+        pa.default_memory_pool().release_unused()  # it would keep what the largest group took
         events.flags.writeable = False
         return events
 
