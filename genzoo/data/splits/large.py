@@ -8,7 +8,7 @@ import numpy as np
 
 from genzoo.typing import Array
 
-LARGE_ROWS = 2**24
+LARGE_ROWS = 2**23
 """Rows above which a split keeps one bit a row for each part, and draws rows at random block by block."""
 
 
