@@ -27,6 +27,7 @@ SHORTEST = {
     "plugins": "--rounds 1 --many 4 --few 2",
     "processes": "--rounds 1 --rows 512 --epochs 2",
     "promises": "gaussian",
+    "remote": "--parts 1 2 --rows 20000 --passes 1",
     "scale": "--rows 1 2 --passes 4",
     "scoring": "--rows 1 --rounds 1 --components 2",
     "selection": "--repeats 2 --jobs 2",

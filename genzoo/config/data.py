@@ -18,7 +18,7 @@ from genzoo.config.settings import Settings
 from genzoo.spec.events import MOST_SYMBOLS, Kind
 from genzoo.wording import argument
 
-_METHODS = ("random", "contiguous", "time=COL")
+_METHODS = ("random", "contiguous", "time=COL", "hash=COL")
 
 
 def split_names(value: Any) -> Any:
@@ -33,8 +33,10 @@ class SplitSettings(Settings):
         0.15, ge=0, lt=1, description="fraction of rows for early stopping and the best checkpoint"
     )
     test: float = Field(0.15, ge=0, lt=1, description="fraction of rows for the final scores")
-    method: Annotated[str, Flag("--split", metavar="random|contiguous|time=COL")] = Field(
-        "random", description="hold out rows at random, the last rows of the file, or the latest rows by a column"
+    method: Annotated[str, Flag("--split", metavar="random|contiguous|time=COL|hash=COL")] = Field(
+        "random",
+        description="hold out rows at random, the last rows of the file, the latest rows by a column, or rows by a "
+        "hash of a column such as customer_id, so that further rows move none to another part",
     )
     by: Annotated[tuple[str, ...], Flag("--split-by", metavar=LISTED)] = Field(
         (), description="columns, such as customer_id, whose equal values stay on one side of the split and in one fold"
@@ -51,13 +53,19 @@ class SplitSettings(Settings):
     @field_validator("method")
     @classmethod
     def _check_method(cls, value: str) -> str:
-        if value not in _METHODS[:2] and not (value.startswith("time=") and value != "time="):
-            raise ValueError(f"a split is {', '.join(_METHODS[:2])} or {_METHODS[2]}")
+        kind, _, column = value.partition("=")
+        if value not in _METHODS[:2] and not (kind in ("time", "hash") and column):
+            raise ValueError(f"a split is {', '.join(_METHODS[:-1])} or {_METHODS[-1]}")
         return value
 
     @model_validator(mode="after")
     def _check_groups(self) -> Self:
         grouped = "duplicates_together" if self.duplicates_together else "by" if self.by else None
+        if self.hashed is not None and grouped is not None:
+            raise ValueError(
+                f"split.{grouped} and split.method={self.method} both say which rows stay together: rows with one key "
+                f"do by themselves; use one of the two"
+            )
         if self.method != "random" and grouped is not None:
             raise ValueError(
                 f"split.{grouped} keeps groups of rows together, and split.method={self.method} cuts an order of rows, "
@@ -77,9 +85,14 @@ class SplitSettings(Settings):
         return self.method.removeprefix("time=") if self.method.startswith("time=") else None
 
     @property
+    def hashed(self) -> str | None:
+        """Name of the column whose hash divides the rows, or None."""
+        return self.method.removeprefix("hash=") if self.method.startswith("hash=") else None
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns that divide the rows."""
-        return self.by if self.time is None else (*self.by, self.time)
+        return (*self.by, *(name for name in (self.time, self.hashed) if name is not None))
 
 
 class DataSettings(Settings):

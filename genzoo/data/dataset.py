@@ -12,9 +12,11 @@ from typing import Any, Literal
 import numpy as np
 
 from genzoo.config.data import SplitSettings
+from genzoo.data.splits.buckets import HashedRows
 from genzoo.data.splits.dividers import Divider, InOrder, RandomRows, WholeGroups
 from genzoo.data.splits.duplicates import same_rows
 from genzoo.data.splits.groups import joined
+from genzoo.data.splits.large import LARGE_ROWS, large_parts
 from genzoo.data.texts.flat import Texts
 from genzoo.data.texts.windows import Windows
 from genzoo.errors import DataError
@@ -88,6 +90,7 @@ class Dataset:
             cannot be taken whole. Defaults to none.
         conditions: what each event is conditional on, `(N, K)` float64 in data units, codes for categories. Defaults to
             `None`: nothing.
+        buckets: bucket of the hash of each row's key, `(N,)` uint16, for `--split hash`. Defaults to `None`.
         label: name and levels of the labels, if these are codes of levels. Defaults to `None`.
     """
 
@@ -109,6 +112,7 @@ class Dataset:
     unknown: Mapping[int, str] = field(default_factory=dict)
     conditions: Array | None = None
     label: Feature | None = None
+    buckets: Array | None = None
 
     def __post_init__(self) -> None:
         if self.spec.end is not None and not isinstance(self.events, Texts):
@@ -116,7 +120,12 @@ class Dataset:
             object.__setattr__(self, "events", Windows.of_texts(texts) if self.spec.windows else texts)
         if tuple(self.events.shape[1:]) != tuple(self.spec.event_shape):
             raise DataError(f"{self.name}: events of shape {self.events.shape[1:]} are not {self.spec.describe()}.")
-        for name, values in (("labels", self.labels), ("groups", self.groups), ("times", self.times)):
+        for name, values in (
+            ("labels", self.labels),
+            ("groups", self.groups),
+            ("times", self.times),
+            ("buckets", self.buckets),
+        ):
             if values is not None and values.shape != (len(self.events),):
                 raise DataError(f"{self.name} holds {len(self.events)} events and {name} of shape {values.shape}.")
         conditions = (len(self.events), len(self.spec.condition))
@@ -143,8 +152,12 @@ class Dataset:
         validation = round(own * settings.validation)
         if own - test - validation < 1:
             raise DataError(f"{self.name}: {len(self)} events leave none to train on after the split.")
+        divider = self.divider(settings)
+        marks = divider.large(own, validation, test, seed) if own > LARGE_ROWS and not self.test_rows else None
+        if marks is not None:
+            return Split(*large_parts(marks))
         rows = np.arange(own, dtype=np.int64)
-        parts = self.divider(settings).parts(rows, validation, test, np.random.default_rng(seed))
+        parts = divider.parts(rows, validation, test, np.random.default_rng(seed))
         held_out = np.arange(own, len(self), dtype=np.int64) if self.test_rows else parts[2]
         return Split(parts[0], parts[1], held_out)
 
@@ -163,10 +176,14 @@ class Dataset:
                     f"them at random. Leave it out."
                 )
             return InOrder()
-        if (settings.by and groups is None) or (settings.time is not None and self.times is None):
+        lacks = settings.by and groups is None
+        lacks = lacks or (settings.time is not None and self.times is None)
+        if lacks or (settings.hashed is not None and self.buckets is None):
             raise DataError(
                 f"{self.name} was opened without the column {settings.columns[0]!r} that its rows are divided by."
             )
+        if settings.hashed is not None and self.buckets is not None:
+            return HashedRows(self.buckets, settings.validation, settings.test)
         if settings.method != "random":
             if groups is not None:
                 raise DataError(
@@ -210,7 +227,12 @@ class Dataset:
             digest.update(f"conditions{self.spec.condition}".encode())
             digest.update(np.ascontiguousarray(self.conditions, np.float64).data)
         pieces = self.events.pieces if isinstance(self.events, Windows) else None
-        for name, values in (("groups", self.groups), ("times", self.times), ("windows", pieces)):
+        for name, values in (
+            ("groups", self.groups),
+            ("times", self.times),
+            ("windows", pieces),
+            ("buckets", self.buckets),
+        ):
             if values is not None:
                 digest.update(f"{name}{values.dtype.str}".encode())
                 digest.update(np.ascontiguousarray(values).view(np.uint8).data)

@@ -102,6 +102,11 @@ def without_fetching() -> Iterator[None]:
         _FETCHING.reset(before)
 
 
+def may_fetch() -> bool:
+    """Return whether data that are not on this machine may be fetched."""
+    return _FETCHING.get()
+
+
 def _is_cached(path: Path, checksum: str) -> bool:
     import pooch  # as in `_fetch`
 
@@ -137,7 +142,7 @@ def _fetch(name: str, sums: dict[str, str], base: str) -> Path:
     import pooch  # slow to import, and needed only the first time
 
     folder = Path(pooch.os_cache("genzoo")) / name
-    if not _FETCHING.get():
+    if not may_fetch():
         if not all(_is_cached(folder / file, checksum) for file, checksum in sums.items()):
             raise DataError(f"Dataset {name!r} is not on this machine. Download it with: genzoo data {name}.")
         return folder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,12 +14,17 @@ from genzoo.data.dataset import Dataset, usable
 from genzoo.data.opening.choices import as_stated, with_columns, with_conditions, with_window
 from genzoo.data.opening.sources import (
     STANDARD_INPUT,
+    Several,
     check_form_settings,
     check_source_settings,
+    is_local_pattern,
     name_of,
     path_of,
+    several_of,
     source_of,
 )
+from genzoo.data.partitions.files import PartFile
+from genzoo.data.partitions.remote import is_url
 from genzoo.data.parts import match_events, parts_in_file, with_parts
 from genzoo.data.readers.numpy_files import read_array, read_arrays
 from genzoo.data.texts.content import check_filled
@@ -45,8 +50,12 @@ def is_registered(source: str, registry: Registry) -> bool:
 
 def anchor(settings: DataSettings, registry: Registry) -> DataSettings:
     """Return the settings with an absolute path, so that any working directory will do."""
+    if is_registered(settings.source, registry) or is_url(settings.source):
+        return settings
     path = path_of(settings)
-    if is_registered(settings.source, registry) or not path.exists():
+    if is_local_pattern(settings):
+        return settings.model_copy(update={"source": str(path.absolute())})
+    if not path.exists():
         return settings
     return settings.model_copy(update={"source": str(path.resolve())})
 
@@ -168,16 +177,22 @@ def _open(
         lenient: leave unreadable files out, if the source can do so. Defaults to false.
     """
     if is_registered(settings.source, registry):
-        check_source_settings(settings, None)
-        registered = _registered(settings.source, registry)
-        if spec is not None:
-            settings = with_window(settings, spec, texts=registered.spec.windows)
-        return as_stated(registered, settings)
+        return _as_registered(settings, registry, spec)
+    several = several_of(settings)
+    if several is not None and several.is_together:
+        return _together(several, settings, () if spec is None else _names(spec), lenient=lenient)
+    if several is not None:
+        settings = settings.model_copy(update={"source": str(several.files[0].local())})
     path = path_of(settings)
     if settings.source != STANDARD_INPUT and not path.exists():
         registry.datasets.refuse_failed(settings.source)
         hint = _similar_file(path, registry) or registry.datasets.hint(settings.source)
         raise DataError(f"Data {settings.source!r} is neither a built-in name nor an existing path. {hint}")
+    return _one_file(path, settings, spec, lenient=lenient)
+
+
+def _one_file(path: Path, settings: DataSettings, spec: DataSpec | None, *, lenient: bool) -> Dataset | TableSource:
+    """Open one file, a folder of images or texts, or standard input; other arguments are as for `_open`."""
     found = source_of(settings)
     if spec is not None and found is not None:
         settings = with_window(settings, spec, texts=found[0].ended)
@@ -196,6 +211,37 @@ def _open(
     if lenient and "skip_bad" in source.settings:
         settings = settings.model_copy(update={"skip_bad": True})
     return as_stated(read(path, settings), settings)
+
+
+def _as_registered(settings: DataSettings, registry: Registry, spec: DataSpec | None) -> Dataset:
+    check_source_settings(settings, None)
+    registered = _registered(settings.source, registry)
+    if spec is not None:
+        settings = with_window(settings, spec, texts=registered.spec.windows)
+    return as_stated(registered, settings)
+
+
+def _together(
+    several: Several, settings: DataSettings, expected: Collection[str], *, lenient: bool
+) -> Dataset | TableSource:
+    """Open several files as one dataset or one table; other arguments are as for `_open`."""
+    check_source_settings(settings, several.kind)
+    if settings.text is None or not several.form.columns:
+        check_form_settings(settings, several.form)
+    if lenient and "skip_bad" in several.kind.settings:
+        settings = settings.model_copy(update={"skip_bad": True})
+    if several.kind.together:
+        read_all = resolve(several.kind.together, several.form)
+        return as_stated(read_all(settings.source, several.files, settings), settings)
+    from genzoo.data.partitions.source import PartitionedSource
+
+    read = resolve(several.kind.reader, several.form)
+
+    def opened(file: PartFile) -> TableSource:
+        table: TableSource = read(file if several.kind.ranged else file.local(), settings, expected)
+        return table
+
+    return PartitionedSource(settings.source, several.files, opened)
 
 
 def _registered(name: str, registry: Registry) -> Dataset:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,35 +12,73 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from genzoo.data.column import Column
-from genzoo.data.readers.arrow.input import for_arrow
+from genzoo.data.partitions.files import PartFile
+from genzoo.data.partitions.remote import explained
 from genzoo.errors import DataError, pass_out_of_memory
 from genzoo.typing import Array
 
+KEPT = 2**26
+"""Bytes of events that are kept for the next call: row groups of so many, but at least one."""
 
-class RowGroupEvents:
-    """Numeric columns of a Parquet file as an array `(N, C)` that keeps one row group in memory.
 
-    Reading the rows in order takes one pass over the file. Each jump to another row group reads that whole group.
+_AT_ONCE = 2**26
+"""Bytes of columns that are read together. Behind a URL, each read takes a while."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetPart:
+    """A Parquet file, and what its footer says.
 
     Arguments:
-        path: the file.
+        file: the file.
+        metadata: its `pyarrow.parquet.FileMetaData`.
+        keys: values of columns that are the same in all of its rows. Defaults to none.
+    """
+
+    file: PartFile
+    metadata: Any
+    keys: Mapping[str, int | None]
+
+    @property
+    def schema(self) -> Any:
+        """The Arrow schema of its columns, and of the values that all of its rows share."""
+        own = self.metadata.schema.to_arrow_schema()
+        for name in self.keys:
+            if name in own.names:
+                own = own.remove(own.get_field_index(name))
+            own = own.append(pa.field(name, pa.int64()))
+        return own
+
+
+class RowGroupEvents:
+    """Numeric columns of Parquet files as an array `(N, C)` that keeps few row groups in memory.
+
+    Reading the rows in order takes one pass over the files. Each jump to another row group reads that whole group.
+
+    Arguments:
+        parts: the files, in order.
         columns: names of numeric or boolean columns.
     """
 
     ndim = 2
 
-    def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        self._path = path
+    def __init__(self, parts: Sequence[ParquetPart], columns: Sequence[str]) -> None:
         self._columns = list(columns)
-        self._metadata = parquet.read_metadata(for_arrow(path))
-        counts = [self._metadata.row_group(i).num_rows for i in range(self._metadata.num_row_groups)]
+        self._groups = [(part, number) for part in parts for number in range(part.metadata.num_row_groups)]
+        counts = [part.metadata.row_group(number).num_rows for part, number in self._groups]
         self._starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
-        schema = self._metadata.schema.to_arrow_schema()
-        self.schema = pa.schema([schema.field(name) for name in columns])
+        schemas = [pa.schema([part.schema.field(name) for name in columns]) for part in parts]
+        self.schema = pa.unify_schemas(schemas, promote_options="permissive")
         narrow = all(pa.types.is_float32(kind) for kind in self.schema.types)
         self.dtype = np.dtype(np.float32 if narrow else np.float64)
         self.shape = (int(self._starts[-1]), len(columns))
-        self._last: tuple[int, Array] | None = None
+        self._kept: dict[int, Array] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def starts(self) -> Array:
+        """The first row of each row group, and the number of rows."""
+        return self._starts
 
     @property
     def most_rows(self) -> int:
@@ -78,28 +117,61 @@ class RowGroupEvents:
         return self[:].astype(dtype or self.dtype)
 
     def _group(self, number: int) -> Array:
-        """Return the events of a row group, and keep them for the next call.
+        """Return the events of a row group, and keep them for the next calls.
 
-        Several threads may call this. Number and events are kept in one tuple, which is read and replaced in one step,
-        so no thread sees the events of another group. At worst, two threads read the same group.
+        Several threads may call this. At worst, two of them read the same group.
         """
-        last = self._last
-        if last is not None and last[0] == number:
-            return last[1]
-        self._last = last = None  # free the former group before the next one is read
+        with self._lock:
+            events = self._kept.pop(number, None)
+            if events is not None:
+                self._kept[number] = events  # the last one in use
+                return events
+            size = int(self._starts[number + 1] - self._starts[number]) * self.shape[1] * self.dtype.itemsize
+            while self._kept and sum(kept.nbytes for kept in self._kept.values()) + size > KEPT:
+                del self._kept[next(iter(self._kept))]  # free former groups before the next one is read
+        events = self._read(number)
+        with self._lock:
+            self._kept[number] = events
+        return events
+
+    def _read(self, number: int) -> Array:
+        part, own = self._groups[number]
         first = int(self._starts[number])
         events = np.empty((int(self._starts[number + 1]) - first, len(self._columns)), self.dtype)
-        try:
-            with parquet.ParquetFile(for_arrow(self._path), metadata=self._metadata) as file:
-                for place, name in enumerate(self._columns):
-                    values = file.read_row_group(number, columns=[name], use_threads=False).column(0)
-                    if len(values) != len(events):
-                        raise DataError(f"{self._path} is damaged: row group {number} lacks rows of column {name!r}.")
-                    column = Column(name, values, str(self._path), lambda row: f"row {first + row}")
-                    events[:, place] = column.numbers()
-        except (pa.ArrowException, OSError) as error:
-            pass_out_of_memory(error)
-            raise DataError(f"{self._path} cannot be read as a table: {error}.") from error
+        for name, value in part.keys.items():
+            if name in self._columns:
+                events[:, self._columns.index(name)] = np.nan if value is None else value
+        stored = [name for name in self._columns if name not in part.keys]
+        shown = part.file.shown
+        with explained(shown):
+            try:
+                self._fill(events, part, own, stored, first)
+            except (pa.ArrowException, OSError) as error:
+                pass_out_of_memory(error)
+                if not isinstance(error, pa.ArrowException) and type(error) is not OSError:
+                    raise  # a file that is not there, or may not be read
+                reason = " ".join(str(error).split()).rstrip(".")
+                raise DataError(
+                    f"{shown} cannot be read as a table: row group {own} is damaged: {reason}. Write the file again, "
+                    f"or leave the file out."
+                ) from error
+        pa.default_memory_pool().release_unused()  # it would keep what the largest group took
         events.flags.writeable = False
-        self._last = (number, events)
         return events
+
+    def _fill(self, events: Array, part: ParquetPart, group: int, names: Sequence[str], first: int) -> None:
+        """Read columns of a row group into their places among the events."""
+        together = max(1, _AT_ONCE // max(1, len(events) * 8))
+        remote = part.file.system is not None
+        with parquet.ParquetFile(part.file.opened(), metadata=part.metadata, pre_buffer=remote) as file:
+            for start in range(0, len(names), together):
+                some = list(names[start : start + together])
+                table = file.read_row_group(group, columns=some, use_threads=False)
+                for name in some:
+                    values = table.column(name)
+                    if len(values) != len(events):
+                        raise DataError(
+                            f"{part.file.shown} is damaged: row group {group} lacks rows of column {name!r}."
+                        )
+                    column = Column(name, values, part.file.shown, lambda row: f"row {first + row}")
+                    events[:, self._columns.index(name)] = column.numbers()

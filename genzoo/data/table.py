@@ -71,8 +71,10 @@ def streamed(name: str, source: TableSource, settings: DataSettings, columns: Se
     missing = check_values(source.shown, cast("Array", events), columns)
     storage: Any = events.dtype.name
     spec = spec_of(source.shown, (len(columns),), "table", features, storage=storage, missing=missing)
-    labels, weights = labels_and_weights(source, settings, read_columns(source, settings, [], set()))
-    return Dataset(name, spec, cast("Array", events), labels, weights=weights)
+    apart = settings.label is not None or settings.weight is not None
+    beside = read_columns(source, settings, [], set()) if apart else empty
+    labels, weights = labels_and_weights(source, settings, beside)
+    return Dataset(name, spec, cast("Array", events), labels, weights=weights, facts=dict(source.facts))
 
 
 class EventTable(TableSource):
@@ -102,7 +104,7 @@ def select(dataset: Dataset, settings: DataSettings) -> Dataset:
     labels, label = (dataset.labels, dataset.label) if chosen.labels is None else (chosen.labels, None)
     weights = dataset.weights if chosen.weights is None else chosen.weights
     chosen = dataclasses.replace(chosen, labels=labels, label=label, weights=weights, test_rows=dataset.test_rows)
-    chosen = dataclasses.replace(chosen, groups=dataset.groups, times=dataset.times)
+    chosen = dataclasses.replace(chosen, groups=dataset.groups, times=dataset.times, buckets=dataset.buckets)
     return complete(chosen) if settings.drop_missing else chosen
 
 
@@ -313,6 +315,7 @@ def complete(dataset: Dataset) -> Dataset:
         weights=None if dataset.weights is None else dataset.weights[whole],
         groups=None if dataset.groups is None else dataset.groups[whole],
         times=None if dataset.times is None else dataset.times[whole],
+        buckets=None if dataset.buckets is None else dataset.buckets[whole],
         unknown={int(places[row]): text for row, text in dataset.unknown.items() if whole[row]},
         test_rows=int(whole[len(dataset) - dataset.test_rows :].sum()),
         dropped=int((~whole).sum()),

@@ -99,6 +99,14 @@ class TableSource(ABC):
         """
         raise NotImplementedError
 
+    def column_blocks(self, column: str) -> Iterator[pa.ChunkedArray]:
+        """Yield a column in blocks of rows, as it is written; a source of many rows reads one block at a time.
+
+        Raises:
+            DataError: the column cannot be read.
+        """
+        yield self.read([column], [column]).column(column)
+
     def where(self, row: int) -> str:
         """Return the position of a row, counted from 0, for messages."""
         return f"row {row}"

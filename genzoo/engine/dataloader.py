@@ -17,6 +17,8 @@ from torch import Tensor
 from genzoo.data.condition_transform import ConditionTransform
 from genzoo.data.dataset import BLOCK, Dataset, Rows
 from genzoo.data.dequantize import Dequantizer
+from genzoo.data.partitions.stretches import bounds_among, buffer_note, buffered_groups
+from genzoo.data.row_groups import RowGroupEvents
 from genzoo.data.texts.flat import Texts
 from genzoo.data.texts.windows import MovingWindows, Windows
 from genzoo.data.transforms import Transform, observed, to_model_space
@@ -51,6 +53,11 @@ class DataLoader(ABC, Generic[ItemT]):
         self.steps_per_epoch = steps_per_epoch
         self.share = share
 
+    @property
+    def about_order(self) -> tuple[str, ...]:
+        """What the user should know about the order of events, as sentences."""
+        return ()
+
     @abstractmethod
     def items(self, first: int) -> Generator[ItemT, None, None]:
         """Yield the items of step `first` and all later steps, without end."""
@@ -82,8 +89,15 @@ class BatchLoader(DataLoader[Batch]):
         self._conditions = conditions
         self._data = data
         self._flip = flip
+        source: Any = events
+        grouped = isinstance(source, RowGroupEvents) and order.stretches is not None
+        self._about_order = (buffer_note(source),) if grouped else ()
         self._moving = MovingWindows(events, order.rows) if isinstance(events, Windows) else None
         self._keep(events)
+
+    @property
+    def about_order(self) -> tuple[str, ...]:
+        return self._about_order
 
     @abstractmethod
     def _keep(self, events: Array) -> None:
@@ -112,7 +126,7 @@ class ResidentLoader(BatchLoader):
     _events: Tensor
 
     def _keep(self, events: Array) -> None:
-        self._rows = torch.from_numpy(self.order.rows).to(self.device)
+        self._rows = torch.from_numpy(np.asarray(self.order.rows)).to(self.device)
         if isinstance(events, Texts):
             own = events if isinstance(events, Windows) else events.take(self.order.rows)
             self._texts = ResidentTexts(own, self.device)
@@ -124,7 +138,8 @@ class ResidentLoader(BatchLoader):
         for step in itertools.count(first):
             epoch, place = self.order.locate(step)
             if epoch != current:
-                shuffled = torch.from_numpy(self.order.positions(epoch)).to(self._rows.device, non_blocking=True)
+                order = np.asarray(self.order.positions(epoch))  # of row groups, it is computed as it is asked for
+                shuffled = torch.from_numpy(order).to(self._rows.device, non_blocking=True)
                 current, widths = epoch, self.order.widths(epoch)
                 if self._moving is not None:
                     self._moving.move(self.order.shift(epoch))
@@ -239,6 +254,15 @@ def _take(ready: queue.Queue[Any]) -> Any:
     return item
 
 
+def _stretches(dataset: Dataset, rows: Rows, processes: int) -> tuple[Rows, int] | None:
+    """Return the row groups that rows are in, and how many are a buffer; `None` if rows can be read one by one."""
+    events: Any = dataset.events
+    if not isinstance(events, RowGroupEvents):
+        return None
+    bounds = bounds_among(rows, events)
+    return (bounds, buffered_groups(events)) if len(bounds) > processes else None
+
+
 def make_loader(
     dataset: Dataset,
     rows: Rows,
@@ -259,9 +283,10 @@ def make_loader(
     buckets = Buckets.of(dataset.events, rows, events_per_step) if isinstance(dataset.events, Texts) else None
     block = BLOCK // 16 if is_on_disk(dataset.events) else 1
     window = dataset.spec.event_shape[0] if isinstance(dataset.events, Windows) else 1
-    order = Sampler(rows, events_per_step, seed, block, share, buckets, window)
+    stretches = _stretches(dataset, rows, 1 if share is None else share.count)
+    order = Sampler(rows, events_per_step, seed, block, share, buckets, window, stretches)
     needed = dataset.events.nbytes if texts else len(rows) * dataset.events[:1].nbytes
-    fits = fits_on(runtime.device, needed)
+    fits = fits_on(runtime.device, needed) and (stretches is None or runtime.device.type != "cpu")
     loader = ResidentLoader if fits else StreamingLoader
     conditions = Conditions.of_dataset(dataset, condition, runtime)
     missing, data = dataset.spec.missing, dataset.spec

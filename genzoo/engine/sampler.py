@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
 from genzoo.data.dataset import Rows
+from genzoo.data.partitions.stretches import StretchOrder
 from genzoo.engine.buckets import Buckets
 from genzoo.runtime.seeding import derive
 
@@ -45,6 +47,8 @@ class Sampler:
         share: share of this process. Defaults to `None`: it sees all rows.
         buckets: widths of batches of texts. Defaults to `None`: all events have the same shape.
         window: size of windows of long texts. Defaults to 1: there are none.
+        stretches: where row groups begin among the rows, `(G + 1,)`, and how many are a buffer. Defaults to `None`:
+            rows can be read one by one.
     """
 
     rows: Rows
@@ -54,6 +58,7 @@ class Sampler:
     share: ProcessShare | None = None
     buckets: Buckets | None = None
     window: int = 1
+    stretches: tuple[Rows, int] | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -65,9 +70,17 @@ class Sampler:
         return self.rows[self.positions(number)]
 
     def positions(self, number: int) -> Rows:
-        """Return the positions of these rows among all training rows."""
+        """Return the positions of these rows among all training rows; of row groups, as they are indexed."""
+        if self.stretches is not None:
+            return self._of_stretches(number, *self.stretches)
         order = self._ordered(number)
         return order if self.share is None else self.share.of(order[: self.steps_per_epoch * self.events_per_step])
+
+    def _of_stretches(self, number: int, bounds: Rows, together: int) -> Rows:
+        rank, count = (0, 1) if self.share is None else (self.share.rank, self.share.count)
+        length = self.steps_per_epoch * self.events_per_step // count
+        order = StretchOrder(bounds, together, self.seed, number, length=length, rank=rank, count=count)
+        return cast("Rows", order)
 
     def widths(self, number: int) -> list[int] | None:
         """Return the width of the texts of each step of epoch `number`, which all processes share.

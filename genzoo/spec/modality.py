@@ -67,6 +67,12 @@ class SourceSpec:
             Defaults to none.
         piped: whether it is standard input. Defaults to false.
         settings: names of the settings in `DataSettings` that only such sources have. Defaults to none.
+        holds: reference of `holds(file) -> bool`, which looks into a file whose name ends like that: files of the same
+            format may hold events of other modalities. Defaults to none: the name decides.
+        ranged: whether the reader takes a file behind a URL, and reads only what it needs. Defaults to false: the file
+            is copied first.
+        together: reference of `read(shown, files, settings) -> Dataset`, which reads several files. Defaults to none:
+            only files of tables are read together, by `reader`.
     """
 
     name: str
@@ -76,6 +82,9 @@ class SourceSpec:
     inside: tuple[str, ...] = ()
     piped: bool = False
     settings: tuple[str, ...] = ()
+    holds: str = ""
+    ranged: bool = False
+    together: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +193,12 @@ _TEXTS = (".txt", ".txt.gz")
 _TEXT_FORMAT = ("header", "decimal", "thousands")
 
 
+_IMAGE_FORMAT = ("size", "crop", "color", "skip_bad")
+
+
+_TABLES = (*_DELIMITED, *(f"{suffix}.gz" for suffix in _DELIMITED))
+
+
 MODALITIES: dict[str, ModalitySpec] = {
     "image": ModalitySpec(
         name="image",
@@ -200,7 +215,23 @@ MODALITIES: dict[str, ModalitySpec] = {
                 reader="genzoo.data.readers.images.folder:read_folder",
                 folder=True,
                 inside=PICTURE_SUFFIXES,
-                settings=("size", "crop", "color", "skip_bad", "cache"),
+                settings=(*_IMAGE_FORMAT, "cache"),
+            ),
+            SourceSpec(
+                name="tar files of images",
+                reader="genzoo.data.readers.images.shards:read_shard",
+                endings=(".tar",),
+                settings=_IMAGE_FORMAT,
+                together="genzoo.data.readers.images.shards:read_shards",
+            ),
+            SourceSpec(
+                name="Parquet files of images",
+                reader="genzoo.data.readers.images.shards:read_shard",
+                endings=(".parquet",),
+                settings=_IMAGE_FORMAT,
+                holds="genzoo.data.readers.images.in_parquet:holds_images",
+                ranged=True,
+                together="genzoo.data.readers.images.shards:read_shards",
             ),
             SourceSpec(
                 name="idx files",
@@ -233,7 +264,7 @@ MODALITIES: dict[str, ModalitySpec] = {
             SourceSpec(
                 name=".csv and .tsv files",
                 reader="genzoo.data.readers.csv_files:read_csv",
-                endings=(*_DELIMITED, *(f"{suffix}.gz" for suffix in _DELIMITED)),
+                endings=_TABLES,
                 settings=("separator", *_TEXT_FORMAT),
             ),
             SourceSpec(
@@ -251,6 +282,7 @@ MODALITIES: dict[str, ModalitySpec] = {
                 name="Parquet, Arrow and Feather files",
                 reader="genzoo.data.readers.arrow.parquet:read_arrow",
                 endings=(".parquet", *ARROW_SUFFIXES, ".ipc"),
+                ranged=True,
             ),
             SourceSpec(
                 name="tables on standard input",
@@ -332,7 +364,7 @@ def unknown(modalities: Iterable[Modality]) -> list[str]:
 def endings() -> tuple[str, ...]:
     """Return the ends of the names of all files that events are read from, in lower case."""
     sources = (source for form in MODALITIES.values() for source in form.sources)
-    return (*(ending for source in sources for ending in source.endings), *ARRAY_SUFFIXES)
+    return (*dict.fromkeys(ending for source in sources for ending in source.endings), *ARRAY_SUFFIXES)
 
 
 def layouts() -> str:

@@ -134,7 +134,7 @@ class TrainingSetup:
         settings were adapted to them.
         """
         read = [*self.remarks, *reading_notes(self.dataset), *split_notes(self.dataset, self.split, self.config.split)]
-        return [*read, *self._density_remarks()]
+        return [*read, *self.loader.about_order, *self._density_remarks()]
 
     def _density_remarks(self) -> list[str]:
         able = capabilities_of(self.engine.trained)

@@ -28,6 +28,7 @@ from genzoo.runtime.progress import Phase
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
+
 def counting(monkeypatch):
     made = []
     monkeypatch.setattr(workers, "run_fit_job", lambda *a: (made.append(a[2].config.options), run_fit_job(*a))[1])

@@ -78,7 +78,7 @@ def test_a_crop_needs_a_size(tmp_path):
     save(tmp_path / "a.png", np.zeros((8, 8), np.uint8))
     with pytest.raises(ConfigError, match="--crop.*--size N"):
         read(tmp_path, crop="pad")
-    with pytest.raises(ConfigError, match="--crop is for folders of images, and 'iris' is none"):
+    with pytest.raises(ConfigError, match="--crop is for folders of images, tar files of images or Parquet files of images, and 'iris' is none"):
         read("iris", crop="pad")
 
 
@@ -115,7 +115,7 @@ def test_a_folder_is_decoded_once(photos, monkeypatch):
     first = read(photos, size=8, skip_bad=True)
     with pytest.raises(DataError, match=r"broken\.png cannot be read"):
         read(photos, size=8)
-    monkeypatch.setattr(folder, "_read", fails)
+    monkeypatch.setattr(folder, "decode", fails)
     second = read(photos, size=8, skip_bad=True)
     for found in (first, second):
         same(found, alone)
@@ -176,7 +176,7 @@ def test_a_stale_or_damaged_entry_is_decoded_again(photos, spoil, monkeypatch):
     fresh = read(photos, size=8, cache=False)
     same(read(photos, size=8), fresh)
     assert len(kept(photos)) == 2, "the new entry takes the place of the old one"
-    monkeypatch.setattr(folder, "_read", fails)
+    monkeypatch.setattr(folder, "decode", fails)
     same(read(photos, size=8), fresh)
 
 

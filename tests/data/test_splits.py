@@ -530,7 +530,7 @@ def test_groups_of_another_number_than_rows_are_an_error():
 
 @pytest.mark.parametrize("method", ["sideways", "time=", "time"])
 def test_an_unknown_method_is_an_error_that_lists_them(method):
-    with pytest.raises(ConfigError, match="random, contiguous or time=COL"):
+    with pytest.raises(ConfigError, match="random, contiguous, time=COL or hash=COL"):
         genzoo.train("gaussian", np.zeros((20, 2)), split=method)
 
 
@@ -579,7 +579,7 @@ def genzoo_mean(out):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--split", "sideways"], "random, contiguous or time=COL"),
+        (["--split", "sideways"], "random, contiguous, time=COL or hash=COL"),
         (["--split", "contiguous", "--split-by", "shop"], "use one of the two"),
         (["--split-by", "shops"], "Did you mean 'shop'"),
         (["-o", "split.method=time=day"], "no column 'day'"),

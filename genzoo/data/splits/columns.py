@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import pyarrow as pa
 
@@ -13,6 +13,7 @@ from genzoo.data.dataset import Dataset
 from genzoo.data.marks import without_marks
 from genzoo.data.row_groups import RowGroupEvents
 from genzoo.data.splits.groups import groups_of, joined
+from genzoo.data.splits.hashes import buckets_of
 from genzoo.data.splits.times import check_times, times_of
 from genzoo.data.table import EventTable, complete, one_column, select, table_dataset
 from genzoo.data.table_source import TableSource
@@ -93,33 +94,51 @@ class _WithSplitColumns(TableSource):
         # Groups are compared as they are written: 007 is not 7.
         written = [name for name in self._split.by if name not in columns]
         written += [self._split.time] if self._date_format and self._split.time else []
-        names = list(dict.fromkeys([*columns, *self._split.columns]))
+        names = list(dict.fromkeys([*columns, *self._ordering]))
         table = self._source.read(names, [*texts, *written])
         self.facts, self.notes = self._source.facts, self._source.notes
         self._table = without_marks(table, self.settings, self.names)
         return table.select(list(columns))
 
+    @property
+    def _ordering(self) -> list[str]:
+        """Names of the columns of groups and times; keys are read on their own, block by block."""
+        return [name for name in self._split.columns if name != self._split.hashed]
+
     def stream(self, columns: Sequence[str]) -> RowGroupEvents | None:
         return self._source.stream(columns)
+
+    def column_blocks(self, column: str) -> Iterator[pa.ChunkedArray]:
+        return self._source.column_blocks(column)
 
     def where(self, row: int) -> str:
         return self._source.where(row)
 
     def divided(self, dataset: Dataset) -> Dataset:
         """Return a dataset that was read from this table, with the groups and times of its rows."""
-        assert self._table is not None
+        if self._table is None and self._ordering:
+            self.read([])
+        table = pa.table({}) if self._table is None else self._table
         groups, times, notes = None, None, list(dataset.notes)
         if self._split.by:
-            found = [groups_of(self._table.column(name)) for name in self._split.by]
+            found = [groups_of(table.column(name)) for name in self._split.by]
             groups = functools.reduce(joined, [group for group, _ in found])
             notes += [_ungrouped(name, gone) for name, (_, gone) in zip(self._split.by, found, strict=True) if gone]
         if self._split.time is not None:
-            column = one_column(self, self._table, self._split.time, self._date_format)
+            column = one_column(self, table, self._split.time, self._date_format)
             times, doubts = times_of(column)
             notes += doubts
             if not self._partial:
                 check_times(column, times)
-        return dataclasses.replace(dataset, groups=groups, times=times, notes=tuple(notes))
+        buckets = None
+        if self._split.hashed is not None:
+            marked = (self._marked(self._split.hashed, keys) for keys in self.column_blocks(self._split.hashed))
+            buckets = buckets_of(marked, self._split.hashed, self.shown, self.where)
+        return dataclasses.replace(dataset, groups=groups, times=times, buckets=buckets, notes=tuple(notes))
+
+    def _marked(self, name: str, keys: pa.ChunkedArray) -> pa.ChunkedArray:
+        """Return keys without the marks of missing values."""
+        return without_marks(pa.table({name: keys}), self.settings, self.names).column(name)
 
 
 def _ungrouped(name: str, rows: int) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from genzoo.data.splits.large import drawn_at_random, last_ones
 from genzoo.errors import ConfigError, DataError
 from genzoo.text import counted
 from genzoo.typing import Array
@@ -42,6 +43,14 @@ class Divider(ABC):
             DataError: there are fewer groups than parts.
         """
 
+    def large(self, count: int, validation: int, test: int, seed: int) -> Array | None:
+        """Divide the first `count` rows of large data; other arguments are as for `parts`.
+
+        Returns:
+            What `large_parts` takes; `None` if the rule needs row numbers.
+        """
+        return None
+
     @abstractmethod
     def hold_out(self, rows: Indices, count: int, rng: np.random.Generator) -> tuple[Indices, Indices]:
         """Divide rows into rows to keep and `count` rows to hold out, each in increasing order.
@@ -61,6 +70,9 @@ class Divider(ABC):
 
 class RandomRows(Divider):
     """Rows at random, each on its own."""
+
+    def large(self, count: int, validation: int, test: int, seed: int) -> Array | None:
+        return drawn_at_random(count, validation, test, np.random.default_rng(seed))
 
     def parts(self, rows: Indices, validation: int, test: int, rng: np.random.Generator) -> Parts:
         order = rng.permutation(len(rows)).astype(np.int64, copy=False)
@@ -157,6 +169,9 @@ class InOrder(Divider):
 
     def __init__(self, keys: Array | None = None) -> None:
         self._keys = keys
+
+    def large(self, count: int, validation: int, test: int, seed: int) -> Array | None:
+        return last_ones(count, validation, test) if self._keys is None else None
 
     def parts(self, rows: Indices, validation: int, test: int, rng: np.random.Generator) -> Parts:
         return _one_after_another(self, rows, validation, test, rng, len(self._starts(rows)[1]), "time")

@@ -10,6 +10,7 @@ import numpy as np
 from genzoo.config.data import SplitSettings
 from genzoo.data.dataset import Dataset, Split
 from genzoo.data.splits.duplicates import repeated, same_rows
+from genzoo.data.splits.large import LARGE_ROWS
 from genzoo.data.texts.windows import Windows
 from genzoo.text import counted
 from genzoo.wording import argument
@@ -58,6 +59,9 @@ def _about_order(dataset: Dataset, split: Split, settings: SplitSettings) -> lis
         what = "windows" if dataset.spec.windows else "rows"
         order = f"{what} are held out in their order: first training, then validation, then test {what}"
         return [order, *(dataset.events.about_rests if isinstance(dataset.events, Windows) else ())]
+    if settings.hashed is not None:
+        stay = f"rows are held out by a hash of {settings.hashed}: rows with one value stay together"
+        return [stay, *_about_features(dataset, (settings.hashed,))]
     if settings.time is None or dataset.times is None:
         return []
     ends = [f"{name} {_span(dataset.times[rows])}" for name, rows in _parts(split).items()]
@@ -120,6 +124,8 @@ def repeats(dataset: Dataset, split: Split, settings: SplitSettings) -> list[str
     what = dataset.spec.form.event
     if dataset.events.nbytes > MOST_BYTES:
         return [f"equal {what}s were not counted, because the data are larger than {MOST_BYTES / 2**30:g} GiB"]
+    if len(dataset) > LARGE_ROWS and not isinstance(dataset.events, np.ndarray):
+        return [f"equal {what}s were not counted, because there are more than {LARGE_ROWS:,} {what}s"]
     found = count_repeats(dataset, split)
     if not found.rows:
         return []

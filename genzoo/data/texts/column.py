@@ -43,8 +43,10 @@ def text_dataset(name: str, source: TableSource, settings: DataSettings, split: 
     _refuse_windows(found, names or split.columns)
     reading = _beside(settings, tuple(dict.fromkeys([*names, *split.columns])))
     beside = read_divided(name, source, reading, split)
-    groups, times = (None if own is None else own[rows] for own in (beside.groups, beside.times))
-    found = dataclasses.replace(found, groups=groups, times=times, notes=(*found.notes, *beside.notes))
+    apart = (beside.groups, beside.times, beside.buckets)
+    groups, times, buckets = (None if own is None else own[rows] for own in apart)
+    notes = (*found.notes, *beside.notes)
+    found = dataclasses.replace(found, groups=groups, times=times, buckets=buckets, notes=notes)
     features = beside.spec.features[: len(names)]
     return _given(found, features, np.asarray(beside.events[:])[rows, : len(names)]) if names else found
 

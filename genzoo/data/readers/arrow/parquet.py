@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -13,10 +14,11 @@ import pyarrow.compute as pc
 from pyarrow import parquet
 
 from genzoo.config.data import DataSettings
-from genzoo.data.readers.arrow.input import for_arrow, mapped
+from genzoo.data.partitions.files import PartFile
+from genzoo.data.readers.arrow.input import mapped
 from genzoo.data.readers.arrow.messages import MAGIC, declared, listed
 from genzoo.data.readers.unpacked import HARMLESS, check_unpacked
-from genzoo.data.row_groups import RowGroupEvents
+from genzoo.data.row_groups import ParquetPart, RowGroupEvents
 from genzoo.data.table_source import PANDAS_INDEX, TableSource, check_whole, without_views
 from genzoo.errors import DataError, pass_out_of_memory
 from genzoo.wording import argument
@@ -40,24 +42,29 @@ class ArrowFileSource(TableSource):
         DataError: the file cannot be read.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._is_parquet = path.suffix.lower() == ".parquet"
+    def __init__(self, path: Path | PartFile) -> None:
+        self._path = path if isinstance(path, Path) else Path(path.shown)
+        self._shown = str(path) if isinstance(path, Path) else path.shown
+        self.is_parquet = self._path.suffix.lower() == ".parquet"
+        self.file: PartFile = path if isinstance(path, PartFile) else self._try(lambda: PartFile.of(path))
         names = self._try(self._names)
-        super().__init__(str(path), [name for name in names if not name.startswith(PANDAS_INDEX)])
+        super().__init__(self._shown, [name for name in names if not name.startswith(PANDAS_INDEX)])
+
+    @functools.cached_property
+    def metadata(self) -> Any:
+        """The footer of a Parquet file."""
+        return self._try(lambda: parquet.read_metadata(self.file.opened()))
 
     def read(self, columns: Sequence[str], texts: Collection[str] = ()) -> pa.Table:
-        table = self._try(lambda: self._read(list(columns)))
-        check_whole(table, self.shown)
-        return self._try(lambda: without_views(table))
+        return self._checked(self._try(lambda: self._read(list(columns))))
 
     def with_nested(self, table: Any) -> Any:
-        if not self._is_parquet:
+        if not self.is_parquet:
             return table
         names = [field.name for field in table.schema if pa.types.is_nested(field.type)]
         if not names:
             return table
-        with self._try(lambda: parquet.ParquetFile(for_arrow(self._path))) as file:
+        with self._try(lambda: parquet.ParquetFile(self.file.opened())) as file:
             found = self._try(lambda: file.read(columns=names))
         check_whole(found, self.shown)
         for name in names:
@@ -65,15 +72,15 @@ class ArrowFileSource(TableSource):
         return table
 
     def stream(self, columns: Sequence[str]) -> RowGroupEvents | None:
-        if not self._is_parquet:
+        if not self.is_parquet:
             return None
-        events: RowGroupEvents | None = self._try(lambda: self._stream(columns))
+        events: RowGroupEvents | None = self._try(
+            lambda: streamed_parts([ParquetPart(self.file, self.metadata, {})], columns)
+        )
         return events
 
     def count(self) -> int | None:
-        if not self._is_parquet:
-            return None
-        return int(self._try(lambda: parquet.read_metadata(for_arrow(self._path)).num_rows))
+        return int(self.metadata.num_rows) if self.is_parquet else None
 
     def blocks(self, columns: Sequence[str], size: int, first: int, last: int) -> Iterator[pa.Table]:
         parts: list[pa.Table] = []
@@ -89,9 +96,9 @@ class ArrowFileSource(TableSource):
     def _parts(self, columns: list[str], size: int, first: int, last: int) -> Iterator[pa.Table]:
         """Yield rows as they come, at most `size` at a time."""
         # Buffers that are filled in advance stay until the end of the file, so they would hold all of it.
-        how = {"buffer_size": _BUFFER, "pre_buffer": False}
-        with self._try(lambda: parquet.ParquetFile(for_arrow(self._path), **how)) as file:
-            ends = np.cumsum([file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)])
+        how = {"metadata": self.metadata, "buffer_size": _BUFFER, "pre_buffer": False}
+        with self._try(lambda: parquet.ParquetFile(self.file.opened(), **how)) as file:
+            ends = np.cumsum([self.metadata.row_group(i).num_rows for i in range(self.metadata.num_row_groups)])
             groups = range(int(np.searchsorted(ends, first, "right")), int(np.searchsorted(ends, last, "left")) + 1)
             start = int(ends[groups[0] - 1]) if groups and groups[0] else 0
             batches = file.iter_batches(size, [i for i in groups if i < len(ends)], columns, use_threads=False)
@@ -105,26 +112,27 @@ class ArrowFileSource(TableSource):
 
     def _checked(self, table: pa.Table) -> pa.Table:
         check_whole(table, self.shown)
-        return self._try(lambda: without_views(table))
+        whole: pa.Table = self._try(lambda: without_views(table))
+        return whole
 
-    def _stream(self, columns: Sequence[str]) -> RowGroupEvents | None:
-        schema = parquet.read_schema(for_arrow(self._path))
-        if not all(_is_plain(schema.field(name).type) for name in columns):
-            return None
-        events = RowGroupEvents(self._path, columns)
-        if events.nbytes <= LARGE:
-            return None
-        self._check(events.most_rows * len(columns) * _NUMBER, "write it again in smaller row groups")
-        self._check(len(events) * _NUMBER)  # rows are shuffled by their numbers
-        return events
+    def column_blocks(self, column: str) -> Iterator[pa.ChunkedArray]:
+        if not self.is_parquet:
+            yield from super().column_blocks(column)
+            return
+        for number in range(self.metadata.num_row_groups):
+            yield self._checked(self._try(lambda: self._row_group(number, column))).column(0)  # noqa: B023
+
+    def _row_group(self, number: int, column: str) -> pa.Table:
+        with parquet.ParquetFile(self.file.opened(), metadata=self.metadata) as file:
+            return file.read_row_group(number, columns=[column], use_threads=False)
 
     def _names(self) -> list[str]:
-        if self._is_parquet:
-            return list(parquet.read_schema(for_arrow(self._path)).names)
+        if self.is_parquet:
+            return list(self.metadata.schema.to_arrow_schema().names)
         return list(self._open()[0].schema.names)
 
     def _read(self, columns: list[str]) -> Any:
-        if self._is_parquet:
+        if self.is_parquet:
             return self._read_parquet(columns)
         reader, messages = self._open()
         rows = unpacked = 0
@@ -136,7 +144,7 @@ class ArrowFileSource(TableSource):
         return reader.read_all().select(columns)
 
     def _read_parquet(self, columns: list[str]) -> Any:
-        metadata = parquet.read_metadata(for_arrow(self._path))
+        metadata = self.metadata
         schema = metadata.schema.to_arrow_schema()
         self._check(metadata.num_rows * len(columns) * _NUMBER)
         # pyarrow ends the process when it is asked about a damaged column chunk, so only groups are looked at.
@@ -144,7 +152,7 @@ class ArrowFileSource(TableSource):
         longest = sum(group.num_rows * group.total_byte_size for group in groups)
         coded = [name for name in columns if longest > HARMLESS and _is_text(schema.field(name).type)]
         nested = [name for name in columns if pa.types.is_nested(schema.field(name).type)]
-        with parquet.ParquetFile(for_arrow(self._path), read_dictionary=coded) as file:
+        with parquet.ParquetFile(self.file.opened(), read_dictionary=coded, pre_buffer=True) as file:
             table = file.read(columns=[name for name in columns if name not in nested])
         for name in nested:  # no model takes it, and a row may hold any number of values: see `with_nested`
             table = table.append_column(schema.field(name), pa.nulls(metadata.num_rows, schema.field(name).type))
@@ -164,9 +172,8 @@ class ArrowFileSource(TableSource):
         stream = pa.ipc.MessageReader.open_stream(pa.BufferReader(content))
         return pa.ipc.open_stream(pa.BufferReader(content)), stream
 
-    def _check(self, size: int, remedy: str | None = None) -> None:
-        remedy = remedy or f"write it again in several files, or choose fewer {argument('columns')}"
-        check_unpacked(self._path, self._path.stat().st_size, size, remedy)
+    def _check(self, size: int) -> None:
+        _check_size([self.file], size)
 
     def _try(self, work: Callable[[], Any]) -> Any:
         try:
@@ -176,7 +183,29 @@ class ArrowFileSource(TableSource):
         except (pa.ArrowException, OSError, EOFError, LookupError, ValueError, OverflowError, struct.error) as error:
             pass_out_of_memory(error)
             reason = str(error).strip().removesuffix(".") or type(error).__name__
-            raise DataError(f"{self._path} cannot be read as a table: {reason}.") from error
+            raise DataError(f"{self._shown} cannot be read as a table: {reason}.") from error
+
+
+def streamed_parts(parts: Sequence[ParquetPart], columns: Sequence[str]) -> RowGroupEvents | None:
+    """Return columns of Parquet files as events that are read when indexed; `None` if they fit in memory.
+
+    Raises:
+        DataError: the files are small for the number of rows that they declare.
+    """
+    if not all(_is_plain(part.schema.field(name).type) for part in parts for name in columns):
+        return None
+    events = RowGroupEvents(parts, columns)
+    if events.nbytes <= LARGE:
+        return None
+    files = [part.file for part in parts]
+    _check_size(files, events.most_rows * len(columns) * _NUMBER, "write it again in smaller row groups")
+    _check_size(files, len(events) * _NUMBER)  # rows are shuffled by their numbers
+    return events
+
+
+def _check_size(files: Sequence[PartFile], size: int, remedy: str | None = None) -> None:
+    remedy = remedy or f"write it again in several files, or choose fewer {argument('columns')}"
+    check_unpacked(files[0].shown, sum(file.size for file in files), size, remedy)
 
 
 def _is_plain(kind: Any) -> bool:
@@ -192,6 +221,6 @@ def _text_bytes(coded: Any) -> int:
     return pc.sum(pc.binary_length(coded.dictionary).take(coded.indices).cast(pa.int64())).as_py() or 0
 
 
-def read_arrow(path: Path, _settings: DataSettings, _expected: Collection[str]) -> ArrowFileSource:
+def read_arrow(path: Path | PartFile, _settings: DataSettings, _expected: Collection[str]) -> ArrowFileSource:
     """Open a Parquet, Arrow or Feather file. It says itself how it is read."""
     return ArrowFileSource(path)

@@ -100,19 +100,38 @@ class Room:
                 self._changed.notify_all()
 
 
-def read_pages(file: Path, settings: DataSettings, room: Room) -> list[ImagePage]:
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """A file of images, on its own or in another file.
+
+    Arguments:
+        path: its path, or its name below the path of the file that it is in.
+        content: its bytes. Defaults to `None`: they are read from the path.
+    """
+
+    path: Path
+    content: bytes | None = None
+
+    def read(self) -> bytes:
+        """Return the bytes of the file."""
+        return self.path.read_bytes() if self.content is None else self.content
+
+
+def read_pages(image: ImageFile, settings: DataSettings, room: Room) -> list[ImagePage]:
     """Read all pages of a file, turned upright and resized as the settings say.
 
     Other threads may read other files at the same time. Turn Pillow's `DecompressionBombWarning` into an error before.
 
     Arguments:
+        image: the file.
         room: limits the pixels that are in memory at the same time.
 
     Raises:
         UnreadableImageError: the file is damaged, too large or of another type, or holds a value that is not finite.
     """
+    file = image.path
     try:
-        content = file.read_bytes()  # from a file, Pillow would allocate as many bytes as a part declares
+        content = image.read()  # from a file, Pillow would allocate as many bytes as a part declares
         with Image.open(io.BytesIO(content)) as opened:
             # The further pictures of a camera's MPO file are previews of the first.
             count = 1 if opened.format == "MPO" else getattr(opened, "n_frames", 1)

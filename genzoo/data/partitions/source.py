@@ -1,0 +1,169 @@
+"""Many files with the same columns, read as one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from genzoo.data.partitions.files import PartFile
+from genzoo.data.partitions.listing import key_columns, key_type
+from genzoo.data.readers.arrow.parquet import ArrowFileSource, streamed_parts
+from genzoo.data.row_groups import ParquetPart, RowGroupEvents
+from genzoo.data.table_source import TableSource
+from genzoo.errors import DataError, did_you_mean
+from genzoo.runtime.progress import Phase
+from genzoo.runtime.threads import in_order
+
+_AHEAD = 16
+"""Files that are opened at the same time: behind a URL, most of that is waiting."""
+
+OpenPart = Callable[[PartFile], TableSource]
+
+
+class PartitionedSource(TableSource):
+    """Files with the same columns, one after the other, and their Hive partitions as further columns.
+
+    Arguments:
+        shown: what names the files, for messages.
+        files: the files, at least one, in order.
+        open_part: opens one of them.
+
+    Raises:
+        DataError: a file cannot be read, or has other columns than the first.
+    """
+
+    def __init__(self, shown: str, files: Sequence[PartFile], open_part: OpenPart) -> None:
+        self._keys = key_columns(shown, files)
+        self._files = files
+        with Phase("opening files", len(files), "files") as phase:
+            self._parts = list(phase.over(in_order(open_part, files, _AHEAD), lambda _: 1))
+        first = self._parts[0]
+        super().__init__(shown, [*(name for name in first.names if name not in self._keys), *self._keys])
+        self.compact_texts = first.compact_texts
+        self.facts["files"] = f"{len(files)}"
+        for file, part in zip(files, self._parts, strict=True):
+            self._check_columns(file, part)
+        self._starts: Any = None
+
+    def _check_columns(self, file: PartFile, part: TableSource) -> None:
+        names, own = set(self.names) - self._keys.keys(), set(part.names) - self._keys.keys()
+        if names == own:
+            return
+        for missing, where, other in ((names - own, file, self._files[0]), (own - names, self._files[0], file)):
+            for name in sorted(missing):
+                raise DataError(
+                    f"{where.shown} has no column {name!r}, which {other.shown} has. All files need the same columns. "
+                    f"{did_you_mean(name, part.names if where is file else self.names)}"
+                )
+
+    def read(self, columns: Sequence[str], texts: Collection[str] = ()) -> pa.Table:
+        stored = [name for name in columns if name not in self._keys]
+        tables = self._tables(stored, texts)
+        mixed = _mixed(tables)
+        if mixed:  # numbers in one file, and texts in another
+            tables = self._tables(stored, {*texts, *mixed})
+            if not isinstance(self._parts[0], ArrowFileSource):
+                tables = [_as_texts(table, mixed) for table in tables]
+            self._check_types(tables, _mixed(tables))
+        counts = [table.num_rows for table in tables]
+        self._starts = np.cumsum([0, *counts])
+        table = pa.concat_tables(tables, promote_options="permissive").unify_dictionaries()
+        for part in self._parts:
+            self.facts = {**part.facts, **self.facts}
+            self.notes += tuple(note for note in part.notes if note not in self.notes)
+        for name in columns:
+            if name in self._keys:
+                table = table.append_column(name, self._key(name, counts))
+        return table.select(list(columns))
+
+    def _tables(self, columns: Sequence[str], texts: Collection[str]) -> list[pa.Table]:
+        """Read the stored columns of every file. A file without any is asked for one, which gives its rows."""
+        asked = columns or self._parts[0].names[:1]
+        found = in_order(lambda part: part.read(asked, [name for name in texts if name in asked]), self._parts, 2)
+        return [table.select(list(columns)) if columns else table for table in found]
+
+    def _check_types(self, tables: Sequence[pa.Table], mixed: Sequence[str]) -> None:
+        for name in mixed:
+            kinds = [str(table.schema.field(name).type) for table in tables]
+            place = next(place for place, kind in enumerate(kinds) if kind != kinds[0])
+            raise DataError(
+                f"Column {name!r} holds {kinds[0]} in {self._files[0].shown} and {kinds[place]} in "
+                f"{self._files[place].shown}. All files need the same types: convert one of them."
+            )
+
+    def _key(self, name: str, counts: Sequence[int]) -> Any:
+        kind = key_type(self._keys[name])
+        values = pa.array(self._keys[name], kind)
+        if pa.types.is_string(kind):
+            values = values.dictionary_encode()
+        column = values.take(pa.array(np.repeat(np.arange(len(counts)), counts)))
+        return column.cast(kind) if pa.types.is_string(kind) and not self.compact_texts else column
+
+    def with_nested(self, table: pa.Table) -> pa.Table:
+        names = [field.name for field in table.schema if pa.types.is_nested(field.type)]
+        if not names:
+            return table
+        found = pa.concat_tables([part.with_nested(part.read(names)) for part in self._parts])
+        for name in names:
+            table = table.set_column(table.column_names.index(name), name, found.column(name))
+        return table
+
+    def stream(self, columns: Sequence[str]) -> RowGroupEvents | None:
+        parts = []
+        for place, part in enumerate(self._parts):
+            if not isinstance(part, ArrowFileSource) or not part.is_parquet:
+                return None
+            keys = {name: values[place] for name, values in self._keys.items()}
+            if any(isinstance(keys[name], str) for name in columns if name in keys):
+                return None
+            parts.append(ParquetPart(part.file, part.metadata, {k: v for k, v in keys.items() if k in columns}))
+        return streamed_parts(parts, columns)
+
+    def column_blocks(self, column: str) -> Iterator[pa.ChunkedArray]:
+        if column not in self._keys:
+            for part in self._parts:
+                yield from part.column_blocks(column)
+            return
+        values = pa.array(self._keys[column], key_type(self._keys[column]))
+        for place, part in enumerate(self._parts):
+            for block in part.column_blocks(part.names[0]):
+                yield pa.chunked_array([pa.repeat(values[place], len(block))])
+
+    def where(self, row: int) -> str:
+        if self._starts is None:
+            return f"row {row}"
+        place = int(np.searchsorted(self._starts, row, side="right")) - 1
+        place = min(place, len(self._parts) - 1)
+        return f"{self._parts[place].where(row - int(self._starts[place]))} of {self._files[place].shown}"
+
+
+def _as_texts(table: pa.Table, names: Collection[str]) -> pa.Table:
+    """Return a table whose whole numbers in some columns are texts; they were written as they print."""
+    for name in names:
+        if pa.types.is_integer(table.schema.field(name).type):
+            place = table.column_names.index(name)
+            table = table.set_column(place, name, table.column(name).cast(pa.string()))
+    return table
+
+
+def _mixed(tables: Sequence[pa.Table]) -> list[str]:
+    """Return the names of the columns whose types are not of one kind in all tables."""
+    found = []
+    for name in tables[0].column_names:
+        kinds = {_kind(table.schema.field(name).type) for table in tables} - {"null"}
+        if len(kinds) > 1:
+            found.append(name)
+    return found
+
+
+def _kind(type_: Any) -> str:
+    if pa.types.is_dictionary(type_):
+        type_ = type_.value_type
+    if pa.types.is_integer(type_) or pa.types.is_floating(type_):
+        return "number"
+    if pa.types.is_string(type_) or pa.types.is_large_string(type_):
+        return "text"
+    return str(type_)

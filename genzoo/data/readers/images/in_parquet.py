@@ -1,0 +1,37 @@
+"""Images in columns of Parquet files, as Hugging Face's datasets hold them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from genzoo.data.partitions.files import PartFile
+
+
+def holds_images(file: PartFile) -> bool:
+    """Return whether a Parquet file has a column of image files; false if it cannot be read."""
+    try:
+        return image_column(parquet.read_schema(file.opened())) is not None
+    except (pa.ArrowException, OSError, ValueError):
+        return False  # the reader of tables says what is wrong
+
+
+def image_column(schema: Any) -> str | None:
+    """Return the name of the column of image files: structs with the fields `bytes` and `path`."""
+    for field in schema:
+        if pa.types.is_struct(field.type) and {part.name for part in field.type} == {"bytes", "path"}:
+            return str(field.name)
+    return None
+
+
+def label_names(schema: Any, column: str) -> list[str] | None:
+    """Return the names of the classes of a column, if the file says that it holds class labels."""
+    try:
+        about = json.loads((schema.metadata or {})[b"huggingface"])
+        names = about["info"]["features"][column]["names"]
+    except (KeyError, TypeError, ValueError):
+        return None
+    return [str(name) for name in names] if isinstance(names, list) else None
