@@ -30,8 +30,8 @@ _CACHE = 2**22
 matrix products with few rows are slow."""
 
 _LINE = 16
-"""Numbers in a line of the cache. Rows of whole lines are aligned, and after an odd number of lines they do not all fall
-into the same few places of the cache, as they would after a power of 2."""
+"""Numbers in a line of the cache. A matrix whose rows are whole lines is aligned. With an odd number of lines, its rows do
+not compete for the same few places of the cache, as they do with a power of 2."""
 
 _MOST = 2**25
 """Limit of the numbers that an E-step computes for a block, so that they fit in memory."""

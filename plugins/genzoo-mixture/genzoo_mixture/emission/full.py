@@ -183,7 +183,10 @@ class Full(Emission[Whitened | Expanded]):
         return products
 
     def _pairs(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Return the columns of each pair, `(D,)` each, C for 1: 0 0, 1 1, ..., C C, then 0 1, 1 2, ..., C 0, and so on."""
+        """Return the columns of each pair, `(D,)` each: 0 0, 1 1, ..., C C, then 0 1, 1 2, ..., C 0, and so on.
+
+        Column C is the constant 1.
+        """
         width = self.columns + 1
         place = torch.arange(width * (width + 1) // 2, device=device)
         first = place % width
