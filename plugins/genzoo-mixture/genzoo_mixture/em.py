@@ -30,7 +30,7 @@ _CACHE = 2**22
 matrix products with few rows are slow."""
 
 _LINE = 16
-"""Numbers in a line of the cache. A matrix whose rows are whole lines is aligned. With an odd number of lines, its rows do
+"""Numbers in a line of the cache. A matrix whose rows are whole lines is aligned. With an odd number of lines, rows do
 not compete for the same few places of the cache, as they do with a power of 2."""
 
 _MOST = 2**25
