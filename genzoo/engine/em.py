@@ -212,7 +212,7 @@ class EMEngine:
             self.objective.prepare_pass(self.model)
             for batch in phase.over(blocks, len):
                 for name, value in self.objective.statistics(self.model, batch).items():
-                    total[name] = total[name] + value if name in total else value
+                    total[name] = total[name].add_(value) if name in total else value.clone()
         if lacking := {"log_likelihood", "weight"} - total.keys():
             raise PluginError(f"The objective's statistics lack {', '.join(sorted(lacking))}.")
         return total

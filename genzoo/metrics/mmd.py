@@ -7,8 +7,11 @@ References:
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,11 +25,40 @@ from genzoo.metrics.halves.half_samples import in_groups
 from genzoo.metrics.metric import Direction, Metric, MetricInput, Score, feature_pair
 from genzoo.metrics.weighting import same_squares
 
-Kernel = Callable[[Tensor, Tensor], Tensor]
-"""Takes `x (N, F)` and `y (M, F)`, and returns `(N, M)`."""
-
-
 _BLOCK = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Events:
+    """Events minus the mean of the real ones, with what kernels need of each.
+
+    Arguments:
+        centered: `(N, F)`.
+        along: inner product of each with that mean, plus half the mean's square, `(N,)`.
+        square: squared norm of each centered event, `(N,)`.
+    """
+
+    centered: Tensor
+    along: Tensor
+    square: Tensor
+
+    @staticmethod
+    def of(events: Features, center: Features) -> _Events:
+        """Return `events (N, F)` minus `center (F,)`."""
+        centered, mean = torch.from_numpy(events - center), torch.from_numpy(center)
+        return _Events(centered, centered @ mean + mean @ mean / 2, centered.square().sum(1))
+
+    def __len__(self) -> int:
+        return len(self.centered)
+
+    def block(self, start: int) -> _Events:
+        """Return `_BLOCK` events from `start` on."""
+        part = slice(start, start + _BLOCK)
+        return _Events(self.centered[part], self.along[part], self.square[part])
+
+
+Kernel = Callable[[Tensor, _Events, _Events], Tensor]
+"""Takes the inner products of centered events, `(N, M)`, which it does not change, and both; returns `(N, M)`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,55 +70,48 @@ class _Sums:
     squares: float
 
 
-def _within(kernel: Kernel, x: Tensor) -> _Sums:
-    """Return the sums over pairs of different events; each pair is computed once."""
-    rows = torch.zeros(len(x), dtype=x.dtype)
-    squares = 0.0
-    for i in range(0, len(x), _BLOCK):
-        for j in range(i, len(x), _BLOCK):
-            block = kernel(x[i : i + _BLOCK], x[j : j + _BLOCK])
+def _within(kernels: Sequence[Kernel], x: _Events) -> list[_Sums]:
+    """Return the sums of each kernel over pairs of different events; each pair is computed once."""
+    rows, squares = [torch.zeros_like(x.square) for _ in kernels], [0.0] * len(kernels)
+    for i, j in itertools.combinations_with_replacement(range(0, len(x), _BLOCK), 2):
+        mine, theirs = x.block(i), x.block(j)
+        inner = mine.centered @ theirs.centered.T
+        for number, kernel in enumerate(kernels):
+            block = kernel(inner, mine, theirs)
             if i == j:
                 block.fill_diagonal_(0.0)
             else:
-                rows[j : j + _BLOCK] += block.sum(dim=0)
-            rows[i : i + _BLOCK] += block.sum(dim=1)
-            squares += (1 if i == j else 2) * float(torch.linalg.vector_norm(block)) ** 2
-    return _Sums(rows, rows, squares)
+                rows[number][j : j + _BLOCK] += block.sum(dim=0)
+            rows[number][i : i + _BLOCK] += block.sum(dim=1)
+            squares[number] += (1 if i == j else 2) * float(torch.linalg.vector_norm(block)) ** 2
+    return [_Sums(own, own, square) for own, square in zip(rows, squares, strict=True)]
 
 
-def _between(kernel: Kernel, x: Tensor, y: Tensor) -> _Sums:
-    rows, columns = torch.zeros(len(x), dtype=x.dtype), torch.zeros(len(y), dtype=x.dtype)
-    squares = 0.0
-    for i in range(0, len(x), _BLOCK):
-        for j in range(0, len(y), _BLOCK):
-            block = kernel(x[i : i + _BLOCK], y[j : j + _BLOCK])
-            rows[i : i + _BLOCK] += block.sum(dim=1)
-            columns[j : j + _BLOCK] += block.sum(dim=0)
-            squares += float(torch.linalg.vector_norm(block)) ** 2
-    return _Sums(rows, columns, squares)
+def _between(kernels: Sequence[Kernel], x: _Events, y: _Events) -> list[_Sums]:
+    rows, columns = ([torch.zeros_like(events.square) for _ in kernels] for events in (x, y))
+    squares = [0.0] * len(kernels)
+    for i, j in itertools.product(range(0, len(x), _BLOCK), range(0, len(y), _BLOCK)):
+        mine, theirs = x.block(i), y.block(j)
+        inner = mine.centered @ theirs.centered.T
+        for number, kernel in enumerate(kernels):
+            block = kernel(inner, mine, theirs)
+            rows[number][i : i + _BLOCK] += block.sum(dim=1)
+            columns[number][j : j + _BLOCK] += block.sum(dim=0)
+            squares[number] += float(torch.linalg.vector_norm(block)) ** 2
+    return [_Sums(*sums) for sums in zip(rows, columns, squares, strict=True)]
 
 
-def mmd_squared(kernel: Kernel, x: Features, y: Features, weights: Features | None = None) -> tuple[float, float]:
-    """Return the unbiased squared discrepancy of `x (N, F)` and `y (M, F)`, and its standard error.
+def _compared(own: _Sums, theirs: _Sums, cross: _Sums) -> tuple[float, float, Features]:
+    """Return the unbiased squared discrepancy, its standard error, and what each real event adds by chance, `(N,)`.
 
     It estimates `E k(x, x') + E k(y, y') - 2 E k(x, y)` for independent `x`, `x'`, `y` and `y'`. Pairs of an event with
     itself are left out, because they would make the estimate too large, by more the fewer events there are. In
     exchange, it can be negative. Both need at least 2 events.
 
     Arguments:
-        weights: weights of `x`, `(N,)`. Defaults to `None`: equal weights.
+        own, theirs, cross: sums over pairs of real events, pairs of samples, and pairs of both.
     """
-    value, error, _ = _compared(kernel, x, y, weights)
-    return value, error
-
-
-def _compared(kernel: Kernel, x: Features, y: Features, weights: Features | None) -> tuple[float, float, Features]:
-    """Return the discrepancy, its standard error, and what each event of `x` adds to it by chance, `(N,)`."""
-    if weights is not None:
-        return _weighted(kernel, x, y, weights)
-    a, b = torch.from_numpy(x), torch.from_numpy(y)
-    n, m = len(a), len(b)
-    own, theirs, cross = _within(kernel, a), _within(kernel, b), _between(kernel, a, b)
+    n, m = len(own.rows), len(theirs.rows)
     means = own.rows / (n - 1), theirs.rows / (m - 1), cross.rows / m, cross.columns / n
     value = float(means[0].mean() + means[1].mean() - 2 * means[2].mean())
     # The variance is the sum of two parts: of single events, whose mean kernels differ from event to event, and of
@@ -117,16 +142,15 @@ def _chance(means: Features, weights: Features, each: float, variance: float) ->
     return parts * math.sqrt(variance / each) if each > 0 else parts
 
 
-def _weighted(kernel: Kernel, x: Features, y: Features, weights: Features) -> tuple[float, float, Features]:
+def _weighted(kernel: Kernel, a: _Events, b: _Events, weights: Features) -> tuple[float, float, Features]:
     """Return the same as `_compared` for weighted events; sums over events become weighted sums.
 
     The part of pairs in the variance is as for the effective number of equally weighted events.
     """
     w = torch.from_numpy(same_squares(weights))
-    one = torch.ones(len(y), dtype=torch.float64)
-    a, b = torch.from_numpy(x), torch.from_numpy(y)
+    one = torch.ones(len(b), dtype=torch.float64)
     own, theirs, cross = _moments(kernel, a, a, w, w), _moments(kernel, b, b, one, one), _moments(kernel, a, b, w, one)
-    n, m = float(w.sum()), float(len(y))
+    n, m = float(w.sum()), float(len(b))
     inside = float((w * own.rows).sum() / ((w * (n - w)).sum()))
     value = inside + float(theirs.rows.sum() / (m * (m - 1)) - 2 * (w * cross.rows).sum() / (n * m))
     first = (own.rows / (n - w) - cross.rows / m).numpy()
@@ -142,14 +166,15 @@ def _weighted(kernel: Kernel, x: Features, y: Features, weights: Features) -> tu
     return value, math.sqrt(variance), _chance(first, w.numpy(), each, variance)
 
 
-def _moments(kernel: Kernel, x: Tensor, y: Tensor, u: Tensor, v: Tensor) -> _Sums:
+def _moments(kernel: Kernel, x: _Events, y: _Events, u: Tensor, v: Tensor) -> _Sums:
     """Return weighted sums of a kernel: over columns for each row, over rows for each column, and of all squares.
 
     If `x` is `y`, pairs of an event with itself are left out.
     """
     rows, columns, squares = torch.zeros_like(u), torch.zeros_like(v), 0.0
     for i in range(0, len(x), _BLOCK):
-        block = kernel(x[i : i + _BLOCK], y)
+        mine = x.block(i)
+        block = kernel(mine.centered @ y.centered.T, mine, y)
         if x is y:
             place = torch.arange(len(block))
             block[place, place + i] = 0.0
@@ -190,8 +215,7 @@ class KernelDistance(Metric):
     weighted = True
 
     def score(self, given: MetricInput) -> Score:
-        real, samples = feature_pair(given, _LEAST)
-        value, error, parts = _compared(_polynomial, real, samples, given.real_weights)
+        value, error, parts = _discrepancies(given)[0]
         return Score(
             self.name,
             value,
@@ -210,25 +234,49 @@ class MaximumMeanDiscrepancy(Metric):
     weighted = True
 
     def score(self, given: MetricInput) -> Score:
-        real, samples = feature_pair(given, _LEAST)
-        bandwidth = median_distance(real, given.real_weights)
-        center = real.mean(axis=0)
-        value, error, parts = _compared(
-            _gaussian, (real - center) / bandwidth, (samples - center) / bandwidth, given.real_weights
-        )
+        bandwidth = _bandwidth(given)
+        value, error, parts = _discrepancies(given)[1]
         protocol = {"kernel": "Gaussian, unbiased", "bandwidth": bandwidth, "bandwidth_rule": "median distance"}
         return Score(self.name, value, self.direction, error, protocol, shared=in_groups(parts, given.seed))
 
 
-def _polynomial(x: Tensor, y: Tensor) -> Tensor:
-    inner = torch.addmm(torch.ones(len(y), dtype=y.dtype), x, y.T, alpha=1 / x.shape[1])
-    return inner.square().mul_(inner)
+def _bandwidth(given: MetricInput) -> float:
+    real, _ = feature_pair(given, _LEAST)
+    return given.once("median distance", lambda: median_distance(real, given.real_weights))
 
 
-def _gaussian(x: Tensor, y: Tensor) -> Tensor:
-    """Return the Gaussian kernel of events in units of the bandwidth."""
-    own, theirs = x.square().sum(dim=1, keepdim=True) / 2, y.square().sum(dim=1) / 2
-    return torch.addmm(-theirs, x, y.T).sub_(own).clamp_(max=0).exp_()
+def _discrepancies(given: MetricInput) -> list[tuple[float, float, Features]]:
+    """Return the result of `_compared` for the polynomial kernel, and for the Gaussian one if it has a scale.
+
+    Both kernels follow from the same inner products, which take most of the time.
+    """
+    real, samples = feature_pair(given, _LEAST)
+
+    def compute() -> list[tuple[float, float, Features]]:
+        kernels: list[Kernel] = [_polynomial]
+        with contextlib.suppress(DataError):  # the metric that needs the scale raises this error
+            kernels.append(functools.partial(_gaussian, _bandwidth(given)))
+        center = real.mean(axis=0)
+        x, y = _Events.of(real, center), _Events.of(samples, center)
+        weights = given.real_weights
+        if weights is not None:
+            return [_weighted(kernel, x, y, weights) for kernel in kernels]
+        sums = _within(kernels, x), _within(kernels, y), _between(kernels, x, y)
+        return [_compared(*each) for each in zip(*sums, strict=True)]
+
+    return given.once("kernel discrepancies", compute)
+
+
+def _polynomial(inner: Tensor, x: _Events, y: _Events) -> Tensor:
+    # Terms of the mean are added back. Nothing cancels: the sum has the rounding of the plain inner product.
+    width = x.centered.shape[1]
+    whole = torch.add(y.along / width + 1, inner, alpha=1 / width).add_(x.along[:, None] / width)
+    return whole.square().mul_(whole)
+
+
+def _gaussian(bandwidth: float, inner: Tensor, x: _Events, y: _Events) -> Tensor:
+    far = torch.sub(inner, y.square / 2).sub_(x.square[:, None] / 2)
+    return far.mul_(bandwidth**-2).clamp_(max=0).exp_()
 
 
 def median_distance(real: Features, weights: Features | None = None) -> float:

@@ -38,6 +38,15 @@ def test_scores_equal_brute_force(monkeypatch, block):
     assert score.value == pytest.approx(expected, rel=1e-9)
 
 
+def test_scores_of_one_evaluation_are_those_of_each_metric_alone():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(17, 4)), rng.normal(size=(11, 4))
+    together = given(x, y)
+    for metric in (mmd, kernel_distance):
+        alone = metric.score(given(x, y))
+        assert (metric.score(together).value, metric.score(together).error) == (alone.value, alone.error)
+
+
 @pytest.mark.parametrize("metric", [kernel_distance, mmd])
 @pytest.mark.parametrize(("n", "m", "shift"), [(40, 40, 0.0), (30, 60, 0.0), (60, 60, 0.4)])
 def test_the_estimate_is_unbiased_and_its_error_matches_its_spread(metric, n, m, shift):

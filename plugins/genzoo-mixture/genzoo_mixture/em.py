@@ -25,9 +25,13 @@ from genzoo_mixture.points import SAMPLE, draw_events, observed_values
 from genzoo_mixture.scale import robust_deviation
 from genzoo_mixture.start import STARTS
 
-_CACHE = 2**19
-"""Numbers that an E-step computes for a block, so that they stay in the cache. Blocks of wide events exceed this, as
+_CACHE = 2**22
+"""Bytes that an E-step computes for a block, so that they stay in the cache. Blocks of wide events exceed this, as
 matrix products with few rows are slow."""
+
+_LINE = 16
+"""Numbers in a line of the cache. A matrix whose rows are whole lines is aligned. With an odd number of lines, rows do
+not compete for the same few places of the cache, as they do with a power of 2."""
 
 _MOST = 2**25
 """Limit of the numbers that an E-step computes for a block, so that they fit in memory."""
@@ -42,9 +46,11 @@ class MixtureEM(EMObjective):
     def block(self, model: Model) -> int:
         width = sum(emission.width + emission.components for emission, _ in _mixture(model).parts)
         most = max(1, _MOST // width)
-        if _device(model) == "cuda":  # a GPU loses more by launching a kernel for each of many small blocks
+        weights = _mixture(model).log_weights
+        if weights.device.type == "cuda":  # a GPU loses more by launching a kernel for each of many small blocks
             return most
-        return min(max(_CACHE // width, 1024), most, 16_384)
+        size = min(max(_CACHE // (width * weights.itemsize), 1024), most, 16_384)
+        return size if size < 2 * _LINE else (size // _LINE - 1 | 1) * _LINE
 
     def initialize(self, model: Model, blocks: Iterable[Batch]) -> Mapping[str, Any]:
         """Take the shares from the model's start, and run one M-step on them.
@@ -83,11 +89,12 @@ class MixtureEM(EMObjective):
     def statistics(self, model: Model, batch: Batch) -> dict[str, Tensor]:
         mixture = _mixture(model)
         expected = mixture.expect(batch.x, batch.missing)
-        weight = torch.ones_like(expected.log_density) if batch.weight is None else batch.weight
         sums = mixture.sums(replace(expected, share=_weighted(expected.share, batch)))
-        sums["log_likelihood"] = (expected.log_density * weight).sum(dtype=torch.float64)
-        sums["weight"] = weight.sum(dtype=torch.float64)
-        return sums
+        log_density = expected.log_density.double()
+        if batch.weight is None:
+            return sums | {"log_likelihood": log_density.sum(), "weight": log_density.new_full((), len(batch))}
+        weight = batch.weight.double()
+        return sums | {"log_likelihood": log_density @ weight, "weight": weight.sum()}
 
     def maximize(self, model: Model, statistics: Mapping[str, Tensor]) -> None:
         _mixture(model).maximize(statistics)
@@ -122,10 +129,6 @@ class MixtureEM(EMObjective):
 def _name(components: list[int]) -> str:
     more = f" and {len(components) - 3} more" if len(components) > 3 else ""
     return f"component{'s'[: len(components) > 1]} {', '.join(map(str, components[:3]))}{more}"
-
-
-def _device(model: Model) -> str:
-    return next(model.buffers()).device.type
 
 
 def _mixture(model: Model) -> Mixture:

@@ -144,7 +144,7 @@ class Mixture(Generator, Likelihood, Components, Imputation):
 
     def sums(self, found: Expected) -> dict[str, Tensor]:
         """Return the sums over events that `maximize` needs, in float64; `found.share` may contain event weights."""
-        named = {"counts": found.share.sum(1, dtype=torch.float64)}
+        named = {"counts": found.share.sum(1).double()}
         for number, ((emission, _), seen) in enumerate(zip(self.parts, found.seen, strict=True)):
             sums = emission.sums(seen, found.share[: self.components])
             named |= {f"{number}.{name}": value for name, value in sums.items()}

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 import torch
 from mixture_cases import begin, blocks, covariances, mixture, run_passes
+from scipy.stats import multivariate_normal
 
 import genzoo
+from genzoo_mixture.em import MixtureEM
+from genzoo_mixture.emission.full import Expanded, Full
 
 NAMES = ["full", "tied", "diagonal", "spherical"]
 
@@ -68,3 +71,33 @@ def test_a_single_gaussian_converges_in_a_few_passes_in_any_precision(tmp_path, 
     run = genzoo.train("gaussian", data, out=tmp_path / "run", precision=precision)
     assert run.record["kept"]["converged"]
     assert run.record["kept"]["passes"] <= 10
+
+
+@pytest.mark.parametrize("columns", [1, 2, 3, 6])
+def test_expanded_log_densities_are_scipys_and_sums_the_moments(columns):
+    rng = np.random.default_rng(columns)
+    generator = mixture("full", 2, columns, "random").double()
+    emission = generator.emissions[0]
+    assert isinstance(emission, Full)
+    factors = np.tril(rng.normal(size=(2, columns, columns)), -1) + 2 * np.eye(columns)
+    means, x = rng.normal(size=(2, columns)), rng.normal(size=(50, columns))
+    emission.means.copy_(torch.as_tensor(means))
+    emission.scale.copy_(torch.as_tensor(factors))
+    emission.whitener.copy_(torch.as_tensor(np.linalg.inv(factors)))
+    emission.settle()
+    found, seen = emission.expect(torch.as_tensor(x), None)
+    assert isinstance(seen, Expanded)
+    wanted = [multivariate_normal(m, f @ f.T).logpdf(x) for m, f in zip(means, factors, strict=True)]
+    assert np.allclose(found, wanted)
+    share = rng.dirichlet(np.ones(2), 50).T
+    sums = emission.sums(seen, torch.as_tensor(share))
+    emission.maximize({**sums, "counts": torch.as_tensor(share.sum(1))})
+    for own, mean, spread in zip(share, emission.means, covariances(generator), strict=True):
+        assert np.allclose(mean, np.average(x, axis=0, weights=own))
+        assert np.allclose(spread, np.cov(x.T, aweights=own, bias=True), atol=1e-5)
+
+
+@pytest.mark.parametrize(("columns", "components"), [(1, 1), (8, 8), (16, 16), (64, 32), (4000, 9)])
+def test_blocks_are_an_odd_number_of_cache_lines(columns, components):
+    model = genzoo.Model(genzoo.Parts(mixture("diagonal", components, columns, "random")))
+    assert MixtureEM().block(model) % 32 == 16

@@ -57,7 +57,10 @@ class Whitened:
 
 @dataclass(frozen=True, slots=True)
 class Expanded:
-    """Events as monomials: x_i x_j for i <= j, x_i, and 1, `(D, N)` with D = C (C + 3) / 2 + 1."""
+    """Events as monomials: products of all pairs of x_1, ..., x_C and 1, `(D, N)` with D = (C + 1) (C + 2) / 2.
+
+    The pairs have the order of `Full._pairs`.
+    """
 
     products: Tensor
 
@@ -145,12 +148,17 @@ class Full(Emission[Whitened | Expanded]):
         precision = whitener.mT @ whitener
         linear = (precision @ mean[:, :, None])[:, :, 0]
         constant = self._log_normalizer().double() - 0.5 * (linear * mean).sum(1)
-        rows, columns = torch.triu_indices(self.columns, self.columns, device=mean.device)
-        half = torch.where(rows == columns, 0.5, 1.0).to(mean)  # x_i x_j stands for x_j x_i as well
-        squares = -half * precision[:, rows, columns]
+        form = precision.new_empty(self.components, self.columns + 1, self.columns + 1)  # of (x, 1)
+        form[:, :-1, :-1] = -0.5 * precision
+        form[:, :-1, -1] = 0.5 * linear
+        form[:, -1, -1] = constant
+        first, second = self._pairs(mean.device)
+        # A pair stands for both of its orders. The matrix is symmetric, and filled from the diagonal to the right.
+        low, high = torch.minimum(first, second), torch.maximum(first, second)
+        coefficients = torch.where(low == high, 1.0, 2.0).to(form) * form[:, low, high]
         typical = (self.scale.double().square().sum(-1) + mean.square()).sqrt()  # root of E[x_i²], (K, C)
         near = expandable(precision * typical[:, :, None] * typical[:, None], self.means.dtype)
-        self.quadratic = torch.cat([squares, linear, constant[:, None]], 1).to(self.means.dtype) if near else None
+        self.quadratic = coefficients.to(self.means.dtype) if near else None
 
     def expect(self, x: Tensor, missing: Tensor | None, *, careful: bool = False) -> tuple[Tensor, Whitened | Expanded]:
         if missing is not None and len(x):
@@ -163,15 +171,26 @@ class Full(Emission[Whitened | Expanded]):
 
     def _products(self, x: Tensor) -> Tensor:
         """Compute the monomials of events `x (N, C)`, as in `Expanded`."""
-        columns = x.T.contiguous()
-        products = x.new_empty(self.columns * (self.columns + 3) // 2 + 1, len(x))
-        end = 0
-        for i in range(self.columns):
-            start, end = end, end + self.columns - i
-            torch.mul(columns[i:], columns[i], out=products[start:end])
-        products[end:-1] = columns
-        products[-1] = 1.0
+        width = self.columns + 1
+        half, whole = width // 2, width * ((width + 1) // 2)
+        wide = torch.cat([x.T, x.new_ones(1, len(x)), x.T[:half]])
+        # The columns moved on cyclically by 0, 1, ... places, (W / 2, W, N): one operation multiplies all pairs.
+        moved = wide.unfold(0, width, 1).transpose(1, 2)[: whole // width]
+        products = x.new_empty(width * (width + 1) // 2, len(x))
+        torch.mul(moved, wide[:width], out=products[:whole].view(moved.shape))
+        if width % 2 == 0:  # moved on by W / 2, every pair would come twice
+            torch.mul(wide[:half], wide[half:width], out=products[whole:])
         return products
+
+    def _pairs(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return the columns of each pair, `(D,)` each: 0 0, 1 1, ..., C C, then 0 1, 1 2, ..., C 0, and so on.
+
+        Column C is the constant 1.
+        """
+        width = self.columns + 1
+        place = torch.arange(width * (width + 1) // 2, device=device)
+        first = place % width
+        return first, (first + place // width) % width
 
     def _project(self, x: Tensor, matrix: Tensor, center: Tensor) -> Tensor:
         """Compute `matrix (K, C, C)` times (x - center) for `x (N, C)` and `center (K, C)`, `(K, C, N)`."""
@@ -253,7 +272,7 @@ class Full(Emission[Whitened | Expanded]):
         """
         exact = share if precision is None else share * precision
         if isinstance(seen, Expanded):
-            return {"products": (seen.products @ exact.T).T.double()}
+            return {"products": (seen.products @ exact.T).double()}
         if seen.order is not None:
             share, exact = share[:, seen.order], exact[:, seen.order]
         weighted = seen.y * exact[:, None]
@@ -300,13 +319,12 @@ class Full(Emission[Whitened | Expanded]):
 
     def _whiten(self, sums: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Convert sums of monomials to the sums of y, `(K, C)`, and of y y^T, `(K, C, C)`."""
-        pairs, first = sums["products"][:, : -self.columns - 1], sums["products"][:, -self.columns - 1 : -1]
-        rows, columns = torch.triu_indices(self.columns, self.columns, device=pairs.device)
-        second = pairs.new_zeros(self.components, self.columns, self.columns)
-        second[:, rows, columns] = pairs
-        second[:, columns, rows] = pairs
+        products, (rows, columns) = sums["products"].T, self._pairs(sums["products"].device)
+        moments = products.new_empty(self.components, self.columns + 1, self.columns + 1)  # of (x, 1)
+        moments[:, rows, columns] = products
+        moments[:, columns, rows] = products
+        second, first = moments[:, :-1, :-1], moments[:, :-1, -1:]
         mean, whitener, weights = self.means.double()[:, :, None], self.whitener.double(), _weights(sums)[:, None, None]
-        first = first[:, :, None]
         scatter = second - first @ mean.mT - mean @ first.mT + weights * (mean @ mean.mT)
         return (whitener @ (first - weights * mean))[:, :, 0], self._gather(whitener @ scatter @ whitener.mT)
 
