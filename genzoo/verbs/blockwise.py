@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
+import uuid
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -113,6 +114,7 @@ class _Part(Generic[AnswerT]):
         count: number of rows of the table.
         question: what is asked.
         reader: whom messages are for.
+        command: different for each command, as a later one may find another model under the same path.
     """
 
     run: str
@@ -123,6 +125,7 @@ class _Part(Generic[AnswerT]):
     count: int
     question: AboutBlock[AnswerT]
     reader: FrontEnd
+    command: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
 def answers(

@@ -25,7 +25,7 @@ def mixed(count, *, seed=0, shades=("red", "green", "blue")):
             "visits": pa.array(rng.poisson(3 + (size > 50)), pa.int16(), mask=rng.random(count) < 0.1),
             "shade": pa.array(rng.choice(shades, count), mask=rng.random(count) < 0.02),
             "seen": pa.array(rng.integers(10**9, 10**9 + 10**6, count) * 1000, pa.timestamp("ms")),
-            "tags": pa.array([[row % 3] * (row % 2) for row in range(count)]),
+            "tags": pa.array([[row % 3] * (row % 2) for row in range(count)], pa.list_(pa.int64())),
         }
     )
 
@@ -81,6 +81,32 @@ def test_scores_in_blocks_are_the_scores_of_the_whole_table(cli, trained):
     assert found == wanted
     assert wanted["count_unseen"] > 1000
     assert wanted["count_flagged"] > 2000
+
+
+@pytest.fixture
+def partitions(trained, tmp_path):
+    """Write a table as files in Hive partitions, which differ in their types and in the order of their columns."""
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "_SUCCESS").touch()
+    for number, rows in enumerate((2500, 1, 5000, 0, 1300)):
+        folder = tmp_path / "set" / f"year={2020 + number}" / f"kind={'a%2Fb' if number % 2 else 'c'}"
+        folder.mkdir(parents=True)
+        part = mixed(rows, seed=number, shades=("red", "green", "blue", "mauve"))
+        if number == 2:
+            part = part.set_column(2, "visits", part.column("visits").cast(pa.float64()))
+        parquet.write_table(part.select(part.column_names[:: -1 if number % 2 else 1]), folder / "part.parquet")
+    return trained
+
+
+@pytest.mark.parametrize("source", ["set", "set/*/*/*.parquet"], ids=["folder", "pattern"])
+def test_files_in_blocks_are_one_table(cli, partitions, source):
+    asked = ["score", "run", "--data", source, "--threshold", "0.05", "--keep", "note,tags,visits,kind,year", "--json"]
+    found, wanted = (json.loads(cli(*asked, "--out", name)[1]) for name in ("blocks.parquet", "whole.arrow"))
+    assert len(partitions) == 1
+    same_tables(parquet.read_table("blocks.parquet"), feather.read_table("whole.arrow"))
+    assert found.pop("out") != wanted.pop("out")
+    assert found == wanted
+    assert parquet.read_table("blocks.parquet").column("kind").unique().to_pylist() == ["c", "a/b"]
 
 
 def test_the_mean_of_scores_in_blocks_differs_by_rounding_only(cli, trained, tmp_path):

@@ -80,7 +80,8 @@ class RowBlocks:
         Raises:
             ConfigError, DataError: as `match_table`.
         """
-        blocks = self._blocks(first, last or self.count or 0)
+        count = self.count or 0
+        blocks = self._blocks(first, count if last is None else min(last, count))
         with thread_pool() as pool:
             coming = pool.submit(next, blocks, None)
             while (block := coming.result()) is not None:

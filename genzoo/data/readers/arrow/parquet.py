@@ -19,6 +19,7 @@ from genzoo.data.readers.arrow.input import mapped
 from genzoo.data.readers.arrow.messages import MAGIC, declared, listed
 from genzoo.data.readers.unpacked import HARMLESS, check_unpacked
 from genzoo.data.row_groups import ParquetPart, RowGroupEvents
+from genzoo.data.streams.block import in_blocks
 from genzoo.data.table_source import PANDAS_INDEX, TableSource, check_whole, without_views
 from genzoo.errors import DataError, pass_out_of_memory
 from genzoo.wording import argument
@@ -79,19 +80,17 @@ class ArrowFileSource(TableSource):
         )
         return events
 
+    def none_of(self, columns: Sequence[str]) -> pa.Table:
+        """Return columns of a Parquet file without their rows, in the types in which `read` and `blocks` give them."""
+        schema = self.metadata.schema.to_arrow_schema()
+        return without_views(pa.schema([schema.field(name) for name in columns]).empty_table())
+
     def count(self) -> int | None:
         return int(self.metadata.num_rows) if self.is_parquet else None
 
     def blocks(self, columns: Sequence[str], size: int, first: int, last: int) -> Iterator[pa.Table]:
-        parts: list[pa.Table] = []
-        for part in self._parts(list(columns), size, first, last):
-            parts.append(part)
-            while (rows := sum(one.num_rows for one in parts)) >= size:
-                whole = pa.concat_tables(parts)
-                yield self._checked(whole.slice(0, size))
-                parts = [whole.slice(size)] if rows > size else []
-        if parts:
-            yield self._checked(pa.concat_tables(parts))
+        for block in in_blocks(self._parts(list(columns), size, first, last), size):
+            yield self._checked(block)
 
     def _parts(self, columns: list[str], size: int, first: int, last: int) -> Iterator[pa.Table]:
         """Yield rows as they come, at most `size` at a time."""
@@ -108,7 +107,7 @@ class ArrowFileSource(TableSource):
                 if begin < stop:
                     yield pa.Table.from_batches([batch.slice(begin, stop - begin)]).select(columns)
         if start < last:
-            raise DataError(f"{self._path} is damaged: it has fewer rows than it declares.")
+            raise DataError(f"{self._shown} is damaged: it has fewer rows than it declares.")
 
     def _checked(self, table: pa.Table) -> pa.Table:
         check_whole(table, self.shown)
