@@ -139,6 +139,8 @@ def open_blocks(
     size = block_rows(len(columns))
     if count is not None and count <= size and not small:
         return None
+    if count == 0:
+        match_table(name_of(settings), source, settings, spec)  # raises an error: there are no rows
     return RowBlocks(source, settings, spec, count, size, columns, tuple(kept), whole, keep_unknown)
 
 

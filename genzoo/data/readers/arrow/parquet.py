@@ -32,6 +32,10 @@ _BUFFER = 2**20
 """Bytes of a column that are read at a time."""
 
 
+_ROWS = 2**16
+"""Rows of a single column that are read at a time."""
+
+
 _NUMBER = 8
 """Bytes that a value takes as a number."""
 
@@ -95,7 +99,8 @@ class ArrowFileSource(TableSource):
     def _parts(self, columns: list[str], size: int, first: int, last: int) -> Iterator[pa.Table]:
         """Yield rows as they come, at most `size` at a time."""
         # Buffers that are filled in advance stay until the end of the file, so they would hold all of it.
-        how = {"metadata": self.metadata, "buffer_size": _BUFFER, "pre_buffer": False}
+        coded = self._coded(columns)
+        how = {"metadata": self.metadata, "buffer_size": _BUFFER, "pre_buffer": False, "read_dictionary": coded}
         with self._try(lambda: parquet.ParquetFile(self.file.opened(), **how)) as file:
             ends = np.cumsum([self.metadata.row_group(i).num_rows for i in range(self.metadata.num_row_groups)])
             groups = range(int(np.searchsorted(ends, first, "right")), int(np.searchsorted(ends, last, "left")) + 1)
@@ -105,7 +110,8 @@ class ArrowFileSource(TableSource):
                 begin, stop = max(first - start, 0), min(last - start, batch.num_rows)
                 start += batch.num_rows
                 if begin < stop:
-                    yield pa.Table.from_batches([batch.slice(begin, stop - begin)]).select(columns)
+                    rows = pa.Table.from_batches([batch.slice(begin, stop - begin)]).select(columns)
+                    yield self._decoded(rows, coded) if coded else rows
         if start < last:
             raise DataError(f"{self._shown} is damaged: it has fewer rows than it declares.")
 
@@ -118,12 +124,8 @@ class ArrowFileSource(TableSource):
         if not self.is_parquet:
             yield from super().column_blocks(column)
             return
-        for number in range(self.metadata.num_row_groups):
-            yield self._checked(self._try(lambda: self._row_group(number, column))).column(0)  # noqa: B023
-
-    def _row_group(self, number: int, column: str) -> pa.Table:
-        with parquet.ParquetFile(self.file.opened(), metadata=self.metadata) as file:
-            return file.read_row_group(number, columns=[column], use_threads=False)
+        for block in self.blocks([column], _ROWS, 0, int(self.metadata.num_rows)):
+            yield block.column(0)
 
     def _names(self) -> list[str]:
         if self.is_parquet:
@@ -146,16 +148,26 @@ class ArrowFileSource(TableSource):
         metadata = self.metadata
         schema = metadata.schema.to_arrow_schema()
         self._check(metadata.num_rows * len(columns) * _NUMBER)
-        # pyarrow ends the process when it is asked about a damaged column chunk, so only groups are looked at.
-        groups = map(metadata.row_group, range(metadata.num_row_groups))
-        longest = sum(group.num_rows * group.total_byte_size for group in groups)
-        coded = [name for name in columns if longest > HARMLESS and _is_text(schema.field(name).type)]
+        coded = self._coded(columns)
         nested = [name for name in columns if pa.types.is_nested(schema.field(name).type)]
         with parquet.ParquetFile(self.file.opened(), read_dictionary=coded, pre_buffer=True) as file:
             table = file.read(columns=[name for name in columns if name not in nested])
         for name in nested:  # no model takes it, and a row may hold any number of values: see `with_nested`
             table = table.append_column(schema.field(name), pa.nulls(metadata.num_rows, schema.field(name).type))
         table = table.select(columns)
+        return self._decoded(table, coded)
+
+    def _coded(self, columns: list[str]) -> list[str]:
+        """Return the names of the columns of texts to read as dictionaries, as the file may be far larger unpacked."""
+        schema = self.metadata.schema.to_arrow_schema()
+        # pyarrow ends the process when it is asked about a damaged column chunk, so only groups are looked at.
+        groups = map(self.metadata.row_group, range(self.metadata.num_row_groups))
+        longest = sum(group.num_rows * group.total_byte_size for group in groups)
+        return [name for name in columns if longest > HARMLESS and _is_text(schema.field(name).type)]
+
+    def _decoded(self, table: pa.Table, coded: Sequence[str]) -> pa.Table:
+        """Return a table with plain texts in the columns that were read as dictionaries, if these are not too large."""
+        schema = self.metadata.schema.to_arrow_schema()
         check_whole(table, self.shown)
         for name in coded:  # a text of a dictionary may recur in every row
             self._check(sum(map(_text_bytes, table.column(name).chunks)))
