@@ -202,6 +202,36 @@ def test_a_row_of_a_later_block_is_named_by_its_number(cli, trained, tmp_path):
     assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".genzoo")]
 
 
+def test_a_small_file_of_long_texts_is_not_unpacked(cli, trained, tmp_path):
+    longest = pa.DictionaryArray.from_arrays(pa.array(np.zeros(ROWS, np.int32)), ["a" * 1_000_000])
+    table = mixed(ROWS, seed=2).set_column(0, "note", longest)
+    parquet.write_table(table, "many.parquet", compression="zstd", store_schema=False, write_statistics=False)
+    code, _, err = cli("score", "run", "--data", "many.parquet", "--keep", "note", "--out", "scores.parquet")
+    assert code == 4
+    assert "many.parquet would unpack from" in " ".join(err.split())
+
+
+def test_a_table_without_rows_is_an_error(cli, trained, client, tmp_path):
+    parquet.write_table(mixed(0).drop_columns("tags"), tmp_path / "none.parquet")
+    for verb in ("score", "impute"):
+        for on in (None, client):
+            with pytest.raises(genzoo.DataError, match="none.parquet holds no rows"):
+                getattr(genzoo, verb)(tmp_path / "run", "none.parquet", out=tmp_path / "found.parquet", on=on)
+    assert cli("score", "run", "--data", "none.parquet", "--on", client.scheduler.address, "--out", "a.csv")[0] == 4
+
+
+def test_a_model_that_was_replaced_is_loaded_again(trained, client, tmp_path):
+    data = tmp_path / "few.parquet"
+    parquet.write_table(mixed(300, seed=3), data)
+    run = tmp_path / "run"
+    genzoo.score(run, data, out=tmp_path / "one.parquet", on=client)
+    run.unlink()
+    genzoo.train("naive-bayes", data={"source": data, "columns": ["size", "visits"]}, out=run)
+    for name, on in (("here", None), ("there", client)):
+        genzoo.score(run, data, out=tmp_path / f"{name}.parquet", on=on)
+    same_tables(*(parquet.read_table(tmp_path / f"{name}.parquet") for name in ("here", "there")))
+
+
 def test_a_damaged_row_group_leaves_the_earlier_result(cli, trained, tmp_path):
     whole = (tmp_path / "many.parquet").read_bytes()
     assert cli("score", "run", "--data", "many.parquet", "--out", "scores.csv")[0] == 0

@@ -50,6 +50,7 @@ class ArrowFileSource(TableSource):
     def __init__(self, path: Path | PartFile) -> None:
         self._path = path if isinstance(path, Path) else Path(path.shown)
         self._shown = str(path) if isinstance(path, Path) else path.shown
+        self._remote = path if isinstance(path, PartFile) and path.system is not None else None
         self.is_parquet = self._path.suffix.lower() == ".parquet"
         self.file: PartFile = path if isinstance(path, PartFile) else self._try(lambda: PartFile.of(path))
         names = self._try(self._names)
@@ -114,6 +115,7 @@ class ArrowFileSource(TableSource):
                     yield self._decoded(rows, coded) if coded else rows
         if start < last:
             raise DataError(f"{self._shown} is damaged: it has fewer rows than it declares.")
+        self.file.check()  # whether all rows are of one version of the file
 
     def _checked(self, table: pa.Table) -> pa.Table:
         check_whole(table, self.shown)
@@ -187,14 +189,32 @@ class ArrowFileSource(TableSource):
         _check_size([self.file], size)
 
     def _try(self, work: Callable[[], Any]) -> Any:
+        if self._remote is None:
+            return self._explained(work)
+        with self._remote.reading():
+            return self._explained(work)
+
+    def _explained(self, work: Callable[[], Any]) -> Any:
         try:
             return work()
         except DataError:  # a ValueError, too
             raise
         except (pa.ArrowException, OSError, EOFError, LookupError, ValueError, OverflowError, struct.error) as error:
             pass_out_of_memory(error)
+            if self._remote is not None and not _is_damage(error):
+                raise
             reason = str(error).strip().removesuffix(".") or type(error).__name__
             raise DataError(f"{self._shown} cannot be read as a table: {reason}.") from error
+
+
+def _is_damage(error: Exception) -> bool:
+    """Return whether an error is about the content of a file, and not about its file system.
+
+    pyarrow raises plain `OSError`s without a number for damaged files.
+    """
+    if isinstance(error, pa.ArrowException) or not isinstance(error, OSError):
+        return True
+    return type(error) is OSError and error.errno is None
 
 
 def streamed_parts(parts: Sequence[ParquetPart], columns: Sequence[str]) -> RowGroupEvents | None:
