@@ -10,7 +10,8 @@ from typing import Any
 from genzoo.data.opening.given import AnyData
 from genzoo.inference.rows import clustering, scoring
 from genzoo.inference.rows.clustering import CLUSTER_COLUMNS
-from genzoo.inference.rows.scoring import EXPLAINED, SCORE_COLUMNS
+from genzoo.inference.rows.scores import SCORE_COLUMNS
+from genzoo.inference.rows.scoring import EXPLAINED
 from genzoo.runtime.cluster import AnyCluster
 from genzoo.verbs.given import (
     Asked,

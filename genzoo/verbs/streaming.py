@@ -16,7 +16,7 @@ from genzoo.data.dataset import BLOCK
 from genzoo.data.streams.rows import RowBlock, RowBlocks, block_rows, open_blocks
 from genzoo.errors import ConfigError
 from genzoo.inference.export import samples_table
-from genzoo.inference.rows.scoring import SCORE_COLUMNS
+from genzoo.inference.rows.scores import SCORE_COLUMNS
 from genzoo.inference.rows.streamed import BlockScorer, ScoreTally, StreamedScores
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.plugins.manager import get_registry

@@ -79,10 +79,8 @@ class _Handler(BaseHTTPRequestHandler):
         address = urlsplit(self.path)
         name = unquote(address.path).strip("/")
         query = {key: values[0] for key, values in parse_qs(address.query, keep_blank_values=True).items()}
-        if (
-            self.server.closed
-            or self.server.private
-            and "Credential=genzoo/" not in self.headers.get("Authorization", "")
+        if self.server.closed or (
+            self.server.private and "Credential=genzoo/" not in self.headers.get("Authorization", "")
         ):
             self._send(403, b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>", body=body)
         elif "list-type" in query:

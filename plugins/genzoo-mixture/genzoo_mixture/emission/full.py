@@ -42,7 +42,8 @@ def _squared(y: Tensor) -> Tensor:
     the pages to the system, and getting them again takes several times as long as the arithmetic.
     """
     size = max(1, y[:1].numel() * y.element_size())
-    return torch.cat([part.square().sum(1) for part in y.split(max(1, _SQUARES // size) if y.is_cpu else len(y))])
+    parts = torch.split(y, max(1, _SQUARES // size) if y.is_cpu else len(y))
+    return torch.cat([part.square().sum(1) for part in parts])
 
 
 @dataclass(frozen=True, slots=True)
