@@ -59,7 +59,7 @@ def check_partitioned(on: AnyCluster | None) -> None:
     """
     if on is not None:
         raise ConfigError(
-            f"{argument('on', 'dask')} computes parts of a Parquet file, in the order of its rows, for a table in "
+            f"{argument('on', 'dask')} computes parts of Parquet files, in the order of their rows, for a table in "
             f"{argument('out', 'FILE')} ({', '.join(BLOCK_SUFFIXES)}). Convert the data, or leave it out."
         )
 

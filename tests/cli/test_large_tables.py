@@ -283,7 +283,7 @@ def test_only_parts_of_a_file_go_to_a_cluster(cli, trained, client, in_a_shell, 
     for words in (["--out", "scores.arrow"], [], ["--sort", "score", "--out", "scores.parquet"]):
         code, _, err = cli(*ask, *words)
         assert code == 2
-        assert "--on dask computes parts of a Parquet file" in " ".join(err.split())
+        assert "--on dask computes parts of Parquet files" in " ".join(err.split())
     with pytest.raises(genzoo.ConfigError, match="this model is in memory"):
         genzoo.score(genzoo.load(tmp_path / "run"), "many.parquet", out="scores.parquet", on=client)
 
