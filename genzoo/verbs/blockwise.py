@@ -177,7 +177,10 @@ def _on_cluster(
 def _taken(waiting: deque[tuple[Any, int]], phase: Phase) -> Iterator[Any]:
     """Yield the answers of the part that has waited longest."""
     future, rows = waiting.popleft()
-    yield from future.result()
+    found = future.result()
+    if isinstance(found, GenzooError):
+        raise found
+    yield from found
     phase.advance(rows)
 
 
@@ -185,11 +188,17 @@ _ONE_AT_A_TIME = threading.Lock()
 """Torch's random numbers are shared by all threads of a worker."""
 
 
-def _answer_part(part: _Part[AnswerT], first: int, last: int) -> list[AnswerT]:
-    """Return the answers for the blocks of a part of a table. It runs on a worker."""
-    with _ONE_AT_A_TIME, speaking(part.reader):
-        fitted, blocks = _opened(part)
-        return [part.question.answer(fitted, block) for block in blocks.read(first, last)]
+def _answer_part(part: _Part[AnswerT], first: int, last: int) -> list[AnswerT] | GenzooError:
+    """Return the answers for the blocks of a part of a table. It runs on a worker.
+
+    An error that is for the reader is returned. Dask would print one that is raised, with its traceback.
+    """
+    try:
+        with _ONE_AT_A_TIME, speaking(part.reader):
+            fitted, blocks = _opened(part)
+            return [part.question.answer(fitted, block) for block in blocks.read(first, last)]
+    except GenzooError as error:
+        return error
 
 
 @functools.lru_cache(maxsize=1)

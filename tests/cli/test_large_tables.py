@@ -267,7 +267,7 @@ def test_workers_of_a_cluster_find_the_same_answers(trained, client, monkeypatch
     assert (tmp_path / "here.csv").read_bytes() == (tmp_path / "there.csv").read_bytes()
 
 
-def test_an_error_of_a_worker_is_the_error_of_the_table(trained, client, tmp_path):
+def test_an_error_of_a_worker_is_the_error_of_the_table(trained, client, tmp_path, capsys):
     table = mixed(ROWS, seed=2)
     sizes = table.column("size").to_numpy(zero_copy_only=False).copy()
     sizes[9000] = np.inf
@@ -275,6 +275,7 @@ def test_an_error_of_a_worker_is_the_error_of_the_table(trained, client, tmp_pat
     parquet.write_table(table.set_column(1, "size", pa.array(sizes)), data)
     with pytest.raises(genzoo.DataError, match="column 'size' holds inf in row 9000"):
         genzoo.score(tmp_path / "run", data, out=tmp_path / "scores.parquet", on=client)
+    assert "Compute Failed" not in capsys.readouterr().err
     assert not (tmp_path / "scores.parquet").exists()
 
 
