@@ -330,5 +330,5 @@ on_option = click.option(
     "--on",
     metavar="CLUSTER",
     help="Compute on a Dask cluster: dask for one of this machine, or an address such as tcp://HOST:8786. It needs "
-    "--out and a Parquet file, and all workers read the same files.",
+    "--out and Parquet files, and all workers read the same files.",
 )

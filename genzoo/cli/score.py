@@ -26,7 +26,7 @@ from genzoo.text import counted, shortened
 
 if TYPE_CHECKING:
     from genzoo.inference.description.figures import Contribution
-    from genzoo.inference.rows.scoring import ExplainedRow, ScoreSummary
+    from genzoo.inference.rows.scores import ExplainedRow, ScoreSummary
     from genzoo.inference.rows.streamed import StreamedScores
 
 _LONGEST_TEXT = 80
@@ -112,7 +112,8 @@ def score_command(
     genzoo score RUN --data new.csv --threshold 0.01 --keep customer_id --out scores.csv
     """
     from genzoo.cli.rows import check_destination, open_data, settings_of, show_columns, show_reading, sorted_columns
-    from genzoo.inference.rows.scoring import SCORE_COLUMNS, score
+    from genzoo.inference.rows.scores import SCORE_COLUMNS
+    from genzoo.inference.rows.scoring import score
     from genzoo.persistence.open_run import load
     from genzoo.verbs.given import check_capable, kept_columns
     from genzoo.verbs.streaming import check_partitioned, cluster_of, stream_scores

@@ -34,7 +34,7 @@ GROUP = 64
 ESTIMATE_STEPS = 50
 """Default number of steps of the solver behind an estimate."""
 
-_ROWS, _NARROW = 1024, 64
+_ROWS, _NARROW = 2048, 64
 """Events whose densities are computed at a time, if they have few values: a chunk has a fixed cost, too."""
 
 _PROBES, _SMALL = 16, 16
@@ -48,16 +48,21 @@ class _Chunk:
     Arguments:
         number: number of the chunk.
         x: `(n, *event)`, NaN if a value is missing.
-        index: positions of the events among all, `(n,)`.
+        start: position of the first of them among all.
         missing: whether any value of all events is missing.
         conditions: what they are conditional on, `(n, K)` in data units, or `None`.
     """
 
     number: int
     x: Tensor
-    index: Tensor
+    start: int
     missing: bool
     conditions: Array | None
+
+    @property
+    def index(self) -> Tensor:
+        """Positions of the events among all, `(n,)`."""
+        return torch.arange(self.start, self.start + len(self.x), device=self.x.device)
 
 
 def is_density_on_grid(units: DataUnits) -> bool:
@@ -168,7 +173,8 @@ def _density(units: DataUnits, generator: Likelihood, chunk: _Chunk, x: Tensor) 
             f"them in first (genzoo impute), leave such rows out, or train it on data with missing values."
         )
     asked = units.to_model(x, chunk.missing, chunk.conditions)
-    return one_each("log_prob", asked.ask(generator.log_prob), len(x)).to(x.dtype) + _log_det(units, x)
+    inner = one_each("log_prob", asked.ask(generator.log_prob), len(x)).to(x.dtype)
+    return inner + (_log_det(units, x) if chunk.missing else _whole_log_det(units, x))
 
 
 def _own_bound(units: DataUnits, chunk: _Chunk, x: Tensor, draws: int, seed: int, *place: int) -> Tensor:
@@ -211,9 +217,8 @@ def _in_data_units(
 
     def work(number: int, start: int) -> Array:
         wide = units.to_device(checked.chunk(start, size))
-        index = torch.arange(start, start + len(wide), device=wide.device)
         conditions = checked.chunk_conditions(start, size)
-        inner = compute(_Chunk(number, wide, index, checked.missing, conditions)).to(wide.dtype)
+        inner = compute(_Chunk(number, wide, start, checked.missing, conditions)).to(wide.dtype)
         return to_host(inner + _log_cells(units, wide)).astype(np.float64)
 
     name = "computing likelihoods" if draws is None else f"computing likelihood bounds of {counted(draws, 'draw')}"
@@ -250,6 +255,13 @@ def _log_det(units: DataUnits, x: Tensor) -> Tensor:
         return units.transform.log_det(x)
     dense = units.known("dense", lambda: _dense_places(units)).to(x.device)
     return units.transform.log_det(x, ~(dense & ~x.isnan()))
+
+
+def _whole_log_det(units: DataUnits, x: Tensor) -> Tensor:
+    """Return `_log_det` of events that have all values. It is the same for all of them if the transform is affine."""
+    if not units.transform.affine:
+        return _log_det(units, x)
+    return units.known(f"log-determinant, {x.dtype}", lambda: _log_det(units, x[:1])).expand(len(x))
 
 
 def _dense_places(units: DataUnits) -> Tensor:

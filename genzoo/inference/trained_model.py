@@ -39,7 +39,7 @@ from genzoo.inference.description.describe import UNLIKELY, checked_weights, des
 from genzoo.inference.description.figures import Description
 from genzoo.inference.given import check_given, conditions_of, with_condition
 from genzoo.inference.likelihood import ESTIMATE_STEPS
-from genzoo.inference.rows import clustering, scoring
+from genzoo.inference.rows import clustering, scores, scoring
 from genzoo.inference.rows.threshold import Calibration
 from genzoo.inference.texts.each import log_prob_each
 from genzoo.inference.texts.prompts import Beginning, Watch
@@ -546,7 +546,7 @@ class TrainedModel:
         explained: int = 10,
         estimate: bool = False,
         condition: Any = None,
-    ) -> scoring.ScoreResult: ...
+    ) -> scores.ScoreResult: ...
 
     @overload
     def score(
@@ -591,11 +591,11 @@ class TrainedModel:
             DataError: the events do not fit the model.
         """
 
-        def compute(dataset: Dataset) -> scoring.ScoreResult:
+        def compute(dataset: Dataset) -> scores.ScoreResult:
             return scoring.score(self, dataset, threshold, explained, estimate=estimate)
 
         given = with_condition(x, condition, self.data)
-        return answer_rows(self.units, given, keep, scoring.SCORE_COLUMNS, compute, keep_unknown=True)
+        return answer_rows(self.units, given, keep, scores.SCORE_COLUMNS, compute, keep_unknown=True)
 
     @overload
     def cluster(self, x: Array | Tensor, *, keep: Sequence[object] = ()) -> clustering.ClusterResult: ...

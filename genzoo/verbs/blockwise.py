@@ -9,10 +9,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
+import uuid
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -113,6 +114,7 @@ class _Part(Generic[AnswerT]):
         count: number of rows of the table.
         question: what is asked.
         reader: whom messages are for.
+        command: different for each command, as a later one may find another model under the same path.
     """
 
     run: str
@@ -123,6 +125,7 @@ class _Part(Generic[AnswerT]):
     count: int
     question: AboutBlock[AnswerT]
     reader: FrontEnd
+    command: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
 def answers(
@@ -174,7 +177,10 @@ def _on_cluster(
 def _taken(waiting: deque[tuple[Any, int]], phase: Phase) -> Iterator[Any]:
     """Yield the answers of the part that has waited longest."""
     future, rows = waiting.popleft()
-    yield from future.result()
+    found = future.result()
+    if isinstance(found, GenzooError):
+        raise found
+    yield from found
     phase.advance(rows)
 
 
@@ -182,11 +188,17 @@ _ONE_AT_A_TIME = threading.Lock()
 """Torch's random numbers are shared by all threads of a worker."""
 
 
-def _answer_part(part: _Part[AnswerT], first: int, last: int) -> list[AnswerT]:
-    """Return the answers for the blocks of a part of a table. It runs on a worker."""
-    with _ONE_AT_A_TIME, speaking(part.reader):
-        fitted, blocks = _opened(part)
-        return [part.question.answer(fitted, block) for block in blocks.read(first, last)]
+def _answer_part(part: _Part[AnswerT], first: int, last: int) -> list[AnswerT] | GenzooError:
+    """Return the answers for the blocks of a part of a table. It runs on a worker.
+
+    An error that is for the reader is returned. Dask would print one that is raised, with its traceback.
+    """
+    try:
+        with _ONE_AT_A_TIME, speaking(part.reader):
+            fitted, blocks = _opened(part)
+            return [part.question.answer(fitted, block) for block in blocks.read(first, last)]
+    except GenzooError as error:
+        return error
 
 
 @functools.lru_cache(maxsize=1)

@@ -46,7 +46,7 @@ def embed(
         asked: a run, a trained model, or the path of a run or model folder.
         data: as for `train`. Defaults to all rows of the run's own data.
         out: file to write the latent vectors to, `.parquet`, `.csv` or `.tsv`, for data with a name or path.
-            Blocks of a Parquet file are read and written in turn, so it may be larger than memory. Defaults to `None`:
+            Blocks of Parquet files are read and written in turn, so they may be larger than memory. Defaults to `None`:
             they are returned.
         on: Dask cluster that computes parts of the table for `out`: `"dask"` for one of this machine, an address, or a
             `distributed.Client`. Its workers read the same files. Defaults to `None`: this process computes.
@@ -95,8 +95,8 @@ def impute(
         data: as for `train`. Defaults to all rows of the run's own data.
         draw: draw values instead. Defaults to false.
         seed: seed of the draws.
-        out: file to write the table to, `.parquet`, `.csv` or `.tsv`, for data with a name or path. Blocks of a
-            Parquet file are read and written in turn, so it may be larger than memory. Defaults to `None`: it is
+        out: file to write the table to, `.parquet`, `.csv` or `.tsv`, for data with a name or path. Blocks of
+            Parquet files are read and written in turn, so they may be larger than memory. Defaults to `None`: it is
             returned.
         on: Dask cluster that computes parts of the table for `out`: `"dask"` for one of this machine, an address, or a
             `distributed.Client`. Its workers read the same files. Defaults to `None`: this process computes.

@@ -10,7 +10,8 @@ from typing import Any
 from genzoo.data.opening.given import AnyData
 from genzoo.inference.rows import clustering, scoring
 from genzoo.inference.rows.clustering import CLUSTER_COLUMNS
-from genzoo.inference.rows.scoring import EXPLAINED, SCORE_COLUMNS
+from genzoo.inference.rows.scores import SCORE_COLUMNS
+from genzoo.inference.rows.scoring import EXPLAINED
 from genzoo.runtime.cluster import AnyCluster
 from genzoo.verbs.given import (
     Asked,
@@ -52,8 +53,8 @@ def score(
             if the likelihood is exact and the model accepts missing values.
         estimate: whether to estimate log-likelihoods, even if the model has a bound. A table then has the column
             `standard_error`, over the probes of the estimate. Defaults to false.
-        out: file to write the scores to, `.parquet`, `.csv` or `.tsv`, for data with a name or path. Blocks of a
-            Parquet file are read and written in turn, so it may be larger than memory. Defaults to `None`: they are
+        out: file to write the scores to, `.parquet`, `.csv` or `.tsv`, for data with a name or path. Blocks of
+            Parquet files are read and written in turn, so they may be larger than memory. Defaults to `None`: they are
             returned.
         on: Dask cluster that computes parts of the table for `out`: `"dask"` for one of this machine, an address, or a
             `distributed.Client`. Its workers read the same files. Defaults to `None`: this process computes.

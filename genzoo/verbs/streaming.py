@@ -16,7 +16,7 @@ from genzoo.data.dataset import BLOCK
 from genzoo.data.streams.rows import RowBlock, RowBlocks, block_rows, open_blocks
 from genzoo.errors import ConfigError
 from genzoo.inference.export import samples_table
-from genzoo.inference.rows.scoring import SCORE_COLUMNS
+from genzoo.inference.rows.scores import SCORE_COLUMNS
 from genzoo.inference.rows.streamed import BlockScorer, ScoreTally, StreamedScores
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.plugins.manager import get_registry
@@ -59,7 +59,7 @@ def check_partitioned(on: AnyCluster | None) -> None:
     """
     if on is not None:
         raise ConfigError(
-            f"{argument('on', 'dask')} computes parts of a Parquet file, in the order of its rows, for a table in "
+            f"{argument('on', 'dask')} computes parts of Parquet files, in the order of their rows, for a table in "
             f"{argument('out', 'FILE')} ({', '.join(BLOCK_SUFFIXES)}). Convert the data, or leave it out."
         )
 

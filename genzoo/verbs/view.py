@@ -16,7 +16,7 @@ from genzoo.inference.description.figures import Description
 from genzoo.inference.image_grid import picture_of, png
 from genzoo.inference.latent import LatentPath, Traversal
 from genzoo.inference.rows.clustering import ClusterResult
-from genzoo.inference.rows.scoring import ScoreResult
+from genzoo.inference.rows.scores import ScoreResult
 from genzoo.metrics.evaluate import Evaluation
 from genzoo.persistence.listing import RunSummary, describe_run, summarize, summary_rows
 from genzoo.persistence.run import Run

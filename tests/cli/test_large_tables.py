@@ -25,7 +25,7 @@ def mixed(count, *, seed=0, shades=("red", "green", "blue")):
             "visits": pa.array(rng.poisson(3 + (size > 50)), pa.int16(), mask=rng.random(count) < 0.1),
             "shade": pa.array(rng.choice(shades, count), mask=rng.random(count) < 0.02),
             "seen": pa.array(rng.integers(10**9, 10**9 + 10**6, count) * 1000, pa.timestamp("ms")),
-            "tags": pa.array([[row % 3] * (row % 2) for row in range(count)]),
+            "tags": pa.array([[row % 3] * (row % 2) for row in range(count)], pa.list_(pa.int64())),
         }
     )
 
@@ -81,6 +81,32 @@ def test_scores_in_blocks_are_the_scores_of_the_whole_table(cli, trained):
     assert found == wanted
     assert wanted["count_unseen"] > 1000
     assert wanted["count_flagged"] > 2000
+
+
+@pytest.fixture
+def partitions(trained, tmp_path):
+    """Write a table as files in Hive partitions, which differ in their types and in the order of their columns."""
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "_SUCCESS").touch()
+    for number, rows in enumerate((2500, 1, 5000, 0, 1300)):
+        folder = tmp_path / "set" / f"year={2020 + number}" / f"kind={'a%2Fb' if number % 2 else 'c'}"
+        folder.mkdir(parents=True)
+        part = mixed(rows, seed=number, shades=("red", "green", "blue", "mauve"))
+        if number == 2:
+            part = part.set_column(2, "visits", part.column("visits").cast(pa.float64()))
+        parquet.write_table(part.select(part.column_names[:: -1 if number % 2 else 1]), folder / "part.parquet")
+    return trained
+
+
+@pytest.mark.parametrize("source", ["set", "set/*/*/*.parquet"], ids=["folder", "pattern"])
+def test_files_in_blocks_are_one_table(cli, partitions, source):
+    asked = ["score", "run", "--data", source, "--threshold", "0.05", "--keep", "note,tags,visits,kind,year", "--json"]
+    found, wanted = (json.loads(cli(*asked, "--out", name)[1]) for name in ("blocks.parquet", "whole.arrow"))
+    assert len(partitions) == 1
+    same_tables(parquet.read_table("blocks.parquet"), feather.read_table("whole.arrow"))
+    assert found.pop("out") != wanted.pop("out")
+    assert found == wanted
+    assert parquet.read_table("blocks.parquet").column("kind").unique().to_pylist() == ["c", "a/b"]
 
 
 def test_the_mean_of_scores_in_blocks_differs_by_rounding_only(cli, trained, tmp_path):
@@ -176,6 +202,36 @@ def test_a_row_of_a_later_block_is_named_by_its_number(cli, trained, tmp_path):
     assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".genzoo")]
 
 
+def test_a_small_file_of_long_texts_is_not_unpacked(cli, trained, tmp_path):
+    longest = pa.DictionaryArray.from_arrays(pa.array(np.zeros(ROWS, np.int32)), ["a" * 1_000_000])
+    table = mixed(ROWS, seed=2).set_column(0, "note", longest)
+    parquet.write_table(table, "many.parquet", compression="zstd", store_schema=False, write_statistics=False)
+    code, _, err = cli("score", "run", "--data", "many.parquet", "--keep", "note", "--out", "scores.parquet")
+    assert code == 4
+    assert "many.parquet would unpack from" in " ".join(err.split())
+
+
+def test_a_table_without_rows_is_an_error(cli, trained, client, tmp_path):
+    parquet.write_table(mixed(0).drop_columns("tags"), tmp_path / "none.parquet")
+    for verb in ("score", "impute"):
+        for on in (None, client):
+            with pytest.raises(genzoo.DataError, match="holds no rows"):
+                getattr(genzoo, verb)(tmp_path / "run", "none.parquet", out=tmp_path / "found.parquet", on=on)
+    assert cli("score", "run", "--data", "none.parquet", "--on", client.scheduler.address, "--out", "a.csv")[0] == 4
+
+
+def test_a_model_that_was_replaced_is_loaded_again(trained, client, tmp_path):
+    data = tmp_path / "few.parquet"
+    parquet.write_table(mixed(300, seed=3), data)
+    run = tmp_path / "run"
+    genzoo.score(run, data, out=tmp_path / "one.parquet", on=client)
+    run.unlink()
+    genzoo.train("naive-bayes", data={"source": data, "columns": ["size", "visits"]}, out=run)
+    for name, on in (("here", None), ("there", client)):
+        genzoo.score(run, data, out=tmp_path / f"{name}.parquet", on=on)
+    same_tables(*(parquet.read_table(tmp_path / f"{name}.parquet") for name in ("here", "there")))
+
+
 def test_a_damaged_row_group_leaves_the_earlier_result(cli, trained, tmp_path):
     whole = (tmp_path / "many.parquet").read_bytes()
     assert cli("score", "run", "--data", "many.parquet", "--out", "scores.csv")[0] == 0
@@ -211,7 +267,7 @@ def test_workers_of_a_cluster_find_the_same_answers(trained, client, monkeypatch
     assert (tmp_path / "here.csv").read_bytes() == (tmp_path / "there.csv").read_bytes()
 
 
-def test_an_error_of_a_worker_is_the_error_of_the_table(trained, client, tmp_path):
+def test_an_error_of_a_worker_is_the_error_of_the_table(trained, client, tmp_path, capsys):
     table = mixed(ROWS, seed=2)
     sizes = table.column("size").to_numpy(zero_copy_only=False).copy()
     sizes[9000] = np.inf
@@ -219,6 +275,7 @@ def test_an_error_of_a_worker_is_the_error_of_the_table(trained, client, tmp_pat
     parquet.write_table(table.set_column(1, "size", pa.array(sizes)), data)
     with pytest.raises(genzoo.DataError, match="column 'size' holds inf in row 9000"):
         genzoo.score(tmp_path / "run", data, out=tmp_path / "scores.parquet", on=client)
+    assert "Compute Failed" not in capsys.readouterr().err
     assert not (tmp_path / "scores.parquet").exists()
 
 
@@ -227,7 +284,7 @@ def test_only_parts_of_a_file_go_to_a_cluster(cli, trained, client, in_a_shell, 
     for words in (["--out", "scores.arrow"], [], ["--sort", "score", "--out", "scores.parquet"]):
         code, _, err = cli(*ask, *words)
         assert code == 2
-        assert "--on dask computes parts of a Parquet file" in " ".join(err.split())
+        assert "--on dask computes parts of Parquet files" in " ".join(err.split())
     with pytest.raises(genzoo.ConfigError, match="this model is in memory"):
         genzoo.score(genzoo.load(tmp_path / "run"), "many.parquet", out="scores.parquet", on=client)
 

@@ -14,7 +14,7 @@ from genzoo import ConfigError, DataError
 from genzoo.config.data import DataSettings
 from genzoo.config.settings import validate
 from genzoo.data.download import without_fetching
-from genzoo.data.loading import open_dataset
+from genzoo.data.loading import open_dataset, open_source
 from genzoo.data.row_groups import RowGroupEvents
 from genzoo.plugins.manager import get_registry
 
@@ -162,3 +162,36 @@ def test_an_object_that_vanishes_or_changes_is_named(bucket, monkeypatch, change
         bucket.objects[name] = bucket.objects["bucket/set/year=2021/part.parquet"]
     with pytest.raises(DataError, match=r"year=2022/part\.parquet (does not exist|has changed).*Put it back"):
         found.events[:]
+
+
+@pytest.mark.parametrize("behind", ["s3", "http"])
+def test_blocks_of_rows_come_from_files_behind_urls(bucket, behind):
+    bucket.private = behind == "s3"
+    source = "s3://bucket/set" if behind == "s3" else f"{bucket.url}/bucket/set/year={{2020..2024}}/part.parquet"
+    table = open_source(DataSettings(source=source), get_registry())
+    found = [block.to_pandas().to_numpy() for block in table.blocks(["c", "year", "a"], 300, 250, 1950)]
+    assert [len(block) for block in found] == [300] * 5 + [200]
+    years = np.repeat(np.arange(2020, 2025), 400)
+    assert np.array_equal(np.concatenate(found), np.column_stack([expected_rows(), years])[250:1950][:, [2, 3, 0]])
+
+
+@pytest.mark.parametrize("behind", ["s3", "http"])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [("vanishes", "does not exist"), ("changes", "has changed since"), ("closes", "with your credentials")],
+)
+def test_a_file_that_changes_while_blocks_are_read_is_named(bucket, behind, change, words):
+    bucket.private = behind == "s3"
+    first = "bucket/set/year=2020/part.parquet"
+    source = f"s3://{first}" if behind == "s3" else f"{bucket.url}/{first}"
+    table = open_source(DataSettings(source=source), get_registry())
+    blocks = table.blocks(["a"], 100, 0, 400)
+    next(blocks)
+    if change == "vanishes":
+        del bucket.objects[first]
+    elif change == "changes":
+        bucket.objects[first] = bucket.objects["bucket/set/year=2021/part.parquet"]
+    else:
+        bucket.closed = True
+    with pytest.raises(DataError, match=rf"year=2020/part\.parquet .*{words}"):
+        list(blocks)

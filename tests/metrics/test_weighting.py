@@ -9,7 +9,7 @@ import torch
 import genzoo
 from genzoo.data.dataset import Dataset
 from genzoo.data.transforms import AffineTransform
-from genzoo.inference.rows.scoring import ScoreResult
+from genzoo.inference.rows.scores import ScoreResult
 from genzoo.metrics.evaluation.choice import find_extractor, find_metrics
 from genzoo.metrics.evaluation.reference import make_reference
 from genzoo.metrics.evaluator import compute_metrics

@@ -22,6 +22,9 @@ class ObjectStore(ThreadingHTTPServer):
         objects: the objects; several may be one file.
         ranges: whether parts of objects can be read.
         private: whether only requests that are signed with `CREDENTIALS` are answered.
+
+    Attributes:
+        closed: whether no request is answered.
     """
 
     daemon_threads = True
@@ -29,7 +32,7 @@ class ObjectStore(ThreadingHTTPServer):
     def __init__(self, objects: Mapping[str, bytes | Path], *, ranges: bool = True, private: bool = False) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.objects = dict(objects)
-        self.ranges, self.private = ranges, private
+        self.ranges, self.private, self.closed = ranges, private, False
         self.sent = 0
         self.requests: list[str] = []
 
@@ -76,7 +79,9 @@ class _Handler(BaseHTTPRequestHandler):
         address = urlsplit(self.path)
         name = unquote(address.path).strip("/")
         query = {key: values[0] for key, values in parse_qs(address.query, keep_blank_values=True).items()}
-        if self.server.private and "Credential=genzoo/" not in self.headers.get("Authorization", ""):
+        if self.server.closed or (
+            self.server.private and "Credential=genzoo/" not in self.headers.get("Authorization", "")
+        ):
             self._send(403, b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>", body=body)
         elif "list-type" in query:
             self._send(200, self._listing(name, query), body=body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -55,6 +56,10 @@ class PartFile:
         """Name of the file, without folders."""
         return PurePosixPath(self.path).name if self.system is not None else Path(self.path).name
 
+    def reading(self) -> AbstractContextManager[None]:
+        """Return a context that turns what goes wrong with the file inside into one paragraph."""
+        return explained(self.shown, f"it was there when the data were opened. {_REMEDY}")
+
     def check(self, found: Mapping[str, Any] | None = None) -> None:
         """Check that the file is as it was when the data were opened.
 
@@ -64,7 +69,7 @@ class PartFile:
         Raises:
             DataError: it has vanished or changed, or cannot be reached.
         """
-        with explained(self.shown, f"it was there when the data were opened. {_REMEDY}"):
+        with self.reading():
             if self.system is None:
                 now = PartFile.of(Path(self.path))
                 size, version = now.size, now.version
@@ -72,10 +77,8 @@ class PartFile:
                 found = found or self.system.info(self.path)
                 size, version = int(found.get("size") or 0), version_of(found)
         if (size, version) != (self.size, self.version):
-            raise DataError(
-                f"{self.shown} has changed since the data were opened: it had {self.size} bytes and has {size}. "
-                f"{_REMEDY}."
-            )
+            sizes = "" if size == self.size else f": it had {self.size} bytes and has {size}"
+            raise DataError(f"{self.shown} has changed since the data were opened{sizes}. {_REMEDY}.")
 
     def opened(self) -> Any:
         """Return the file as pyarrow reads it, by ranges of bytes.
@@ -86,7 +89,7 @@ class PartFile:
         if self.system is None:
             self.check()
             return for_arrow(Path(self.path))
-        with explained(self.shown, f"it was there when the data were opened. {_REMEDY}"):
+        with self.reading():
             found = self.system.info(self.path)
             self.check(found)
             if found.get("partial") is not False:

@@ -109,12 +109,14 @@ def explained(shown: str, missing: str = "") -> Iterator[None]:
     except Exception as found:  # each file system has errors of its own
         pass_out_of_memory(found)
         error: BaseException = found
+        gone = False
         if isinstance(found, FileNotFoundError):
             # A web server that cannot be reached counts as a missing file, too; the cause says what happened.
             error = found.__cause__ or found
             status = getattr(error, "status", 0)
-            if isinstance(error, FileNotFoundError) or status == 404 or not (status or isinstance(error, OSError)):
-                raise DataError(f"{shown} does not exist{f', and {missing}' if missing else ''}.") from found
+            gone = isinstance(error, FileNotFoundError) or not (status or isinstance(error, OSError))
+        if gone or getattr(error, "status", 0) == 404:
+            raise DataError(f"{shown} does not exist{f', and {missing}' if missing else ''}.") from found
         if isinstance(error, OSError) and error.errno in _OWN_DISK:
             raise
         name = type(error).__name__

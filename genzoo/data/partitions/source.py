@@ -12,6 +12,7 @@ from genzoo.data.partitions.files import PartFile
 from genzoo.data.partitions.listing import key_columns, key_type
 from genzoo.data.readers.arrow.parquet import ArrowFileSource, streamed_parts
 from genzoo.data.row_groups import ParquetPart, RowGroupEvents
+from genzoo.data.streams.block import in_blocks
 from genzoo.data.table_source import TableSource
 from genzoo.errors import DataError, did_you_mean
 from genzoo.runtime.progress import Phase
@@ -79,6 +80,48 @@ class PartitionedSource(TableSource):
                 table = table.append_column(name, self._key(name, counts))
         return table.select(list(columns))
 
+    def count(self) -> int | None:
+        counts = [part.count() for part in self._parts]
+        known = [count for count in counts if count is not None]
+        if len(known) < len(counts):
+            return None
+        self._starts = np.cumsum([0, *known])
+        return sum(known)
+
+    def blocks(self, columns: Sequence[str], size: int, first: int, last: int) -> Iterator[pa.Table]:
+        stored = [name for name in columns if name not in self._keys]
+        empty = [part.none_of(stored) for part in self._parts if isinstance(part, ArrowFileSource)]
+        self._check_types(empty, _mixed(empty))
+        self.count()
+        # Whole numbers in one file and fractions in another have one type in all blocks.
+        none = pa.concat_tables(empty, promote_options="permissive").unify_dictionaries()
+        for table in in_blocks(self._stretches(none, columns, size, first, last), size):
+            yield table.select(list(columns))
+
+    def _stretches(
+        self, none: pa.Table, columns: Sequence[str], size: int, first: int, last: int
+    ) -> Iterator[pa.Table]:
+        """Yield the rows of one file after the other, with the columns of `none` and of partitions, in any number."""
+        for place, part in enumerate(self._parts):
+            start = int(self._starts[place])
+            begin, stop = max(first - start, 0), min(last - start, part.count() or 0)
+            if begin >= stop:
+                continue
+            if none.column_names:
+                read = part.blocks(none.column_names, size, begin, stop)
+                tables = (pa.concat_tables([none, table], promote_options="permissive") for table in read)
+            else:
+                tables = (pa.table({"": pa.nulls(min(size, stop - row))}) for row in range(begin, stop, size))
+            for table in tables:
+                for name in columns:
+                    if name in self._keys:
+                        table = table.append_column(name, self._key_of(name, place, table.num_rows))
+                yield table
+
+    def _key_of(self, name: str, place: int, rows: int) -> Any:
+        """Return the value of a partition for rows of a file, in the type that `read` gives it."""
+        return pa.repeat(pa.scalar(self._keys[name][place], key_type(self._keys[name])), rows)
+
     def _tables(self, columns: Sequence[str], texts: Collection[str]) -> list[pa.Table]:
         """Read the stored columns of every file. A file without any is asked for one, which gives its rows."""
         asked = columns or self._parts[0].names[:1]
@@ -127,10 +170,11 @@ class PartitionedSource(TableSource):
             for part in self._parts:
                 yield from part.column_blocks(column)
             return
-        values = pa.array(self._keys[column], key_type(self._keys[column]))
         for place, part in enumerate(self._parts):
-            for block in part.column_blocks(part.names[0]):
-                yield pa.chunked_array([pa.repeat(values[place], len(block))])
+            count = part.count()
+            blocks = [range(count)] if count is not None else part.column_blocks(part.names[0])
+            for block in blocks:
+                yield pa.chunked_array([self._key_of(column, place, len(block))])
 
     def where(self, row: int) -> str:
         if self._starts is None:

@@ -80,7 +80,8 @@ class RowBlocks:
         Raises:
             ConfigError, DataError: as `match_table`.
         """
-        blocks = self._blocks(first, last or self.count or 0)
+        count = self.count or 0
+        blocks = self._blocks(first, count if last is None else min(last, count))
         with thread_pool() as pool:
             coming = pool.submit(next, blocks, None)
             while (block := coming.result()) is not None:
@@ -138,6 +139,8 @@ def open_blocks(
     size = block_rows(len(columns))
     if count is not None and count <= size and not small:
         return None
+    if count == 0:
+        match_table(name_of(settings), source, settings, spec)  # raises an error: there are no rows
     return RowBlocks(source, settings, spec, count, size, columns, tuple(kept), whole, keep_unknown)
 
 

@@ -19,10 +19,9 @@ from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import ConfigError
 from genzoo.inference.description.contributions import no_contributions
 from genzoo.inference.row_likelihoods import ScoreName, is_estimate, kind_of, meaning_of, score_of, uncovered
+from genzoo.inference.rows.scores import ExplainedRow, ScoreSummary
 from genzoo.inference.rows.scoring import (
-    ExplainedRow,
     Scored,
-    ScoreSummary,
     count_explained,
     explained_rows,
     score_values,

@@ -19,6 +19,7 @@ from genzoo.data.readers.arrow.input import mapped
 from genzoo.data.readers.arrow.messages import MAGIC, declared, listed
 from genzoo.data.readers.unpacked import HARMLESS, check_unpacked
 from genzoo.data.row_groups import ParquetPart, RowGroupEvents
+from genzoo.data.streams.block import in_blocks
 from genzoo.data.table_source import PANDAS_INDEX, TableSource, check_whole, without_views
 from genzoo.errors import DataError, pass_out_of_memory
 from genzoo.wording import argument
@@ -29,6 +30,10 @@ LARGE = 2**28
 
 _BUFFER = 2**20
 """Bytes of a column that are read at a time."""
+
+
+_ROWS = 2**16
+"""Rows of a single column that are read at a time."""
 
 
 _NUMBER = 8
@@ -45,6 +50,7 @@ class ArrowFileSource(TableSource):
     def __init__(self, path: Path | PartFile) -> None:
         self._path = path if isinstance(path, Path) else Path(path.shown)
         self._shown = str(path) if isinstance(path, Path) else path.shown
+        self._remote = path if isinstance(path, PartFile) and path.system is not None else None
         self.is_parquet = self._path.suffix.lower() == ".parquet"
         self.file: PartFile = path if isinstance(path, PartFile) else self._try(lambda: PartFile.of(path))
         names = self._try(self._names)
@@ -79,24 +85,23 @@ class ArrowFileSource(TableSource):
         )
         return events
 
+    def none_of(self, columns: Sequence[str]) -> pa.Table:
+        """Return columns of a Parquet file without their rows, in the types in which `read` and `blocks` give them."""
+        schema = self.metadata.schema.to_arrow_schema()
+        return without_views(pa.schema([schema.field(name) for name in columns]).empty_table())
+
     def count(self) -> int | None:
         return int(self.metadata.num_rows) if self.is_parquet else None
 
     def blocks(self, columns: Sequence[str], size: int, first: int, last: int) -> Iterator[pa.Table]:
-        parts: list[pa.Table] = []
-        for part in self._parts(list(columns), size, first, last):
-            parts.append(part)
-            while (rows := sum(one.num_rows for one in parts)) >= size:
-                whole = pa.concat_tables(parts)
-                yield self._checked(whole.slice(0, size))
-                parts = [whole.slice(size)] if rows > size else []
-        if parts:
-            yield self._checked(pa.concat_tables(parts))
+        for block in in_blocks(self._parts(list(columns), size, first, last), size):
+            yield self._checked(block)
 
     def _parts(self, columns: list[str], size: int, first: int, last: int) -> Iterator[pa.Table]:
         """Yield rows as they come, at most `size` at a time."""
         # Buffers that are filled in advance stay until the end of the file, so they would hold all of it.
-        how = {"metadata": self.metadata, "buffer_size": _BUFFER, "pre_buffer": False}
+        coded = self._coded(columns)
+        how = {"metadata": self.metadata, "buffer_size": _BUFFER, "pre_buffer": False, "read_dictionary": coded}
         with self._try(lambda: parquet.ParquetFile(self.file.opened(), **how)) as file:
             ends = np.cumsum([self.metadata.row_group(i).num_rows for i in range(self.metadata.num_row_groups)])
             groups = range(int(np.searchsorted(ends, first, "right")), int(np.searchsorted(ends, last, "left")) + 1)
@@ -106,9 +111,11 @@ class ArrowFileSource(TableSource):
                 begin, stop = max(first - start, 0), min(last - start, batch.num_rows)
                 start += batch.num_rows
                 if begin < stop:
-                    yield pa.Table.from_batches([batch.slice(begin, stop - begin)]).select(columns)
+                    rows = pa.Table.from_batches([batch.slice(begin, stop - begin)]).select(columns)
+                    yield self._decoded(rows, coded) if coded else rows
         if start < last:
-            raise DataError(f"{self._path} is damaged: it has fewer rows than it declares.")
+            raise DataError(f"{self._shown} is damaged: it has fewer rows than it declares.")
+        self.file.check()  # whether all rows are of one version of the file
 
     def _checked(self, table: pa.Table) -> pa.Table:
         check_whole(table, self.shown)
@@ -119,12 +126,8 @@ class ArrowFileSource(TableSource):
         if not self.is_parquet:
             yield from super().column_blocks(column)
             return
-        for number in range(self.metadata.num_row_groups):
-            yield self._checked(self._try(lambda: self._row_group(number, column))).column(0)  # noqa: B023
-
-    def _row_group(self, number: int, column: str) -> pa.Table:
-        with parquet.ParquetFile(self.file.opened(), metadata=self.metadata) as file:
-            return file.read_row_group(number, columns=[column], use_threads=False)
+        for block in self.blocks([column], _ROWS, 0, int(self.metadata.num_rows)):
+            yield block.column(0)
 
     def _names(self) -> list[str]:
         if self.is_parquet:
@@ -147,16 +150,26 @@ class ArrowFileSource(TableSource):
         metadata = self.metadata
         schema = metadata.schema.to_arrow_schema()
         self._check(metadata.num_rows * len(columns) * _NUMBER)
-        # pyarrow ends the process when it is asked about a damaged column chunk, so only groups are looked at.
-        groups = map(metadata.row_group, range(metadata.num_row_groups))
-        longest = sum(group.num_rows * group.total_byte_size for group in groups)
-        coded = [name for name in columns if longest > HARMLESS and _is_text(schema.field(name).type)]
+        coded = self._coded(columns)
         nested = [name for name in columns if pa.types.is_nested(schema.field(name).type)]
         with parquet.ParquetFile(self.file.opened(), read_dictionary=coded, pre_buffer=True) as file:
             table = file.read(columns=[name for name in columns if name not in nested])
         for name in nested:  # no model takes it, and a row may hold any number of values: see `with_nested`
             table = table.append_column(schema.field(name), pa.nulls(metadata.num_rows, schema.field(name).type))
         table = table.select(columns)
+        return self._decoded(table, coded)
+
+    def _coded(self, columns: list[str]) -> list[str]:
+        """Return the names of the columns of texts to read as dictionaries, as the file may be far larger unpacked."""
+        schema = self.metadata.schema.to_arrow_schema()
+        # pyarrow ends the process when it is asked about a damaged column chunk, so only groups are looked at.
+        groups = map(self.metadata.row_group, range(self.metadata.num_row_groups))
+        longest = sum(group.num_rows * group.total_byte_size for group in groups)
+        return [name for name in columns if longest > HARMLESS and _is_text(schema.field(name).type)]
+
+    def _decoded(self, table: pa.Table, coded: Sequence[str]) -> pa.Table:
+        """Return a table with plain texts in the columns that were read as dictionaries, if these are not too large."""
+        schema = self.metadata.schema.to_arrow_schema()
         check_whole(table, self.shown)
         for name in coded:  # a text of a dictionary may recur in every row
             self._check(sum(map(_text_bytes, table.column(name).chunks)))
@@ -176,14 +189,32 @@ class ArrowFileSource(TableSource):
         _check_size([self.file], size)
 
     def _try(self, work: Callable[[], Any]) -> Any:
+        if self._remote is None:
+            return self._explained(work)
+        with self._remote.reading():
+            return self._explained(work)
+
+    def _explained(self, work: Callable[[], Any]) -> Any:
         try:
             return work()
         except DataError:  # a ValueError, too
             raise
         except (pa.ArrowException, OSError, EOFError, LookupError, ValueError, OverflowError, struct.error) as error:
             pass_out_of_memory(error)
+            if self._remote is not None and not _is_damage(error):
+                raise
             reason = str(error).strip().removesuffix(".") or type(error).__name__
             raise DataError(f"{self._shown} cannot be read as a table: {reason}.") from error
+
+
+def _is_damage(error: Exception) -> bool:
+    """Return whether an error is about the content of a file, and not about its file system.
+
+    pyarrow raises plain `OSError`s without a number for damaged files.
+    """
+    if isinstance(error, pa.ArrowException) or not isinstance(error, OSError):
+        return True
+    return type(error) is OSError and error.errno is None
 
 
 def streamed_parts(parts: Sequence[ParquetPart], columns: Sequence[str]) -> RowGroupEvents | None:

@@ -31,6 +31,20 @@ _FLAT = 2 * ROUNDING
 _CHUNK = 2**22
 """Largest number of entries in the matrices of missing-value patterns that are solved together."""
 
+_SQUARES = 2**18
+"""Bytes of squares that are summed at a time on a CPU."""
+
+
+def _squared(y: Tensor) -> Tensor:
+    """Return the squared lengths of whitened events `y (K, C, N)`, `(K, N)`.
+
+    Squares of all of them would be another large block of memory. Whenever two of these are free, the allocator returns
+    the pages to the system, and getting them again takes several times as long as the arithmetic.
+    """
+    size = max(1, y[:1].numel() * y.element_size())
+    parts = torch.split(y, max(1, _SQUARES // size) if y.is_cpu else len(y))
+    return torch.cat([part.square().sum(1) for part in parts])
+
 
 @dataclass(frozen=True, slots=True)
 class Whitened:
@@ -167,7 +181,7 @@ class Full(Emission[Whitened | Expanded]):
             products = self._products(x)
             return self.quadratic @ products, Expanded(products)
         y = self._project(x, self.whitener, self.means)
-        return self._log_normalizer().expand(self.components)[:, None] - 0.5 * y.square().sum(1), Whitened(y)
+        return self._log_normalizer().expand(self.components)[:, None] - 0.5 * _squared(y), Whitened(y)
 
     def _products(self, x: Tensor) -> Tensor:
         """Compute the monomials of events `x (N, C)`, as in `Expanded`."""
@@ -214,7 +228,7 @@ class Full(Emission[Whitened | Expanded]):
             constant = -half_log_det - 0.5 * observed.sum(dtype=torch.float64) * math.log(2 * math.pi)
             y.append(part_y)
             constants.append(constant)
-            log_density.append(constant.to(x.dtype)[:, None] - 0.5 * part_y.square().sum(1))
+            log_density.append(constant.to(x.dtype)[:, None] - 0.5 * _squared(part_y))
         seen = Whitened(torch.cat(y, 2), order, patterns, sizes, torch.stack(constants, 1))
         return seen.in_order(torch.cat(log_density, 1)), seen
 
@@ -233,7 +247,7 @@ class Full(Emission[Whitened | Expanded]):
             constant = self._log_normalizer().expand(self.components)[:, None]
             return 2 * (constant - log_density).clamp_min(0.0), constant
         y = seen.y.double() if careful else seen.y
-        distance = seen.in_order(y.square().sum(1))
+        distance = seen.in_order(_squared(y))
         if seen.constants is None:
             return distance, self._log_normalizer().expand(self.components)[:, None]
         sizes = torch.tensor(seen.sizes, device=y.device)
