@@ -10,13 +10,15 @@ import json
 import logging
 import multiprocessing
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from genzoo.errors import ConfigError, GenzooError, is_out_of_memory
 from genzoo.plugins.registry import MissingExtraError
 from genzoo.runtime import cluster_worker
+from genzoo.runtime.progress import Phase
 from genzoo.runtime.threads import available_cores
 from genzoo.wording import argument
 
@@ -33,6 +35,9 @@ _ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx|inproc)://\S+")
 
 _PATIENCE = 10
 """Seconds within which a scheduler must answer."""
+
+_GLANCE = 0.2
+"""Seconds between two looks whether a worker has connected."""
 
 
 @contextlib.contextmanager
@@ -73,6 +78,39 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         log.setLevel(before)
+
+
+def await_worker(client: Client, phase: Phase) -> None:
+    """Wait until a cluster has a worker, and let the display of a phase say so.
+
+    Raises:
+        OSError: the scheduler is gone.
+    """
+    if client.nthreads():
+        return
+    phase.describe(waiting_for_worker(client))
+    # A cluster that grows by itself starts a worker only for work that waits. Any Python can run this.
+    woken = client.submit(int, pure=False)
+    while not client.nthreads():
+        time.sleep(_GLANCE)
+    woken.release()
+
+
+def waiting_for_worker(client: Client) -> str:
+    """Return what a display says of a cluster that has no worker."""
+    return f"waiting for a worker to connect to {client.scheduler.address}"
+
+
+def ask_workers(client: Client, function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
+    """Run a function on every worker, and return the results, or the errors that it raised, by address.
+
+    A worker that is lost meanwhile has no part in the answer.
+
+    Raises:
+        OSError: the scheduler is gone.
+    """
+    found = client.run(function, *arguments, on_error="return")
+    return {worker: answer for worker, answer in found.items() if not isinstance(answer, OSError)}
 
 
 def dask_library() -> Any:

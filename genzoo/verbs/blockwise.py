@@ -28,7 +28,8 @@ from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics import evaluate as by_row
 from genzoo.persistence.open_run import load
 from genzoo.plugins.manager import get_registry
-from genzoo.runtime.cluster import AnyCluster, connect, dask_library
+from genzoo.runtime.cluster import AnyCluster, await_worker, connect, dask_library
+from genzoo.runtime.cluster_versions import check_same, check_workers, versions_here
 from genzoo.runtime.progress import Phase
 from genzoo.typing import Array
 from genzoo.verbs.filling import Filled, filled_events
@@ -111,6 +112,8 @@ class _Part(Generic[AnswerT]):
         settings: how the table is read, as JSON.
         keep, whole, keep_unknown: as for `open_blocks`.
         count: number of rows of the table.
+        device: kind of device that answers.
+        versions: versions that a worker must have.
         question: what is asked.
         reader: whom messages are for.
     """
@@ -121,6 +124,8 @@ class _Part(Generic[AnswerT]):
     whole: bool
     keep_unknown: bool
     count: int
+    device: str
+    versions: frozenset[tuple[str, str]]
     question: AboutBlock[AnswerT]
     reader: FrontEnd
 
@@ -140,7 +145,7 @@ def answers(
     """
     with Phase(work, blocks.count, "rows") as phase:
         if cluster is not None and blocks.count is not None:
-            yield from _on_cluster(question, blocks, blocks.count, cluster, phase)
+            yield from _on_cluster(question, blocks, blocks.count, fitted.device.type, cluster, phase)
             return
         for block in blocks.read():
             yield question.answer(fitted, block)
@@ -148,13 +153,15 @@ def answers(
 
 
 def _on_cluster(
-    question: AboutBlock[AnswerT], blocks: RowBlocks, count: int, cluster: OnCluster, phase: Phase
+    question: AboutBlock[AnswerT], blocks: RowBlocks, count: int, device: str, cluster: OnCluster, phase: Phase
 ) -> Iterator[AnswerT]:
     settings = anchor(blocks.settings, get_registry()).model_dump_json()
-    terms = (blocks.keep, blocks.whole, blocks.keep_unknown, count)
+    terms = (blocks.keep, blocks.whole, blocks.keep_unknown, count, device, frozenset(versions_here().items()))
     part = _Part(str(cluster.run.absolute()), settings, *terms, question, front_end())
     step = _BLOCKS * blocks.size
     with connect(cluster.on) as client, _explained():
+        await_worker(client, phase)
+        check_workers(client, device)
         ahead = 2 * max(1, sum(client.nthreads().values()))  # bounds the answers that wait in memory
         phase.describe(f"dashboard {client.dashboard_link}")
         waiting: deque[tuple[Any, int]] = deque()
@@ -191,7 +198,9 @@ def _answer_part(part: _Part[AnswerT], first: int, last: int) -> list[AnswerT]:
 
 @functools.lru_cache(maxsize=1)
 def _opened(part: _Part[Any]) -> tuple[TrainedModel, RowBlocks]:
-    fitted = load(part.run)
+    # A worker that has joined meanwhile was not checked before.
+    check_same(versions_here(), "A worker", dict(part.versions))
+    fitted = load(part.run, part.device)
     settings = DataSettings.model_validate_json(part.settings)
     reading: dict[str, Any] = {"keep": part.keep, "whole": part.whole, "keep_unknown": part.keep_unknown}
     blocks = open_blocks(settings, fitted.data, get_registry(), small=True, **reading)

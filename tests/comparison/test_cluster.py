@@ -10,10 +10,11 @@ from comparisons import ONCE, prepared, three, timeless
 from distributed import Client, KilledWorker, LocalCluster
 
 import genzoo
-from genzoo.comparison.cluster import connect, dispatch, versions, work
+from genzoo.comparison.cluster import connect, dispatch, work
 from genzoo.comparison.cluster.dispatch import lost_scheduler, run_on_cluster
 from genzoo.comparison.fits.job import FitJob, FitResult
 from genzoo.errors import ConfigError, GenzooError, PluginError
+from genzoo.runtime import cluster_versions as versions
 from genzoo.runtime.progress import Phase, observed
 
 pytestmark = [
@@ -155,11 +156,11 @@ def test_fits_that_a_failure_makes_useless_are_not_begun(client, monkeypatch):
 
 def test_a_fit_that_kills_its_workers_is_a_failure_of_its_candidate(client, monkeypatch):
     made = prepared("gaussian")
-    sender = dispatch.Dispatch(client, None, None, made.dataset)
+    sender = dispatch.Dispatch(client, None, None, made.dataset, Phase("fitting"))
     trial = trials_of(made)[0]
 
     error = KilledWorker("fit", None, 3)
-    (result,) = sender._received(dispatch._Errand(trial), (KilledWorker, error, None))
+    (result,) = sender._received(dispatch._Errand(trial), error)
     assert "4 workers died while they ran this fit" in result.failure
     assert result.exit_code == 1
 
@@ -228,7 +229,7 @@ def watch(phase, seen):
 def test_differences_between_versions_are_named(change, words):
     there = {name: value for name, value in {**versions.versions_here(), **change}.items() if value is not None}
     with pytest.raises(PluginError, match=f"Worker tcp://a:1 has other software than this process.*{words}"):
-        versions.check_same(there, "tcp://a:1")
+        versions.check_same(there, "Worker tcp://a:1")
 
 
 def test_a_worker_without_a_plugin_is_found_before_anything_is_fitted(client, monkeypatch):
@@ -248,7 +249,7 @@ def test_a_worker_that_cannot_load_genzoo_is_explained(client, monkeypatch):
 
     monkeypatch.setattr(client, "run", run)
     with pytest.raises(PluginError, match=r"A worker cannot load genzoo: .*No module named"):
-        versions.check_versions(client)
+        versions.check_workers(client, "cpu")
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import queue
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from genzoo.comparison.cluster.versions import check_versions, versions_here
+from genzoo.comparison.cluster.arrivals import Arrivals, TransportError
 from genzoo.comparison.cluster.work import FitTerms, OtherDataError, forget_data, open_on_worker, run_on_worker
 from genzoo.comparison.fits.job import FitJob, FitResult
 from genzoo.comparison.location import DataLocation, arrays_of
@@ -23,7 +24,17 @@ from genzoo.config.data import DataSettings
 from genzoo.data.dataset import Dataset
 from genzoo.errors import ConfigError, GenzooError
 from genzoo.models.local import local_models
-from genzoo.runtime.cluster import LOCAL_CLUSTER, AnyCluster, connect, dask_library
+from genzoo.runtime.cluster import (
+    LOCAL_CLUSTER,
+    AnyCluster,
+    ask_workers,
+    await_worker,
+    connect,
+    dask_library,
+    waiting_for_worker,
+)
+from genzoo.runtime.cluster_versions import check_workers, versions_here
+from genzoo.runtime.device import resolve_device
 from genzoo.runtime.progress import Phase, PhaseView, is_observed
 from genzoo.wording import argument, front_end
 
@@ -36,19 +47,24 @@ _AHEAD = 2000
 _SILENT = 3.0
 """Seconds after which a worker that reports nothing is no longer shown."""
 
+_QUIET = 2.0
+"""Seconds without a result after which the number of workers is looked at."""
+
 _TRIES = 5
 """How often a fit is sent before its loss is an error."""
 
 
-def check_cluster(on: AnyCluster, jobs: int | None) -> None:
+def check_cluster(on: AnyCluster, jobs: int | None, device: str) -> None:
     """Check, before anything slow is done, that a cluster can be used.
 
     Arguments:
         on: the cluster, as for `connect`.
         jobs: number of fits at a time, if it was given.
+        device: name of the device that the fits compute on.
 
     Raises:
-        ConfigError: `on` names no cluster, or has workers of its own while `jobs` was given.
+        ConfigError: `on` names no cluster, has workers of its own while `jobs` was given, or workers that compute on
+            another kind of device.
         PluginError: its workers have other software.
         GenzooError: no scheduler answers.
     """
@@ -61,7 +77,7 @@ def check_cluster(on: AnyCluster, jobs: int | None) -> None:
             f"it out, or start {jobs} workers."
         )
     with connect(on) as client:
-        check_versions(client)
+        check_workers(client, device)
 
 
 def run_on_cluster(
@@ -74,7 +90,7 @@ def run_on_cluster(
     workers: int | None,
     threads: int,
     phase: Phase,
-) -> Iterator[FitResult]:
+) -> Generator[FitResult]:
     """Run all fits on a cluster, and yield each result when it is ready.
 
     Arguments:
@@ -93,14 +109,17 @@ def run_on_cluster(
     """
     if not trials:
         return
+    device = trials[0].config.device  # all have the same
     with connect(on, workers=workers, threads=threads) as client, with_threads(threads), _explained():
-        check_versions(client)
+        await_worker(client, phase)
+        check_workers(client, device)
         phase.describe(f"dashboard {client.dashboard_link}")
         with _lanes(client, phase) as topic:
             place, arrays = _send_data(client, dataset, division, settings)
             own = local_models(trial.config.model for trial in trials)
-            terms = FitTerms(place, versions_here(), threads, front_end(), topic, own)
-            yield from Dispatch(client, terms, arrays, dataset).results(trials)
+            kind = resolve_device(device).type
+            terms = FitTerms(place, versions_here(), kind, threads, front_end(), topic, own)
+            yield from Dispatch(client, terms, arrays, dataset, phase).results(trials)
 
 
 def _send_data(
@@ -109,7 +128,7 @@ def _send_data(
     """Let workers open the data if all of them find the same, or else send the data to each worker once."""
     if settings is not None:
         place = DataLocation.of(dataset, division, settings, dataset.digest())
-        if all(reason is None for reason in client.run(open_on_worker, place).values()):
+        if all(reason is None for reason in ask_workers(client, open_on_worker, place).values()):
             return place, None
     return DataLocation.of(dataset, division, None, dataset.digest()), scattered(client, dataset)
 
@@ -172,13 +191,14 @@ class Dispatch:
         terms: what all fits share.
         arrays: the data on the cluster, if they were sent there.
         dataset: the data, to send them again if the cluster loses them.
+        phase: says what is waited for.
     """
 
-    def __init__(self, client: Client, terms: FitTerms, arrays: Future | None, dataset: Dataset) -> None:
+    def __init__(self, client: Client, terms: FitTerms, arrays: Future | None, dataset: Dataset, phase: Phase) -> None:
         self._client, self._terms, self._arrays, self._dataset = client, terms, arrays, dataset
         self._sent: dict[Future, _Errand] = {}
         self._failed: list[FitResult] = []
-        self._completed = dask_library().as_completed(with_results=True, raise_errors=False, loop=client.loop)
+        self._arrivals, self._phase = Arrivals(client), phase
 
     def results(self, trials: Sequence[FitJob]) -> Iterator[FitResult]:
         """Yield the result of each fit, in the order in which they end.
@@ -190,7 +210,7 @@ class Dispatch:
         try:
             yield from self._send(itertools.islice(waiting, _AHEAD))
             while self._sent:
-                future, found = next(self._completed)
+                future, found = self._arrived()
                 errand = self._sent.pop(future, None)
                 if errand is not None:  # it was not spared meanwhile
                     yield from self._received(errand, found)
@@ -218,19 +238,33 @@ class Dispatch:
                 pure=False,
             )
             self._sent.update(zip(futures, wanted, strict=True))
-            self._completed.update(futures)
+            self._arrivals.follow(futures)
 
-    def _received(self, errand: _Errand, found: Any) -> Iterator[FitResult]:
-        """Yield the results that follow from what arrived: a result, an error, or a type, an error and its trace."""
+    def _arrived(self) -> tuple[Future, FitResult | BaseException]:
+        """Wait for what arrives next. If that takes long, show whether there is a worker at all.
+
+        Raises:
+            GenzooError: the scheduler is gone.
+        """
+        while True:
+            with contextlib.suppress(queue.Empty):
+                return self._arrivals.next(_QUIET)
+            if self._client.status == "closed":
+                raise lost_scheduler()
+            if self._client.status == "running":
+                alone = not self._client.nthreads()
+                text = waiting_for_worker(self._client) if alone else f"dashboard {self._client.dashboard_link}"
+                self._phase.describe(text)
+
+    def _received(self, errand: _Errand, found: FitResult | BaseException) -> Iterator[FitResult]:
+        """Yield the results that follow from what arrived."""
         if isinstance(found, FitResult):  # the worker that ran it may be gone since
             yield from self._ended(found)
-            return
-        error = found[1] if isinstance(found, tuple) else found
-        if isinstance(error, dask_library().KilledWorker):
-            yield from self._ended(FitResult(errand.trial, failure=_about_killed(error), exit_code=1))
-            return
-        self._mend(errand, error)
-        yield from self._send([errand])
+        elif isinstance(found, dask_library().KilledWorker):
+            yield from self._ended(FitResult(errand.trial, failure=_about_killed(found), exit_code=1))
+        else:
+            self._mend(errand, found)
+            yield from self._send([errand])
 
     def _ended(self, result: FitResult) -> Iterator[FitResult]:
         """Yield a result, and the results of fits that are useless now, if it is a failure."""
@@ -251,17 +285,23 @@ class Dispatch:
         Raises:
             GenzooError: nothing does.
         """
-        if errand.tries >= _TRIES or not isinstance(error, OtherDataError | CancelledError):
-            raise error
-        if isinstance(error, CancelledError) and (errand.arrays is None or self._client.status != "running"):
+        if isinstance(error, TransportError | CancelledError) and self._is_lost(error):
             raise lost_scheduler() from error
+        if errand.tries >= _TRIES or not isinstance(error, OtherDataError | TransportError | CancelledError):
+            raise _of_worker(error, errand.trial)
         # A worker that joined late does not see the path, or the last worker that had the data died.
-        if errand.arrays is self._arrays:
+        lost = errand.arrays is not None or isinstance(error, OtherDataError)
+        if lost and errand.arrays is self._arrays:
+            await_worker(self._client, self._phase)
             place = dataclasses.replace(self._terms.place, settings=None)
             self._terms, self._arrays = (
                 dataclasses.replace(self._terms, place=place),
                 scattered(self._client, self._dataset),
             )
+
+    def _is_lost(self, error: BaseException) -> bool:
+        """Return whether an error means that the scheduler, or another one at its address, does not know the fits."""
+        return self._client.status != "running" or getattr(error, "reason", "") == "scheduler-connection-lost"
 
     def _end(self) -> None:
         if self._client.status != "running":  # the scheduler is gone
@@ -284,6 +324,18 @@ class _Errand:
     trial: FitJob
     arrays: Future | None = None
     tries: int = 0
+
+
+def _of_worker(error: BaseException, trial: FitJob) -> BaseException:
+    """Return the error that ends the comparison, if a worker raised one that is no failure of a model."""
+    if isinstance(error, GenzooError) or not isinstance(error, OSError | ImportError | TransportError | CancelledError):
+        return error
+    found = GenzooError(
+        f"A worker could not run a fit, {trial.label}: {type(error).__name__}: {error}. With {argument('out')}, all "
+        f"that was finished is kept. Mend the cluster, and run the same command to continue with the others."
+    )
+    found.__cause__ = error
+    return found
 
 
 def _about_killed(error: Any) -> str:
