@@ -223,8 +223,8 @@ def kills(options: argparse.Namespace) -> None:
             ended.set()
             killer.join()
     print(
-        f"kills: {cluster.kills}; {calls} calls finished {len(reports)} comparisons; no fit that had arrived ran again; "
-        f"equal reports: {all(report == want for report in reports)}"
+        f"kills: {cluster.kills}; {calls} calls finished {len(reports)} comparisons; no fit that had arrived ran "
+        f"again; equal reports: {all(report == want for report in reports)}"
     )
 
 

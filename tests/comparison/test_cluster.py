@@ -1,5 +1,6 @@
 """Comparisons on Dask clusters: the same report, lost workers and schedulers, other software, other data."""
 
+import dataclasses
 import logging
 import sys
 import threading
@@ -15,6 +16,7 @@ from genzoo.comparison.cluster.dispatch import lost_scheduler, run_on_cluster
 from genzoo.comparison.fits.job import FitJob, FitResult
 from genzoo.errors import ConfigError, GenzooError, PluginError
 from genzoo.runtime import cluster_versions as versions
+from genzoo.runtime.cluster import ask_workers
 from genzoo.runtime.progress import Phase, observed
 
 pytestmark = [
@@ -103,7 +105,7 @@ def test_data_that_workers_do_not_find_are_sent(client, monkeypatch):
 
 def test_data_that_all_workers_lost_are_sent_again(cluster, client, monkeypatch):
     made, slow = prepared("gaussian"), threading.Event()
-    made = made.__class__(**{**{name: getattr(made, name) for name in made.__slots__}, "settings": None})
+    made = dataclasses.replace(made, settings=None)
 
     def run(trial):
         slow.wait(0.05)
@@ -244,12 +246,97 @@ def test_a_worker_without_a_plugin_is_found_before_anything_is_fitted(client, mo
 
 
 def test_a_worker_that_cannot_load_genzoo_is_explained(client, monkeypatch):
-    def run(function):
-        raise Exception("ModuleNotFoundError(\"No module named 'genzoo'\")")  # as distributed raises it
+    def run(function, *arguments, on_error):  # as distributed hands on an import that failed
+        return {"tcp://a:1": Exception("ModuleNotFoundError(\"No module named 'genzoo'\")")}
 
     monkeypatch.setattr(client, "run", run)
     with pytest.raises(PluginError, match=r"A worker cannot load genzoo: .*No module named"):
         versions.check_workers(client, "cpu")
+
+
+def test_other_software_of_the_scheduler_is_named(client, monkeypatch):
+    # It reads the fits that it hands on, and cannot without genzoo.
+    found = client.get_versions(packages=list(versions.versions_here()))
+    found["scheduler"]["packages"]["genzoo"] = None
+    monkeypatch.setattr(client, "get_versions", lambda packages: found)
+    with pytest.raises(PluginError, match=r"The scheduler has other software.*genzoo not installed instead of"):
+        genzoo.compare(["gaussian"], three(40), on=client)
+
+
+@pytest.mark.parametrize(
+    ("there", "words"),
+    [
+        ("cuda", "Worker tcp://a:1 computes on cuda where this process computes on cpu.*device='cpu'"),
+        ("Device 'cpu' is not available.", "On worker tcp://a:1: Device 'cpu' is not available"),
+    ],
+)
+def test_workers_on_another_kind_of_device_are_named(client, monkeypatch, there, words):
+    answer = {"tcp://a:1": (versions.versions_here(), there)}
+    monkeypatch.setattr(versions, "ask_workers", lambda *_: answer)
+    with pytest.raises(ConfigError, match=words):
+        genzoo.compare(["gaussian"], three(40), on=client, device="cpu")
+
+
+def test_a_worker_that_joins_later_is_checked_before_its_first_fit(client, monkeypatch):
+    made = prepared("gaussian")
+    monkeypatch.setattr(work, "device_kind", lambda name: "cuda")
+    with pytest.raises(ConfigError, match="computes on cuda where this process computes on cpu"):
+        list(stream(client, made, trials_of(made)))
+
+
+def test_a_cluster_without_workers_is_waited_for(cluster, client, monkeypatch):
+    made, phase = prepared("gaussian"), Phase("fitting", 2)
+    made = dataclasses.replace(made, settings=None)  # data that are sent need a worker, too
+    pretended(monkeypatch)
+    for number in (0, 1):
+        close(cluster, number)
+    seen = []
+
+    def start():
+        for _ in range(200):
+            seen[:] = [phase.view(0).detail]
+            if "waiting" in seen[0]:
+                break
+            threading.Event().wait(0.02)
+        cluster.scale(3)  # it does not know that its two workers are closed
+
+    starter = threading.Timer(0, start)
+    starter.start()
+    assert len(list(stream(client, made, trials_of(made), phase))) == 2
+    starter.join()
+    assert seen == [f"waiting for a worker to connect to {client.scheduler.address}"]
+
+
+def test_a_result_that_is_lost_on_its_way_is_fetched_again(client, monkeypatch):
+    pretended(monkeypatch)
+    made, failures = prepared("gaussian"), [OSError("closed"), OSError("closed")]
+    gather = client._gather_remote
+
+    async def lossy(*arguments):
+        if failures:
+            client._gather_keys = client._gather_future = None
+            raise failures.pop()
+        return await gather(*arguments)
+
+    monkeypatch.setattr(client, "_gather_remote", lossy)
+    assert len(list(stream(client, made, trials_of(made)))) == 2
+    assert not failures
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError("weights.pt"), ModuleNotFoundError("No module named 'x'")])
+def test_an_error_of_a_worker_is_not_taken_for_a_lost_scheduler(client, monkeypatch, error):
+    def run(trial):
+        raise error
+
+    pretended(monkeypatch, run)
+    made = prepared("gaussian")
+    with pytest.raises(GenzooError, match=f"A worker could not run a fit, gaussian on all rows: .*{error}"):
+        list(stream(client, made, trials_of(made)))
+
+
+def test_a_worker_that_is_lost_while_it_is_asked_has_no_part(client, monkeypatch):
+    monkeypatch.setattr(client, "run", lambda *_, on_error: {"tcp://a:1": OSError("gone"), "tcp://b:1": None})
+    assert ask_workers(client, int) == {"tcp://b:1": None}
 
 
 @pytest.mark.parametrize(
