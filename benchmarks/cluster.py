@@ -1,7 +1,7 @@
 """Measure comparisons on Dask clusters of this machine: speed of two workers, cost of sending, and what kills cost.
 
-    python benchmarks/cluster.py workers [--rounds 3] [--steps 300]
-    python benchmarks/cluster.py kills [--kills 20] [--every 6] [--candidates 12]
+    python benchmarks/cluster.py workers [--rounds 3] [--steps 100]
+    python benchmarks/cluster.py kills [--kills 20] [--every 7] [--candidates 8]
     python benchmarks/cluster.py overhead [--trials 1920] [--workers 64] [--milliseconds 25]
 
 1. `workers`: 16 fits on two workers of one core each against one worker, in alternating rounds; workers have imported
@@ -259,11 +259,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["workers", "kills", "overhead"])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--rows", type=int, default=2000)
-    parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--candidates", type=int, default=12, help="of kills")
+    parser.add_argument("--rows", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--candidates", type=int, default=8, help="of kills")
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--every", type=float, default=6.0, help="mean seconds between two kills")
+    parser.add_argument("--every", type=float, default=7.0, help="mean seconds between two kills")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--trials", type=int, default=1920)
     parser.add_argument("--workers", type=int, default=64)

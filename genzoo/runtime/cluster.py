@@ -10,9 +10,11 @@ import json
 import logging
 import multiprocessing
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from genzoo.errors import ConfigError, GenzooError, is_out_of_memory
@@ -20,6 +22,7 @@ from genzoo.plugins.registry import MissingExtraError
 from genzoo.runtime import cluster_worker
 from genzoo.runtime.progress import Phase
 from genzoo.runtime.threads import available_cores
+from genzoo.text import counted
 from genzoo.wording import argument
 
 if TYPE_CHECKING:
@@ -158,11 +161,10 @@ def _check_client(client: Client) -> None:
 @contextlib.contextmanager
 def _local_cluster(library: Any, workers: int) -> Iterator[Client]:
     """Start worker processes of this machine, each for one piece of work at a time."""
-    if getattr(multiprocessing.current_process(), "_inheriting", False):
-        # A fresh worker imports the script that started it, and would start workers of its own without end.
+    if getattr(multiprocessing.current_process(), "_inheriting", False) or _runs_again(sys.modules["__main__"]):
         raise ConfigError(
-            "A script that starts worker processes is imported by each of them. Put its calls below the line "
-            "if __name__ == '__main__':."
+            "A script that starts worker processes is imported by each of them, and would start workers of its own "
+            "without end. Put its calls below the line if __name__ == '__main__':."
         )
     try:
         cluster = library.LocalCluster(
@@ -177,10 +179,23 @@ def _local_cluster(library: Any, workers: int) -> Iterator[Client]:
         if is_out_of_memory(error):
             raise
         raise GenzooError(
-            f"{workers} worker processes cannot be started on this machine: {error}. Use fewer {argument('jobs')}."
+            f"{counted(workers, 'worker process')} cannot be started on this machine: "
+            f"{str(error).rstrip('.')}. Use fewer {argument('jobs')}."
         ) from error
     with cluster, library.Client(cluster, set_as_default=False) as client:
         yield client
+
+
+def _runs_again(main: ModuleType) -> bool:
+    """Return whether fresh processes would run the calls of a script again, as no line of it looks at `__name__`."""
+    # Of a package that was started with -m, nothing is run again; a notebook has no file.
+    spec = getattr(main, "__spec__", None)
+    if spec is not None and spec.name.endswith("__main__"):
+        return False
+    try:
+        return "__name__" not in Path(main.__file__ or "").read_text(encoding="utf-8")
+    except (AttributeError, OSError, ValueError):
+        return False
 
 
 def _connected(library: Any, on: str) -> Any:

@@ -26,6 +26,7 @@ from genzoo.errors import DataError, GenzooError
 from genzoo.inference.rows.streamed import BlockScorer, BlockScores
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics import evaluate as by_row
+from genzoo.models.local import LocalModel, local_models, register_again
 from genzoo.persistence.open_run import load
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.cluster import AnyCluster, await_worker, connect, dask_library
@@ -114,6 +115,7 @@ class _Part(Generic[AnswerT]):
         count: number of rows of the table.
         device: kind of device that answers.
         versions: versions that a worker must have.
+        own: the model, if it is a class of the user's.
         question: what is asked.
         reader: whom messages are for.
     """
@@ -126,6 +128,7 @@ class _Part(Generic[AnswerT]):
     count: int
     device: str
     versions: frozenset[tuple[str, str]]
+    own: tuple[LocalModel, ...]
     question: AboutBlock[AnswerT]
     reader: FrontEnd
 
@@ -145,7 +148,7 @@ def answers(
     """
     with Phase(work, blocks.count, "rows") as phase:
         if cluster is not None and blocks.count is not None:
-            yield from _on_cluster(question, blocks, blocks.count, fitted.device.type, cluster, phase)
+            yield from _on_cluster(question, fitted, blocks, blocks.count, cluster, phase)
             return
         for block in blocks.read():
             yield question.answer(fitted, block)
@@ -153,11 +156,18 @@ def answers(
 
 
 def _on_cluster(
-    question: AboutBlock[AnswerT], blocks: RowBlocks, count: int, device: str, cluster: OnCluster, phase: Phase
+    question: AboutBlock[AnswerT],
+    fitted: TrainedModel,
+    blocks: RowBlocks,
+    count: int,
+    cluster: OnCluster,
+    phase: Phase,
 ) -> Iterator[AnswerT]:
     settings = anchor(blocks.settings, get_registry()).model_dump_json()
-    terms = (blocks.keep, blocks.whole, blocks.keep_unknown, count, device, frozenset(versions_here().items()))
-    part = _Part(str(cluster.run.absolute()), settings, *terms, question, front_end())
+    device, own = fitted.device.type, local_models(iter([fitted.model]))
+    reading = (blocks.keep, blocks.whole, blocks.keep_unknown, count)
+    terms = (device, frozenset(versions_here().items()), own)
+    part = _Part(str(cluster.run.absolute()), settings, *reading, *terms, question, front_end())
     step = _BLOCKS * blocks.size
     with connect(cluster.on) as client, _explained():
         await_worker(client, phase)
@@ -200,6 +210,8 @@ def _answer_part(part: _Part[AnswerT], first: int, last: int) -> list[AnswerT]:
 def _opened(part: _Part[Any]) -> tuple[TrainedModel, RowBlocks]:
     # A worker that has joined meanwhile was not checked before.
     check_same(versions_here(), "A worker", dict(part.versions))
+    for model in part.own:
+        register_again(model)
     fitted = load(part.run, part.device)
     settings = DataSettings.model_validate_json(part.settings)
     reading: dict[str, Any] = {"keep": part.keep, "whole": part.whole, "keep_unknown": part.keep_unknown}

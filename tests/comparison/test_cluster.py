@@ -4,6 +4,7 @@ import dataclasses
 import logging
 import sys
 import threading
+import types
 
 import numpy as np
 import pytest
@@ -351,6 +352,18 @@ def test_what_names_no_cluster_is_explained(on, words):
     with pytest.raises(ConfigError) as error:
         genzoo.compare(["gaussian"], three(40), on=on)
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["import genzoo\n", "import genzoo\nif __name__ == '__main__':\n    pass\n"])
+def test_a_script_that_its_workers_would_run_again_is_explained(tmp_path, monkeypatch, text):
+    (tmp_path / "script.py").write_text(text)
+    script = types.ModuleType("__main__")
+    script.__file__ = str(tmp_path / "script.py")
+    monkeypatch.setitem(sys.modules, "__main__", script)
+    monkeypatch.setattr("distributed.LocalCluster", lambda **_: (_ for _ in ()).throw(RuntimeError("It began.")))
+    words = "It began" if "__name__" in text else "below the line if __name__ == '__main__':"
+    with pytest.raises(GenzooError, match=words), connect("dask", workers=1):
+        pass
 
 
 def test_a_scheduler_that_does_not_answer_is_an_error_of_the_call(monkeypatch, tmp_path):
