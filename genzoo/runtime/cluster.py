@@ -83,8 +83,11 @@ def _quiet() -> Iterator[None]:
         log.setLevel(before)
 
 
-def await_worker(client: Client, phase: Phase) -> None:
+def await_worker(client: Client, phase: Phase, first: Callable[[], object]) -> None:
     """Wait until a cluster has a worker, and let the display of a phase say so.
+
+    Arguments:
+        first: what the first worker does. Its module imports what the work needs.
 
     Raises:
         OSError: the scheduler is gone.
@@ -92,11 +95,12 @@ def await_worker(client: Client, phase: Phase) -> None:
     if client.nthreads():
         return
     phase.describe(waiting_for_worker(client))
-    # A cluster that grows by itself starts a worker only for work that waits. Any Python can run this.
-    woken = client.submit(int, pure=False)
-    while not client.nthreads():
+    # A cluster that grows by itself starts a worker only for work that waits, and ends it while nothing but questions
+    # arrives. So the slow imports are work, too.
+    begun = client.submit(first, pure=False)
+    while not (client.nthreads() and begun.done()):
         time.sleep(_GLANCE)
-    woken.release()
+    begun.release()
 
 
 def waiting_for_worker(client: Client) -> str:

@@ -170,7 +170,7 @@ def _on_cluster(
     part = _Part(str(cluster.run.absolute()), settings, *reading, *terms, question, front_end())
     step = _BLOCKS * blocks.size
     with connect(cluster.on) as client, _explained():
-        await_worker(client, phase)
+        await_worker(client, phase, _load_this)
         check_workers(client, device)
         ahead = 2 * max(1, sum(client.nthreads().values()))  # bounds the answers that wait in memory
         phase.describe(f"dashboard {client.dashboard_link}")
@@ -197,6 +197,10 @@ def _taken(waiting: deque[tuple[Any, int]], phase: Phase) -> Iterator[Any]:
 
 _ONE_AT_A_TIME = threading.Lock()
 """Torch's random numbers are shared by all threads of a worker."""
+
+
+def _load_this() -> None:
+    """Do nothing. A worker that runs this imports what it needs."""
 
 
 def _answer_part(part: _Part[AnswerT], first: int, last: int) -> list[AnswerT]:

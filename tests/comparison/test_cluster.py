@@ -12,8 +12,9 @@ from comparisons import ONCE, prepared, three, timeless
 from distributed import Client, KilledWorker, LocalCluster
 
 import genzoo
-from genzoo.comparison.cluster import connect, dispatch, work
-from genzoo.comparison.cluster.dispatch import lost_scheduler, run_on_cluster
+from genzoo.comparison.cluster import connect, sending, work
+from genzoo.comparison.cluster.dispatch import run_on_cluster
+from genzoo.comparison.cluster.sending import lost_scheduler
 from genzoo.comparison.fits.job import FitJob, FitResult
 from genzoo.errors import ConfigError, GenzooError, PluginError
 from genzoo.runtime import cluster_versions as versions
@@ -159,11 +160,11 @@ def test_fits_that_a_failure_makes_useless_are_not_begun(client, monkeypatch):
 
 def test_a_fit_that_kills_its_workers_is_a_failure_of_its_candidate(client, monkeypatch):
     made = prepared("gaussian")
-    sender = dispatch.Dispatch(client, None, None, made.dataset, Phase("fitting"))
+    sender = sending.Dispatch(client, None, None, made.dataset, Phase("fitting"))
     trial = trials_of(made)[0]
 
     error = KilledWorker("fit", None, 3)
-    (result,) = sender._received(dispatch._Errand(trial), error)
+    (result,) = sender._received(sending._Errand(trial), error)
     assert "4 workers died while they ran this fit" in result.failure
     assert result.exit_code == 1
 
