@@ -9,7 +9,7 @@ import queue
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from genzoo.comparison.cluster.arrivals import Arrivals, TransportError
 from genzoo.comparison.cluster.work import FitTerms, OtherDataError, forget_data, run_on_worker
@@ -23,8 +23,6 @@ from genzoo.runtime.progress import Phase
 from genzoo.wording import argument
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from distributed import Client, Future
 
 _AHEAD = 2000
