@@ -34,7 +34,7 @@ AnyCluster: TypeAlias = "str | Client"
 LOCAL_CLUSTER = "dask"
 """Name of a cluster of this machine, which lasts as long as the work."""
 
-_ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx|inproc)://\S+")
+_ADDRESS = re.compile(r"(tcp|tls|ws|wss|inproc)://\S+")
 
 _PATIENCE = 10
 """Seconds within which a scheduler must answer."""
@@ -54,7 +54,7 @@ def connect(on: AnyCluster, *, workers: int | None = None, threads: int = 1) -> 
         threads: CPU threads that each of them computes with. Defaults to 1.
 
     Raises:
-        ConfigError: `on` names no cluster, or the client is asynchronous.
+        ConfigError: `on` names no cluster, or lacks certificates, or the client is asynchronous.
         GenzooError: no scheduler answers, or no worker process can be started.
         MissingExtraError: `distributed` is not installed.
     """
@@ -205,6 +205,11 @@ def _runs_again(main: ModuleType) -> bool:
 def _connected(library: Any, on: str) -> Any:
     """Connect to a scheduler that runs already."""
     address = _address_in(on) if on.endswith(".json") else on
+    if address.startswith("tls://") and library.Security().get_connection_args("client")["ssl_context"] is None:
+        raise ConfigError(
+            f"{address} needs certificates, and Dask's configuration names none. Set distributed.comm.tls in "
+            f"~/.config/dask/distributed.yaml, or use an address that begins with tcp://."
+        )
     try:
         return library.Client(address, timeout=_PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:  # a time limit that passed is an OSError, too
