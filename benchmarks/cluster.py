@@ -19,6 +19,7 @@ import contextlib
 import itertools
 import logging
 import random
+import signal
 import socket
 import statistics
 import subprocess
@@ -194,6 +195,7 @@ def processes() -> Iterator[Processes]:
 
 
 def kills(options: argparse.Namespace) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # a time limit ends the cluster, too
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     rng = random.Random(options.seed)
     settings: dict[str, Any] = {
