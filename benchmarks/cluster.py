@@ -108,7 +108,7 @@ def overhead(options: argparse.Namespace) -> None:
         time.sleep(seconds)
         return FitResult(trial, seconds)
 
-    work.run_fit_job = sleep  # type: ignore[attr-defined]  # workers are threads of this process
+    work.run_fit_job = sleep  # type: ignore[assignment]  # workers are threads of this process
     with (
         LocalCluster(
             n_workers=options.workers, threads_per_worker=1, processes=False, memory_limit=0, dashboard_address=":0"
@@ -214,7 +214,7 @@ def kills(options: argparse.Namespace) -> None:
     with processes() as cluster, tempfile.TemporaryDirectory() as folder:
         killer = threading.Thread(target=kill_at_random, args=(cluster,), daemon=True)
         killer.start()
-        reports, calls = [], 0
+        reports, calls = list[Any](), 0
         try:
             while sum(cluster.kills.values()) < options.kills:
                 out = Path(folder) / f"out{len(reports)}"
