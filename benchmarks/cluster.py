@@ -1,7 +1,7 @@
 """Measure comparisons on Dask clusters of this machine: speed of two workers, cost of sending, and what kills cost.
 
-    python benchmarks/cluster.py workers [--rounds 3] [--steps 2000]
-    python benchmarks/cluster.py kills [--kills 20] [--every 6] [--candidates 12]
+    python benchmarks/cluster.py workers [--rounds 3] [--steps 100]
+    python benchmarks/cluster.py kills [--kills 20] [--every 7] [--candidates 8]
     python benchmarks/cluster.py overhead [--trials 1920] [--workers 64] [--milliseconds 25]
 
 1. `workers`: 16 fits on two workers of one core each against one worker, in alternating rounds; workers have imported
@@ -16,8 +16,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import logging
 import random
+import signal
 import socket
 import statistics
 import subprocess
@@ -66,18 +68,23 @@ def candidates(count: int, steps: int) -> list[dict[str, Any]]:
 
 def workers(options: argparse.Namespace) -> None:
     seconds: dict[int, list[float]] = {1: [], 2: []}
-    found = {}
-    for _ in range(options.rounds):
-        for count, times in seconds.items():
-            with connect("dask", workers=count) as client:
-                genzoo.compare(["gaussian"], data(200), on=client, progress=False)  # imports everything
+    found = []
+    with contextlib.ExitStack() as stack:
+        clients = {count: stack.enter_context(connect("dask", workers=count)) for count in seconds}
+        for client in clients.values():
+            genzoo.compare(["gaussian"], data(200), on=client, progress=False)  # imports everything
+        for _ in range(options.rounds):
+            for count, times in seconds.items():
                 started = time.perf_counter()
-                report = genzoo.compare(candidates(8, options.steps), data(options.rows), on=client, progress=False)
+                report = genzoo.compare(
+                    candidates(8, options.steps), data(options.rows), on=clients[count], progress=False
+                )
                 times.append(time.perf_counter() - started)
-                found[count] = timeless(report)
+                found.append(timeless(report))
     one, two = (statistics.median(times) for times in seconds.values())
     print(f"16 fits: 1 worker {one:.2f} s, 2 workers {two:.2f} s, ratio {two / one:.3f} (bar 0.55)")
-    print(f"rounds: {seconds}; equal reports: {found[1] == found[2]}")
+    rounds = {count: [round(value, 2) for value in times] for count, times in seconds.items()}
+    print(f"rounds: {rounds}; equal reports: {all(one == found[0] for one in found)}")
 
 
 def overhead(options: argparse.Namespace) -> None:
@@ -101,7 +108,7 @@ def overhead(options: argparse.Namespace) -> None:
         time.sleep(seconds)
         return FitResult(trial, seconds)
 
-    work.run_fit_job = sleep  # type: ignore[attr-defined]  # workers are threads of this process
+    work.run_fit_job = sleep  # type: ignore[assignment]  # workers are threads of this process
     with (
         LocalCluster(
             n_workers=options.workers, threads_per_worker=1, processes=False, memory_limit=0, dashboard_address=":0"
@@ -147,6 +154,8 @@ class Processes:
             "scheduler": ["scheduler", "--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard"],
             "worker": ["worker", self.address, "--nthreads", "1", "--no-dashboard", "--no-nanny"],
         }[name.partition(" ")[0]]
+        # Nothing is left if this process is killed itself.
+        words += ["--idle-timeout", "60"] if name == "scheduler" else ["--death-timeout", "60"]
         with (self._folder / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(
                 [sys.executable, "-m", "dask", *words], stdout=log, stderr=log, cwd=self._folder
@@ -165,9 +174,9 @@ class Processes:
         self._running[name].kill()
         self.kills[name.partition(" ")[0]] += 1
 
-    def end(self) -> None:
+    def end(self, keeper: threading.Thread) -> None:
         self._ended.set()
-        time.sleep(0.5)
+        keeper.join()
         for process in self._running.values():
             process.kill()
             process.wait()
@@ -182,21 +191,20 @@ def processes() -> Iterator[Processes]:
         try:
             yield found
         finally:
-            found.end()
-            thread.join()
+            found.end(thread)
 
 
 def kills(options: argparse.Namespace) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # a time limit ends the cluster, too
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    rng, finished, again = random.Random(options.seed), list[str](), 0
+    rng = random.Random(options.seed)
     settings: dict[str, Any] = {
         "candidates": candidates(options.candidates, options.steps),
         "data": data(options.rows),
         "folds": 3,
+        "progress": False,
     }
-    started = time.perf_counter()
-    want = timeless(genzoo.compare(**settings, progress=False))
-    print(f"local: {time.perf_counter() - started:.1f} s", flush=True)
+    want = timeless(genzoo.compare(**settings))
     ended = threading.Event()
 
     def kill_at_random(cluster: Processes) -> None:
@@ -206,44 +214,58 @@ def kills(options: argparse.Namespace) -> None:
     with processes() as cluster, tempfile.TemporaryDirectory() as folder:
         killer = threading.Thread(target=kill_at_random, args=(cluster,), daemon=True)
         killer.start()
-        total = 5 * options.candidates  # two fits of each, and three folds
-        calls, left, found = 0, total, None
-        while found is None or sum(cluster.kills.values()) < options.kills:
-            if found is not None:  # it ended before all kills; begin another
-                again, found = again + 1, None
-            calls += 1
-            begun: list[int] = []
+        reports, calls = list[Any](), 0
+        try:
+            while sum(cluster.kills.values()) < options.kills:
+                out = Path(folder) / f"out{len(reports)}"
+                report, tries = until_finished({**settings, "on": cluster.address, "out": out}, 5 * options.candidates)
+                reports.append(timeless(report))
+                calls += tries
+        finally:
+            ended.set()
+            killer.join()
+    print(
+        f"kills: {cluster.kills}; {calls} calls finished {len(reports)} comparisons; no fit that had arrived ran "
+        f"again; equal reports: {all(report == want for report in reports)}"
+    )
 
-            def count(done: int, total: int, _: str, begun: list[int] = begun) -> None:
-                begun[:] = [done, total]
 
-            try:
-                report = genzoo.compare(
-                    **settings, on=cluster.address, out=Path(folder) / f"out{again}", progress=False, callback=count
-                )
-            except GenzooError as error:
-                print(f"call {calls}: {begun} {error}"[:120], flush=True)
-            else:
-                found = timeless(report)
-                print(f"call {calls}: {begun} finished, equal: {found == want}", flush=True)
-            if begun:
-                # What is left now must be what was left before less what arrived meanwhile.
-                finished.append(f"{left} -> {begun[1]}")
-                assert begun[1] == left, (begun, left)
-                left = total if found is not None else begun[1] - begun[0]
-        ended.set()
-    print(f"kills: {cluster.kills}; calls: {calls}; nothing that had ended ran again; equal report: {found == want}")
+def until_finished(settings: dict[str, Any], fits: int) -> tuple[Any, int]:
+    """Repeat a comparison until it ends, and check that each call begins with the fits that had not arrived.
+
+    Returns:
+        The report, and the number of calls.
+    """
+    left = fits
+    for calls in itertools.count(1):
+        seen = [0, left]
+        stopped = None
+
+        def count(done: int, total: int, _: str, seen: list[int] = seen) -> None:
+            seen[:] = [done, total]
+
+        try:
+            report = genzoo.compare(**settings, callback=count)
+        except GenzooError as error:
+            stopped = error
+        print(f"  {seen[0]} of {seen[1]} fits, then: {stopped or 'finished'}"[:110], flush=True)
+        assert seen[1] == left, f"{left} fits were missing, and {seen[1]} began."
+        left -= seen[0]
+        if stopped is None:
+            assert left == 0
+            return report, calls
+    raise AssertionError
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["workers", "kills", "overhead"])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--rows", type=int, default=2000)
-    parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--candidates", type=int, default=12, help="of kills")
+    parser.add_argument("--rows", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--candidates", type=int, default=8, help="of kills")
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--every", type=float, default=6.0, help="mean seconds between two kills")
+    parser.add_argument("--every", type=float, default=7.0, help="mean seconds between two kills")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--trials", type=int, default=1920)
     parser.add_argument("--workers", type=int, default=64)

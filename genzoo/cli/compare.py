@@ -15,6 +15,8 @@ from genzoo.cli.options import (
     data_option,
     device_option,
     features_option,
+    fits_on_option,
+    jobs_option,
     json_option,
     precision_option,
     run_layer,
@@ -66,18 +68,9 @@ _COMMON = frozenset({"options", "split", "training", "sampling"})
 @click.option(
     "--seeds", type=int, default=1, show_default=True, metavar="N", help="Seeds to repeat held-out fits with."
 )
-@click.option(
-    "--jobs",
-    type=int,
-    metavar="N",
-    help="Number of fits at a time.  [default: 1, and as many as the cores allow with --on dask]",
-)
+@jobs_option
 @click.option("--threads", type=int, default=1, show_default=True, metavar="N", help="Threads per fit.")
-@click.option(
-    "--on",
-    metavar="CLUSTER",
-    help="Run the fits on a Dask cluster: dask for one of this machine, or an address such as tcp://HOST:8786.",
-)
+@fits_on_option
 @click.option(
     "--gate",
     "gates",

@@ -332,3 +332,16 @@ on_option = click.option(
     help="Compute on a Dask cluster: dask for one of this machine, or an address such as tcp://HOST:8786. It needs "
     "--out and Parquet files, and all workers read the same files.",
 )
+
+jobs_option = click.option(
+    "--jobs",
+    type=int,
+    metavar="N",
+    help="Number of fits at a time.  [default: 1, and as many as the cores allow with --on dask]",
+)
+
+fits_on_option = click.option(
+    "--on",
+    metavar="CLUSTER",
+    help="Run the fits on a Dask cluster: dask for one of this machine, or an address such as tcp://HOST:8786.",
+)

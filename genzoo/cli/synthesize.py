@@ -11,6 +11,8 @@ from genzoo.cli.command import ComputingCommand
 from genzoo.cli.options import (
     data_layer,
     device_option,
+    fits_on_option,
+    jobs_option,
     json_option,
     run_layer,
     seed_option,
@@ -40,7 +42,8 @@ from genzoo.cli.output import print_json, print_line, show_notes, show_remarks, 
 )
 @click.option("--thorough", is_flag=True, help="Try models that take more training steps, too.")
 @click.option("--folds", type=int, default=5, show_default=True, metavar="K", help="Folds of cross-validation.")
-@click.option("--jobs", type=int, default=1, show_default=True, metavar="N", help="Number of fits at a time.")
+@jobs_option
+@fits_on_option
 @target_option
 @seed_option("the comparison and the rows")
 @device_option
@@ -53,7 +56,8 @@ def synthesize_command(
     models: tuple[str, ...],
     thorough: bool,
     folds: int,
-    jobs: int,
+    jobs: int | None,
+    on: str | None,
     as_json: bool,
     **given: Any,
 ) -> None:
@@ -79,6 +83,7 @@ def synthesize_command(
         folds=folds,
         jobs=jobs,
         threads=1,
+        on=on,
         target=given["target"],
     )
     show_remarks(comparison.dataset)

@@ -242,13 +242,12 @@ def prepare_comparison(
     _check_figure(zoo, by, folds, target)
     if tie not in get_args(Tie):
         raise ConfigError(f"A tie cannot go to {tie!r}. {did_you_mean(tie, get_args(Tie))}")
-    if on is not None:
-        check_cluster(on, jobs)
-
     # 2. The candidates, and what they share.
     dataset, source = data
     found = _checked_candidates(zoo, wanted, {**common, "data": source})
     shared = found[0].config  # before tuning, which depends on the model
+    if on is not None:
+        check_cluster(on, jobs, shared.device)
 
     # 3. The data, and which rows each fit uses.
     settings = None

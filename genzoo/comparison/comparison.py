@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import functools
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -295,8 +295,12 @@ class Comparison:
             take(outcome, fresh=False)
         done_before = {trial_key(outcome.trial) for outcome in known}
         trials = [trial for trial in trials if trial_key(trial) not in done_before]
-        with Phase("fitting candidates", len(trials), "fits") as phase:
-            for done, outcome in enumerate(self._results(trials, phase), 1):
+        # An error keeps the frames of a generator alive, and so the workers, unless it is closed.
+        with (
+            Phase("fitting candidates", len(trials), "fits") as phase,
+            contextlib.closing(self._results(trials, phase)) as results,
+        ):
+            for done, outcome in enumerate(results, 1):
                 take(outcome, fresh=True)
                 phase.advance()
                 if callback is not None:
@@ -304,7 +308,7 @@ class Comparison:
         if self.kept is not None:
             self.kept.journal.remove()
 
-    def _results(self, trials: Sequence[FitJob], phase: Phase) -> Iterator[FitResult]:
+    def _results(self, trials: Sequence[FitJob], phase: Phase) -> Generator[FitResult]:
         """Run fits in this process, in others of this machine, or on a cluster."""
         rows, settings, threads = (self.dataset, self.division), self.settings, self.threads
         if self.on is None:

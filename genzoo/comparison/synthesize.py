@@ -25,6 +25,7 @@ from genzoo.persistence.run import Run
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Entry, Registry
 from genzoo.reports.result import Report, Row
+from genzoo.runtime.cluster import AnyCluster
 from genzoo.runtime.display import show_progress
 from genzoo.runtime.progress import Phase
 from genzoo.spec.entries import ModelSpec
@@ -94,8 +95,9 @@ def synthesize(
     target: str | None = None,
     thorough: bool = False,
     seed: int = 0,
-    jobs: int = 1,
+    jobs: int | None = None,
     threads: int = 1,
+    on: AnyCluster | None = None,
     weights: Any = None,
     device: str = "auto",
     progress: bool | None = None,
@@ -115,7 +117,7 @@ def synthesize(
         thorough: whether to try models that take more training steps, too, unless `models` are given. Defaults to
             false.
         seed: seed of the comparison and of the rows. Defaults to 0.
-        jobs, threads, weights, device, progress, settings: as for `compare`.
+        jobs, threads, on, weights, device, progress, settings: as for `compare`.
 
     Raises:
         ConfigError: the data are no table, or a setting is wrong.
@@ -126,7 +128,16 @@ def synthesize(
     with show_progress(progress):
         file = check_file(out, n)
         comparison, not_tried = prepare_synthesis(
-            models, given, common, file=file, thorough=thorough, folds=folds, target=target, jobs=jobs, threads=threads
+            models,
+            given,
+            common,
+            file=file,
+            thorough=thorough,
+            folds=folds,
+            target=target,
+            jobs=jobs,
+            threads=threads,
+            on=on,
         )
         return write_synthesis(comparison, not_tried, file, n, seed)
 

@@ -8,7 +8,7 @@ import gc
 import os
 import tempfile
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +85,7 @@ def run_fit_jobs(
     jobs: int,
     threads: int,
     phase: Phase,
-) -> Iterator[FitResult]:
+) -> Generator[FitResult]:
     """Run all fits, and yield each result when it is ready.
 
     The order of results depends on `jobs`; their numbers do not.

@@ -10,14 +10,19 @@ import json
 import logging
 import multiprocessing
 import re
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from genzoo.errors import ConfigError, GenzooError, is_out_of_memory
 from genzoo.plugins.registry import MissingExtraError
 from genzoo.runtime import cluster_worker
+from genzoo.runtime.progress import Phase
 from genzoo.runtime.threads import available_cores
+from genzoo.text import counted
 from genzoo.wording import argument
 
 if TYPE_CHECKING:
@@ -29,10 +34,13 @@ AnyCluster: TypeAlias = "str | Client"
 LOCAL_CLUSTER = "dask"
 """Name of a cluster of this machine, which lasts as long as the work."""
 
-_ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx|inproc)://\S+")
+_ADDRESS = re.compile(r"(tcp|tls|ws|wss|inproc)://\S+")
 
 _PATIENCE = 10
 """Seconds within which a scheduler must answer."""
+
+_GLANCE = 0.2
+"""Seconds between two looks whether a worker has connected."""
 
 
 @contextlib.contextmanager
@@ -46,7 +54,7 @@ def connect(on: AnyCluster, *, workers: int | None = None, threads: int = 1) -> 
         threads: CPU threads that each of them computes with. Defaults to 1.
 
     Raises:
-        ConfigError: `on` names no cluster, or the client is asynchronous.
+        ConfigError: `on` names no cluster, or lacks certificates, or the client is asynchronous.
         GenzooError: no scheduler answers, or no worker process can be started.
         MissingExtraError: `distributed` is not installed.
     """
@@ -73,6 +81,43 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         log.setLevel(before)
+
+
+def await_worker(client: Client, phase: Phase, first: Callable[[], object]) -> None:
+    """Wait until a cluster has a worker, and let the display of a phase say so.
+
+    Arguments:
+        first: what the first worker does. Its module imports what the work needs.
+
+    Raises:
+        OSError: the scheduler is gone.
+    """
+    if client.nthreads():
+        return
+    phase.describe(waiting_for_worker(client))
+    # A cluster that grows by itself starts a worker only for work that waits, and ends it while nothing but questions
+    # arrives. So the slow imports are work, too.
+    begun = client.submit(first, pure=False)
+    while not (client.nthreads() and begun.done()):
+        time.sleep(_GLANCE)
+    begun.release()
+
+
+def waiting_for_worker(client: Client) -> str:
+    """Return what a display says of a cluster that has no worker."""
+    return f"waiting for a worker to connect to {client.scheduler.address}"
+
+
+def ask_workers(client: Client, function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
+    """Run a function on every worker, and return the results, or the errors that it raised, by address.
+
+    A worker that is lost meanwhile has no part in the answer.
+
+    Raises:
+        OSError: the scheduler is gone.
+    """
+    found = client.run(function, *arguments, on_error="return")
+    return {worker: answer for worker, answer in found.items() if not isinstance(answer, OSError)}
 
 
 def dask_library() -> Any:
@@ -120,11 +165,10 @@ def _check_client(client: Client) -> None:
 @contextlib.contextmanager
 def _local_cluster(library: Any, workers: int) -> Iterator[Client]:
     """Start worker processes of this machine, each for one piece of work at a time."""
-    if getattr(multiprocessing.current_process(), "_inheriting", False):
-        # A fresh worker imports the script that started it, and would start workers of its own without end.
+    if getattr(multiprocessing.current_process(), "_inheriting", False) or _runs_again(sys.modules["__main__"]):
         raise ConfigError(
-            "A script that starts worker processes is imported by each of them. Put its calls below the line "
-            "if __name__ == '__main__':."
+            "A script that starts worker processes is imported by each of them, and would start workers of its own "
+            "without end. Put its calls below the line if __name__ == '__main__':."
         )
     try:
         cluster = library.LocalCluster(
@@ -139,15 +183,33 @@ def _local_cluster(library: Any, workers: int) -> Iterator[Client]:
         if is_out_of_memory(error):
             raise
         raise GenzooError(
-            f"{workers} worker processes cannot be started on this machine: {error}. Use fewer {argument('jobs')}."
+            f"{counted(workers, 'worker process')} cannot be started on this machine: "
+            f"{str(error).rstrip('.')}. Use fewer {argument('jobs')}."
         ) from error
     with cluster, library.Client(cluster, set_as_default=False) as client:
         yield client
 
 
+def _runs_again(main: ModuleType) -> bool:
+    """Return whether fresh processes would run the calls of a script again, as no line of it looks at `__name__`."""
+    # Of a package that was started with -m, nothing is run again; a notebook has no file.
+    spec = getattr(main, "__spec__", None)
+    if spec is not None and spec.name.endswith("__main__"):
+        return False
+    try:
+        return "__name__" not in Path(main.__file__ or "").read_text(encoding="utf-8")
+    except (AttributeError, OSError, ValueError):
+        return False
+
+
 def _connected(library: Any, on: str) -> Any:
     """Connect to a scheduler that runs already."""
     address = _address_in(on) if on.endswith(".json") else on
+    if address.startswith("tls://") and library.Security().get_connection_args("client")["ssl_context"] is None:
+        raise ConfigError(
+            f"{address} needs certificates, and Dask's configuration names none. Set distributed.comm.tls in "
+            f"~/.config/dask/distributed.yaml, or use an address that begins with tcp://."
+        )
     try:
         return library.Client(address, timeout=_PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:  # a time limit that passed is an OSError, too

@@ -27,9 +27,11 @@ from genzoo.errors import DataError, GenzooError
 from genzoo.inference.rows.streamed import BlockScorer, BlockScores
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics import evaluate as by_row
+from genzoo.models.local import LocalModel, local_models, register_again
 from genzoo.persistence.open_run import load
 from genzoo.plugins.manager import get_registry
-from genzoo.runtime.cluster import AnyCluster, connect, dask_library
+from genzoo.runtime.cluster import AnyCluster, await_worker, connect, dask_library
+from genzoo.runtime.cluster_versions import check_same, check_workers, versions_here
 from genzoo.runtime.progress import Phase
 from genzoo.typing import Array
 from genzoo.verbs.filling import Filled, filled_events
@@ -112,6 +114,9 @@ class _Part(Generic[AnswerT]):
         settings: how the table is read, as JSON.
         keep, whole, keep_unknown: as for `open_blocks`.
         count: number of rows of the table.
+        device: kind of device that answers.
+        versions: versions that a worker must have.
+        own: the model, if it is a class of the user's.
         question: what is asked.
         reader: whom messages are for.
         command: different for each command, as a later one may find another model under the same path.
@@ -123,6 +128,9 @@ class _Part(Generic[AnswerT]):
     whole: bool
     keep_unknown: bool
     count: int
+    device: str
+    versions: frozenset[tuple[str, str]]
+    own: tuple[LocalModel, ...]
     question: AboutBlock[AnswerT]
     reader: FrontEnd
     command: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -143,7 +151,7 @@ def answers(
     """
     with Phase(work, blocks.count, "rows") as phase:
         if cluster is not None and blocks.count is not None:
-            yield from _on_cluster(question, blocks, blocks.count, cluster, phase)
+            yield from _on_cluster(question, fitted, blocks, blocks.count, cluster, phase)
             return
         for block in blocks.read():
             yield question.answer(fitted, block)
@@ -151,13 +159,22 @@ def answers(
 
 
 def _on_cluster(
-    question: AboutBlock[AnswerT], blocks: RowBlocks, count: int, cluster: OnCluster, phase: Phase
+    question: AboutBlock[AnswerT],
+    fitted: TrainedModel,
+    blocks: RowBlocks,
+    count: int,
+    cluster: OnCluster,
+    phase: Phase,
 ) -> Iterator[AnswerT]:
     settings = anchor(blocks.settings, get_registry()).model_dump_json()
-    terms = (blocks.keep, blocks.whole, blocks.keep_unknown, count)
-    part = _Part(str(cluster.run.absolute()), settings, *terms, question, front_end())
+    device, own = fitted.device.type, local_models(iter([fitted.model]))
+    reading = (blocks.keep, blocks.whole, blocks.keep_unknown, count)
+    terms = (device, frozenset(versions_here().items()), own)
+    part = _Part(str(cluster.run.absolute()), settings, *reading, *terms, question, front_end())
     step = _BLOCKS * blocks.size
     with connect(cluster.on) as client, _explained():
+        await_worker(client, phase, _load_this)
+        check_workers(client, device)
         ahead = 2 * max(1, sum(client.nthreads().values()))  # bounds the answers that wait in memory
         phase.describe(f"dashboard {client.dashboard_link}")
         waiting: deque[tuple[Any, int]] = deque()
@@ -188,6 +205,10 @@ _ONE_AT_A_TIME = threading.Lock()
 """Torch's random numbers are shared by all threads of a worker."""
 
 
+def _load_this() -> None:
+    """Do nothing. A worker that runs this imports what it needs."""
+
+
 def _answer_part(part: _Part[AnswerT], first: int, last: int) -> list[AnswerT] | GenzooError:
     """Return the answers for the blocks of a part of a table. It runs on a worker.
 
@@ -203,7 +224,11 @@ def _answer_part(part: _Part[AnswerT], first: int, last: int) -> list[AnswerT] |
 
 @functools.lru_cache(maxsize=1)
 def _opened(part: _Part[Any]) -> tuple[TrainedModel, RowBlocks]:
-    fitted = load(part.run)
+    # A worker that has joined meanwhile was not checked before.
+    check_same(versions_here(), "A worker", dict(part.versions))
+    for model in part.own:
+        register_again(model)
+    fitted = load(part.run, part.device)
     settings = DataSettings.model_validate_json(part.settings)
     reading: dict[str, Any] = {"keep": part.keep, "whole": part.whole, "keep_unknown": part.keep_unknown}
     blocks = open_blocks(settings, fitted.data, get_registry(), small=True, **reading)

@@ -1,8 +1,10 @@
 """Comparisons on Dask clusters: the same report, lost workers and schedulers, other software, other data."""
 
+import dataclasses
 import logging
 import sys
 import threading
+import types
 
 import numpy as np
 import pytest
@@ -10,10 +12,13 @@ from comparisons import ONCE, prepared, three, timeless
 from distributed import Client, KilledWorker, LocalCluster
 
 import genzoo
-from genzoo.comparison.cluster import connect, dispatch, versions, work
-from genzoo.comparison.cluster.dispatch import lost_scheduler, run_on_cluster
+from genzoo.comparison.cluster import connect, sending, work
+from genzoo.comparison.cluster.dispatch import run_on_cluster
+from genzoo.comparison.cluster.sending import lost_scheduler
 from genzoo.comparison.fits.job import FitJob, FitResult
 from genzoo.errors import ConfigError, GenzooError, PluginError
+from genzoo.runtime import cluster_versions as versions
+from genzoo.runtime.cluster import ask_workers
 from genzoo.runtime.progress import Phase, observed
 
 pytestmark = [
@@ -102,7 +107,7 @@ def test_data_that_workers_do_not_find_are_sent(client, monkeypatch):
 
 def test_data_that_all_workers_lost_are_sent_again(cluster, client, monkeypatch):
     made, slow = prepared("gaussian"), threading.Event()
-    made = made.__class__(**{**{name: getattr(made, name) for name in made.__slots__}, "settings": None})
+    made = dataclasses.replace(made, settings=None)
 
     def run(trial):
         slow.wait(0.05)
@@ -155,11 +160,11 @@ def test_fits_that_a_failure_makes_useless_are_not_begun(client, monkeypatch):
 
 def test_a_fit_that_kills_its_workers_is_a_failure_of_its_candidate(client, monkeypatch):
     made = prepared("gaussian")
-    sender = dispatch.Dispatch(client, None, None, made.dataset)
+    sender = sending.Dispatch(client, None, None, made.dataset, Phase("fitting"))
     trial = trials_of(made)[0]
 
     error = KilledWorker("fit", None, 3)
-    (result,) = sender._received(dispatch._Errand(trial), (KilledWorker, error, None))
+    (result,) = sender._received(sending._Errand(trial), error)
     assert "4 workers died while they ran this fit" in result.failure
     assert result.exit_code == 1
 
@@ -228,7 +233,7 @@ def watch(phase, seen):
 def test_differences_between_versions_are_named(change, words):
     there = {name: value for name, value in {**versions.versions_here(), **change}.items() if value is not None}
     with pytest.raises(PluginError, match=f"Worker tcp://a:1 has other software than this process.*{words}"):
-        versions.check_same(there, "tcp://a:1")
+        versions.check_same(there, "Worker tcp://a:1")
 
 
 def test_a_worker_without_a_plugin_is_found_before_anything_is_fitted(client, monkeypatch):
@@ -243,12 +248,97 @@ def test_a_worker_without_a_plugin_is_found_before_anything_is_fitted(client, mo
 
 
 def test_a_worker_that_cannot_load_genzoo_is_explained(client, monkeypatch):
-    def run(function):
-        raise Exception("ModuleNotFoundError(\"No module named 'genzoo'\")")  # as distributed raises it
+    def run(function, *arguments, on_error):  # as distributed hands on an import that failed
+        return {"tcp://a:1": Exception("ModuleNotFoundError(\"No module named 'genzoo'\")")}
 
     monkeypatch.setattr(client, "run", run)
     with pytest.raises(PluginError, match=r"A worker cannot load genzoo: .*No module named"):
-        versions.check_versions(client)
+        versions.check_workers(client, "cpu")
+
+
+def test_other_software_of_the_scheduler_is_named(client, monkeypatch):
+    # It reads the fits that it hands on, and cannot without genzoo.
+    found = client.get_versions(packages=list(versions.versions_here()))
+    found["scheduler"]["packages"]["genzoo"] = None
+    monkeypatch.setattr(client, "get_versions", lambda packages: found)
+    with pytest.raises(PluginError, match=r"The scheduler has other software.*genzoo not installed instead of"):
+        genzoo.compare(["gaussian"], three(40), on=client)
+
+
+@pytest.mark.parametrize(
+    ("there", "words"),
+    [
+        ("cuda", "Worker tcp://a:1 computes on cuda where this process computes on cpu.*device='cpu'"),
+        ("Device 'cpu' is not available.", "On worker tcp://a:1: Device 'cpu' is not available"),
+    ],
+)
+def test_workers_on_another_kind_of_device_are_named(client, monkeypatch, there, words):
+    answer = {"tcp://a:1": (versions.versions_here(), there)}
+    monkeypatch.setattr(versions, "ask_workers", lambda *_: answer)
+    with pytest.raises(ConfigError, match=words):
+        genzoo.compare(["gaussian"], three(40), on=client, device="cpu")
+
+
+def test_a_worker_that_joins_later_is_checked_before_its_first_fit(client, monkeypatch):
+    made = prepared("gaussian")
+    monkeypatch.setattr(work, "device_kind", lambda name: "cuda")
+    with pytest.raises(ConfigError, match="computes on cuda where this process computes on cpu"):
+        list(stream(client, made, trials_of(made)))
+
+
+def test_a_cluster_without_workers_is_waited_for(cluster, client, monkeypatch):
+    made, phase = prepared("gaussian"), Phase("fitting", 2)
+    made = dataclasses.replace(made, settings=None)  # data that are sent need a worker, too
+    pretended(monkeypatch)
+    for number in (0, 1):
+        close(cluster, number)
+    seen = []
+
+    def start():
+        for _ in range(200):
+            seen[:] = [phase.view(0).detail]
+            if "waiting" in seen[0]:
+                break
+            threading.Event().wait(0.02)
+        cluster.scale(3)  # it does not know that its two workers are closed
+
+    starter = threading.Timer(0, start)
+    starter.start()
+    assert len(list(stream(client, made, trials_of(made), phase))) == 2
+    starter.join()
+    assert seen == [f"waiting for a worker to connect to {client.scheduler.address}"]
+
+
+def test_a_result_that_is_lost_on_its_way_is_fetched_again(client, monkeypatch):
+    pretended(monkeypatch)
+    made, failures = prepared("gaussian"), [OSError("closed"), OSError("closed")]
+    gather = client._gather_remote
+
+    async def lossy(*arguments):
+        if failures:
+            client._gather_keys = client._gather_future = None
+            raise failures.pop()
+        return await gather(*arguments)
+
+    monkeypatch.setattr(client, "_gather_remote", lossy)
+    assert len(list(stream(client, made, trials_of(made)))) == 2
+    assert not failures
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError("weights.pt"), ModuleNotFoundError("No module named 'x'")])
+def test_an_error_of_a_worker_is_not_taken_for_a_lost_scheduler(client, monkeypatch, error):
+    def run(trial):
+        raise error
+
+    pretended(monkeypatch, run)
+    made = prepared("gaussian")
+    with pytest.raises(GenzooError, match=f"A worker could not run a fit, gaussian on all rows: .*{error}"):
+        list(stream(client, made, trials_of(made)))
+
+
+def test_a_worker_that_is_lost_while_it_is_asked_has_no_part(client, monkeypatch):
+    monkeypatch.setattr(client, "run", lambda *_, on_error: {"tcp://a:1": OSError("gone"), "tcp://b:1": None})
+    assert ask_workers(client, int) == {"tcp://b:1": None}
 
 
 @pytest.mark.parametrize(
@@ -263,12 +353,28 @@ def test_what_names_no_cluster_is_explained(on, words):
     with pytest.raises(ConfigError) as error:
         genzoo.compare(["gaussian"], three(40), on=on)
     assert words in str(error.value)
+    with pytest.raises(ConfigError, match="address of a scheduler"):
+        genzoo.synthesize(three(40), 5, "rows.csv", on=on)
+
+
+@pytest.mark.parametrize("text", ["import genzoo\n", "import genzoo\nif __name__ == '__main__':\n    pass\n"])
+def test_a_script_that_its_workers_would_run_again_is_explained(tmp_path, monkeypatch, text):
+    (tmp_path / "script.py").write_text(text)
+    script = types.ModuleType("__main__")
+    script.__file__ = str(tmp_path / "script.py")
+    monkeypatch.setitem(sys.modules, "__main__", script)
+    monkeypatch.setattr("distributed.LocalCluster", lambda **_: (_ for _ in ()).throw(RuntimeError("It began.")))
+    words = "It began" if "__name__" in text else "below the line if __name__ == '__main__':"
+    with pytest.raises(GenzooError, match=words), connect("dask", workers=1):
+        pass
 
 
 def test_a_scheduler_that_does_not_answer_is_an_error_of_the_call(monkeypatch, tmp_path):
     monkeypatch.setattr("genzoo.runtime.cluster._PATIENCE", 0.2)
     with pytest.raises(GenzooError, match=r"No scheduler answers at tcp://127\.0\.0\.1:1 within 0\.2 seconds"):
         genzoo.compare(["gaussian"], three(40), on="tcp://127.0.0.1:1")
+    with pytest.raises(ConfigError, match=r"tls://127\.0\.0\.1:1 needs certificates"):
+        genzoo.compare(["gaussian"], three(40), on="tls://127.0.0.1:1")
     with pytest.raises(GenzooError, match="no scheduler file that can be read"):
         genzoo.compare(["gaussian"], three(40), on=str(tmp_path / "none.json"))
 

@@ -3,52 +3,54 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import itertools
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import CancelledError
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from genzoo.comparison.cluster.versions import check_versions, versions_here
-from genzoo.comparison.cluster.work import FitTerms, OtherDataError, forget_data, open_on_worker, run_on_worker
+from genzoo.comparison.cluster.sending import Dispatch, lost_scheduler, scattered
+from genzoo.comparison.cluster.work import FitTerms, forget_data, open_on_worker
 from genzoo.comparison.fits.job import FitJob, FitResult
-from genzoo.comparison.location import DataLocation, arrays_of
+from genzoo.comparison.location import DataLocation
 from genzoo.comparison.relay import lane_of
 from genzoo.comparison.splits import SplitPlan
-from genzoo.comparison.workers import spared_by, with_threads
+from genzoo.comparison.workers import with_threads
 from genzoo.config.data import DataSettings
 from genzoo.data.dataset import Dataset
 from genzoo.errors import ConfigError, GenzooError
 from genzoo.models.local import local_models
-from genzoo.runtime.cluster import LOCAL_CLUSTER, AnyCluster, connect, dask_library
+from genzoo.runtime.cluster import (
+    LOCAL_CLUSTER,
+    AnyCluster,
+    ask_workers,
+    await_worker,
+    connect,
+    dask_library,
+)
+from genzoo.runtime.cluster_versions import check_workers, versions_here
+from genzoo.runtime.device import resolve_device
 from genzoo.runtime.progress import Phase, PhaseView, is_observed
 from genzoo.wording import argument, front_end
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-_AHEAD = 2000
-"""Largest number of fits that wait on the cluster. More of them would only make the scheduler slower."""
-
 _SILENT = 3.0
 """Seconds after which a worker that reports nothing is no longer shown."""
 
-_TRIES = 5
-"""How often a fit is sent before its loss is an error."""
 
-
-def check_cluster(on: AnyCluster, jobs: int | None) -> None:
+def check_cluster(on: AnyCluster, jobs: int | None, device: str) -> None:
     """Check, before anything slow is done, that a cluster can be used.
 
     Arguments:
         on: the cluster, as for `connect`.
         jobs: number of fits at a time, if it was given.
+        device: name of the device that the fits compute on.
 
     Raises:
-        ConfigError: `on` names no cluster, or has workers of its own while `jobs` was given.
+        ConfigError: `on` names no cluster, has workers of its own while `jobs` was given, or workers that compute on
+            another kind of device.
         PluginError: its workers have other software.
         GenzooError: no scheduler answers.
     """
@@ -61,7 +63,7 @@ def check_cluster(on: AnyCluster, jobs: int | None) -> None:
             f"it out, or start {jobs} workers."
         )
     with connect(on) as client:
-        check_versions(client)
+        check_workers(client, device)
 
 
 def run_on_cluster(
@@ -74,7 +76,7 @@ def run_on_cluster(
     workers: int | None,
     threads: int,
     phase: Phase,
-) -> Iterator[FitResult]:
+) -> Generator[FitResult]:
     """Run all fits on a cluster, and yield each result when it is ready.
 
     Arguments:
@@ -93,14 +95,17 @@ def run_on_cluster(
     """
     if not trials:
         return
+    device = trials[0].config.device  # all have the same
     with connect(on, workers=workers, threads=threads) as client, with_threads(threads), _explained():
-        check_versions(client)
+        await_worker(client, phase, forget_data)
+        check_workers(client, device)
         phase.describe(f"dashboard {client.dashboard_link}")
         with _lanes(client, phase) as topic:
             place, arrays = _send_data(client, dataset, division, settings)
             own = local_models(trial.config.model for trial in trials)
-            terms = FitTerms(place, versions_here(), threads, front_end(), topic, own)
-            yield from Dispatch(client, terms, arrays, dataset).results(trials)
+            kind = resolve_device(device).type
+            terms = FitTerms(place, versions_here(), kind, threads, front_end(), topic, own)
+            yield from Dispatch(client, terms, arrays, dataset, phase).results(trials)
 
 
 def _send_data(
@@ -109,14 +114,9 @@ def _send_data(
     """Let workers open the data if all of them find the same, or else send the data to each worker once."""
     if settings is not None:
         place = DataLocation.of(dataset, division, settings, dataset.digest())
-        if all(reason is None for reason in client.run(open_on_worker, place).values()):
+        if all(reason is None for reason in ask_workers(client, open_on_worker, place).values()):
             return place, None
     return DataLocation.of(dataset, division, None, dataset.digest()), scattered(client, dataset)
-
-
-def scattered(client: Client, dataset: Dataset) -> Future:
-    found = client.scatter([arrays_of(dataset)], broadcast=True, hash=False)
-    return found[0]
 
 
 @contextlib.contextmanager
@@ -153,141 +153,3 @@ def _explained() -> Iterator[None]:
         raise
     except (OSError, CancelledError) as error:  # of distributed's, all that come from a closed connection
         raise lost_scheduler() from error
-
-
-def lost_scheduler() -> GenzooError:
-    return GenzooError(
-        f"The scheduler of the cluster is gone, or cannot be reached any more. With {argument('out')}, all that was "
-        f"finished is kept. Start the cluster, and run the same command to continue with the others."
-    )
-
-
-class Dispatch:
-    """Sends fits to a cluster, and yields their results.
-
-    A fit whose worker died is run again by another worker. Fits of a candidate that has failed are not begun.
-
-    Arguments:
-        client: connection to the cluster.
-        terms: what all fits share.
-        arrays: the data on the cluster, if they were sent there.
-        dataset: the data, to send them again if the cluster loses them.
-    """
-
-    def __init__(self, client: Client, terms: FitTerms, arrays: Future | None, dataset: Dataset) -> None:
-        self._client, self._terms, self._arrays, self._dataset = client, terms, arrays, dataset
-        self._sent: dict[Future, _Errand] = {}
-        self._failed: list[FitResult] = []
-        self._completed = dask_library().as_completed(with_results=True, raise_errors=False, loop=client.loop)
-
-    def results(self, trials: Sequence[FitJob]) -> Iterator[FitResult]:
-        """Yield the result of each fit, in the order in which they end.
-
-        Raises:
-            GenzooError: the scheduler is gone, or a worker has other software.
-        """
-        waiting = map(_Errand, trials)
-        try:
-            yield from self._send(itertools.islice(waiting, _AHEAD))
-            while self._sent:
-                future, found = next(self._completed)
-                errand = self._sent.pop(future, None)
-                if errand is not None:  # it was not spared meanwhile
-                    yield from self._received(errand, found)
-                if len(self._sent) <= _AHEAD // 2:
-                    yield from self._send(itertools.islice(waiting, _AHEAD // 2))
-        finally:
-            self._end()
-
-    def _send(self, errands: Iterable[_Errand]) -> Iterator[FitResult]:
-        """Send fits, and yield results of those that need not run."""
-        wanted = []
-        for errand in errands:
-            spared = spared_by(errand.trial, self._failed)
-            if spared is not None:
-                yield spared
-            else:
-                wanted.append(dataclasses.replace(errand, arrays=self._arrays, tries=errand.tries + 1))
-        if wanted:
-            futures = self._client.map(
-                run_on_worker,
-                [errand.trial for errand in wanted],
-                terms=self._terms,
-                arrays=self._arrays,
-                key="fit",
-                pure=False,
-            )
-            self._sent.update(zip(futures, wanted, strict=True))
-            self._completed.update(futures)
-
-    def _received(self, errand: _Errand, found: Any) -> Iterator[FitResult]:
-        """Yield the results that follow from what arrived: a result, an error, or a type, an error and its trace."""
-        if isinstance(found, FitResult):  # the worker that ran it may be gone since
-            yield from self._ended(found)
-            return
-        error = found[1] if isinstance(found, tuple) else found
-        if isinstance(error, dask_library().KilledWorker):
-            yield from self._ended(FitResult(errand.trial, failure=_about_killed(error), exit_code=1))
-            return
-        self._mend(errand, error)
-        yield from self._send([errand])
-
-    def _ended(self, result: FitResult) -> Iterator[FitResult]:
-        """Yield a result, and the results of fits that are useless now, if it is a failure."""
-        yield result
-        if result.failure is None:
-            return
-        self._failed.append(result)
-        useless = [future for future, errand in self._sent.items() if result.trial.spares(errand.trial)]
-        self._client.cancel(useless)
-        for future in useless:
-            spared = spared_by(self._sent.pop(future).trial, self._failed)
-            assert spared is not None
-            yield spared
-
-    def _mend(self, errand: _Errand, error: BaseException) -> None:
-        """Do what makes sending a fit again promising.
-
-        Raises:
-            GenzooError: nothing does.
-        """
-        if errand.tries >= _TRIES or not isinstance(error, OtherDataError | CancelledError):
-            raise error
-        if isinstance(error, CancelledError) and (errand.arrays is None or self._client.status != "running"):
-            raise lost_scheduler() from error
-        # A worker that joined late does not see the path, or the last worker that had the data died.
-        if errand.arrays is self._arrays:
-            place = dataclasses.replace(self._terms.place, settings=None)
-            self._terms, self._arrays = (
-                dataclasses.replace(self._terms, place=place),
-                scattered(self._client, self._dataset),
-            )
-
-    def _end(self) -> None:
-        if self._client.status != "running":  # the scheduler is gone
-            return
-        with contextlib.suppress(Exception):
-            self._client.cancel(list(self._sent))
-            self._client.run(forget_data)
-
-
-@dataclass(frozen=True, slots=True)
-class _Errand:
-    """A fit on its way.
-
-    Arguments:
-        trial: the fit.
-        arrays: the data that were sent for it.
-        tries: how often it was sent.
-    """
-
-    trial: FitJob
-    arrays: Future | None = None
-    tries: int = 0
-
-
-def _about_killed(error: Any) -> str:
-    return (
-        f"{error.allowed_failures + 1} workers died while they ran this fit, most likely because memory ran out. Give "
-        f"workers more memory, or lower the size of the model"
-    )

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import torch
 
-from genzoo.comparison.cluster.versions import Versions, check_same, versions_here
 from genzoo.comparison.fit import run_fit_job
 from genzoo.comparison.fits.job import FitJob, FitResult
 from genzoo.comparison.location import DataLocation
@@ -20,6 +19,7 @@ from genzoo.data.dataset import Dataset
 from genzoo.errors import DataError, GenzooError
 from genzoo.models.local import LocalModel, register_again
 from genzoo.runtime.cluster import dask_library
+from genzoo.runtime.cluster_versions import Versions, check_kind, check_same, device_kind, versions_here
 from genzoo.typing import Array
 from genzoo.wording import FrontEnd, speaking
 
@@ -35,6 +35,7 @@ class FitTerms:
     Arguments:
         place: where the data are.
         versions: the versions that a worker must have.
+        device: the kind of device that it must compute on.
         threads: CPU threads of each fit.
         to: what the messages of errors are written for.
         topic: name under which workers report their progress; `None` if nobody looks.
@@ -43,6 +44,7 @@ class FitTerms:
 
     place: DataLocation
     versions: Versions
+    device: str
     threads: int
     to: FrontEnd
     topic: str | None
@@ -80,10 +82,12 @@ def run_on_worker(trial: FitJob, terms: FitTerms, arrays: Mapping[str, Array] | 
 
     Raises:
         PluginError: the worker has other software.
+        ConfigError: it computes on another kind of device.
         OtherDataError: it does not find the data.
     """
     with speaking(terms.to):
-        check_same(versions_here(), _address(), terms.versions)
+        check_same(versions_here(), f"Worker {_address()}", terms.versions)
+        check_kind(device_kind(trial.config.device), _address(), terms.device)
         dataset, division = _data(terms.place, arrays)
         torch.set_num_threads(terms.threads)
         for model in terms.own:
@@ -96,7 +100,7 @@ def open_on_worker(place: DataLocation) -> str | None:
     """Open the data on a worker; return why that is not possible, or `None`."""
     try:
         _data(place, None)
-    except GenzooError as error:
+    except (GenzooError, OSError) as error:
         return str(error)
     return None
 
@@ -119,7 +123,7 @@ def _data(place: DataLocation, arrays: Mapping[str, Array] | None) -> tuple[Data
 def _open(place: DataLocation, arrays: Mapping[str, Array] | None) -> tuple[Dataset, SplitPlan]:
     try:
         dataset, division = place.open(arrays)
-    except GenzooError as error:
+    except (GenzooError, OSError) as error:
         raise OtherDataError(f"Worker {_address()} cannot open the data: {error}") from error
     if arrays is None and dataset.digest() != place.digest:
         raise OtherDataError(f"Worker {_address()} finds other data than this process under the same name or path.")

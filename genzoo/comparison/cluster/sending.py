@@ -1,0 +1,211 @@
+"""Send fits to the workers of a cluster, send those again that were lost, and yield their results."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import queue
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from genzoo.comparison.cluster.arrivals import Arrivals, TransportError
+from genzoo.comparison.cluster.work import FitTerms, OtherDataError, forget_data, run_on_worker
+from genzoo.comparison.fits.job import FitJob, FitResult
+from genzoo.comparison.location import arrays_of
+from genzoo.comparison.workers import spared_by
+from genzoo.data.dataset import Dataset
+from genzoo.errors import GenzooError
+from genzoo.runtime.cluster import await_worker, dask_library, waiting_for_worker
+from genzoo.runtime.progress import Phase
+from genzoo.wording import argument
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+_AHEAD = 2000
+"""Largest number of fits that wait on the cluster. More of them would only make the scheduler slower."""
+
+_QUIET = 2.0
+"""Seconds without a result after which the number of workers is looked at."""
+
+_TRIES = 5
+"""How often a fit is sent before its loss is an error."""
+
+
+def scattered(client: Client, dataset: Dataset) -> Future:
+    found = client.scatter([arrays_of(dataset)], broadcast=True, hash=False)
+    return found[0]
+
+
+def lost_scheduler() -> GenzooError:
+    return GenzooError(
+        f"The scheduler of the cluster is gone, or cannot be reached any more. With {argument('out')}, all that was "
+        f"finished is kept. Start the cluster, and run the same command to continue with the others."
+    )
+
+
+class Dispatch:
+    """Sends fits to a cluster, and yields their results.
+
+    A fit whose worker died is run again by another worker. Fits of a candidate that has failed are not begun.
+
+    Arguments:
+        client: connection to the cluster.
+        terms: what all fits share.
+        arrays: the data on the cluster, if they were sent there.
+        dataset: the data, to send them again if the cluster loses them.
+        phase: says what is waited for.
+    """
+
+    def __init__(self, client: Client, terms: FitTerms, arrays: Future | None, dataset: Dataset, phase: Phase) -> None:
+        self._client, self._terms, self._arrays, self._dataset = client, terms, arrays, dataset
+        self._sent: dict[Future, _Errand] = {}
+        self._failed: list[FitResult] = []
+        self._arrivals, self._phase = Arrivals(client), phase
+
+    def results(self, trials: Sequence[FitJob]) -> Iterator[FitResult]:
+        """Yield the result of each fit, in the order in which they end.
+
+        Raises:
+            GenzooError: the scheduler is gone, or a worker has other software.
+        """
+        waiting = map(_Errand, trials)
+        try:
+            yield from self._send(itertools.islice(waiting, _AHEAD))
+            while self._sent:
+                future, found = self._arrived()
+                errand = self._sent.pop(future, None)
+                if errand is not None:  # it was not spared meanwhile
+                    yield from self._received(errand, found)
+                if len(self._sent) <= _AHEAD // 2:
+                    yield from self._send(itertools.islice(waiting, _AHEAD // 2))
+        finally:
+            self._end()
+
+    def _send(self, errands: Iterable[_Errand]) -> Iterator[FitResult]:
+        """Send fits, and yield results of those that need not run."""
+        wanted = []
+        for errand in errands:
+            spared = spared_by(errand.trial, self._failed)
+            if spared is not None:
+                yield spared
+            else:
+                wanted.append(dataclasses.replace(errand, arrays=self._arrays, tries=errand.tries + 1))
+        if wanted:
+            futures = self._client.map(
+                run_on_worker,
+                [errand.trial for errand in wanted],
+                terms=self._terms,
+                arrays=self._arrays,
+                key="fit",
+                pure=False,
+            )
+            self._sent.update(zip(futures, wanted, strict=True))
+            self._arrivals.follow(futures)
+
+    def _arrived(self) -> tuple[Future, FitResult | BaseException]:
+        """Wait for what arrives next. If that takes long, show whether there is a worker at all.
+
+        Raises:
+            GenzooError: the scheduler is gone.
+        """
+        while True:
+            with contextlib.suppress(queue.Empty):
+                return self._arrivals.next(_QUIET)
+            if self._client.status == "closed":
+                raise lost_scheduler()
+            if self._client.status == "running":
+                alone = not self._client.nthreads()
+                text = waiting_for_worker(self._client) if alone else f"dashboard {self._client.dashboard_link}"
+                self._phase.describe(text)
+
+    def _received(self, errand: _Errand, found: FitResult | BaseException) -> Iterator[FitResult]:
+        """Yield the results that follow from what arrived."""
+        if isinstance(found, FitResult):  # the worker that ran it may be gone since
+            yield from self._ended(found)
+        elif isinstance(found, dask_library().KilledWorker):
+            yield from self._ended(FitResult(errand.trial, failure=_about_killed(found), exit_code=1))
+        else:
+            self._mend(errand, found)
+            yield from self._send([errand])
+
+    def _ended(self, result: FitResult) -> Iterator[FitResult]:
+        """Yield a result, and the results of fits that are useless now, if it is a failure."""
+        yield result
+        if result.failure is None:
+            return
+        self._failed.append(result)
+        useless = [future for future, errand in self._sent.items() if result.trial.spares(errand.trial)]
+        self._client.cancel(useless)
+        for future in useless:
+            spared = spared_by(self._sent.pop(future).trial, self._failed)
+            assert spared is not None
+            yield spared
+
+    def _mend(self, errand: _Errand, error: BaseException) -> None:
+        """Do what makes sending a fit again promising.
+
+        Raises:
+            GenzooError: nothing does.
+        """
+        if isinstance(error, TransportError | CancelledError) and self._is_lost(error):
+            raise lost_scheduler() from error
+        if errand.tries >= _TRIES or not isinstance(error, OtherDataError | TransportError | CancelledError):
+            raise _of_worker(error, errand.trial)
+        # A worker that joined late does not see the path, or the last worker that had the data died.
+        lost = errand.arrays is not None or isinstance(error, OtherDataError)
+        if lost and errand.arrays is self._arrays:
+            await_worker(self._client, self._phase, forget_data)
+            place = dataclasses.replace(self._terms.place, settings=None)
+            self._terms, self._arrays = (
+                dataclasses.replace(self._terms, place=place),
+                scattered(self._client, self._dataset),
+            )
+
+    def _is_lost(self, error: BaseException) -> bool:
+        """Return whether an error means that the scheduler, or another one at its address, does not know the fits."""
+        return self._client.status != "running" or getattr(error, "reason", "") == "scheduler-connection-lost"
+
+    def _end(self) -> None:
+        if self._client.status != "running":  # the scheduler is gone
+            return
+        with contextlib.suppress(Exception):
+            self._client.cancel(list(self._sent))
+            self._client.run(forget_data)
+
+
+@dataclass(frozen=True, slots=True)
+class _Errand:
+    """A fit on its way.
+
+    Arguments:
+        trial: the fit.
+        arrays: the data that were sent for it.
+        tries: how often it was sent.
+    """
+
+    trial: FitJob
+    arrays: Future | None = None
+    tries: int = 0
+
+
+def _of_worker(error: BaseException, trial: FitJob) -> BaseException:
+    """Return the error that ends the comparison, if a worker raised one that is no failure of a model."""
+    if isinstance(error, GenzooError) or not isinstance(error, OSError | ImportError | TransportError | CancelledError):
+        return error
+    found = GenzooError(
+        f"A worker could not run a fit, {trial.label}: {type(error).__name__}: {error}. With {argument('out')}, all "
+        f"that was finished is kept. Mend the cluster, and run the same command to continue with the others."
+    )
+    found.__cause__ = error
+    return found
+
+
+def _about_killed(error: Any) -> str:
+    return (
+        f"{error.allowed_failures + 1} workers died while they ran this fit, most likely because memory ran out. Give "
+        f"workers more memory, or lower the size of the model"
+    )
