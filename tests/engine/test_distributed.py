@@ -403,7 +403,8 @@ def test_a_loss_that_overflows_in_one_process_costs_all_of_them_the_step(tmp_pat
 
 
 def drawn(rank, draw, events=4):
-    with ProcessGroup(rank, 2).scope(7, 3, events):
+    processes = ProcessGroup(rank, 2)
+    with processes.scope(7, 3, events), processes.noise:
         return draw()
 
 

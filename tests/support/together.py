@@ -224,11 +224,11 @@ def normalize(kind: str, shares: list[int]) -> object:
         convert_batchnorm(module, processes)
         x = events.split(shares)[processes.rank].clone().requires_grad_()
         y = module(x)
-        # Averaged over processes, the gradients of this loss equal the gradients of the whole batch.
-        loss = (y.square() * y).sum() * processes.count
-        (slope,) = torch.autograd.grad(loss / processes.count, x, create_graph=True)
+        loss = (y.square() * y).sum()
+        (slope,) = torch.autograd.grad(loss, x, create_graph=True)
         loss.backward(retain_graph=True)
-        processes.average_gradients(list(module.parameters()), loss)
+        if parameters := list(module.parameters()):
+            processes.add_gradients(processes.gradients(parameters), loss)
         (second,) = torch.autograd.grad(slope.square().sum(), x)
         found = {name: value.tolist() for name, value in module.state_dict().items()}
         gradients = {name: value.grad.tolist() for name, value in module.named_parameters()}
