@@ -65,7 +65,9 @@ def run_training(
     start = start or ResumePoint()
     losses = LossBuffer(setup.runtime.device, LOSS_BLOCK, setup.loss_offsets)
     # Only the first process runs the callbacks of users. A function cannot stop a training, but a `Callback` can.
-    stops_alone = setup.processes.largest(any(isinstance(callback, Callback) for callback in callbacks))
+    stops_alone = setup.processes.largest(
+        any(isinstance(callback, Callback) and type(callback) is not FunctionCallback for callback in callbacks)
+    )
     trainer = _make_trainer(setup, start, losses, stop_together=not stops_alone)
     with _explained(run, _hint(setup, run)), contextlib.ExitStack() as stack:
         same_weights = SameWeights(setup.engine, setup.transform, setup.processes)
