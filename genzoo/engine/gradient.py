@@ -198,7 +198,7 @@ class GradientEngine:
                 raise PluginError(f"The objective's loss for {name!r} has the shape {tuple(loss.shape)}, not ().")
             if not loss.requires_grad:
                 raise PluginError(f"The objective's loss for {name!r} depends on no parameter, so nothing can learn.")
-            # Gradients are sums over the parts and the processes, and should be those of the mean loss.
+            # Gradients add up over the parts and the processes, and should be gradients of the mean loss.
             summands = parts * self._processes.count
             share = loss / summands if summands > 1 else loss
             with explain_failure():

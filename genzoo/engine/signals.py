@@ -66,8 +66,7 @@ class Signals:
         Arguments:
             stop: whether this process wants to stop. Defaults to false.
             together: whether all processes want the same. Then they need no message of their own if signals came with
-                the gradients of the step. A signal that came later comes with those of the next step. Defaults to
-                false.
+                the gradients of the step. A signal that came later travels with the next gradients. Defaults to false.
         """
         heard = self._processes.heard()
         if together and heard is not None:

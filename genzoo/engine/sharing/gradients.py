@@ -74,7 +74,7 @@ class GradientMessage:
 
 
 def in_messages(parameters: Iterable[nn.Parameter], extra: int) -> list[GradientMessage]:
-    """Return the messages that carry all parameters in order, each with those of one type and of limited size."""
+    """Return the messages that carry all parameters in order. Each has parameters of one type, and a limited size."""
     return [GradientMessage(bucket, extra) for bucket in _buckets(parameters)]
 
 
