@@ -5,7 +5,8 @@
     fashion  60,000 images of 28×28, binarized at half, for a fixed number of epochs: the bound of the test images with
              500 draws, for genzoo and for Pythae's VAE with the same layers, batch size, optimizer and epochs. The same
              code scores both
-    speed    images per second of whole training runs, in alternating processes: Pythae's BaseTrainer and `genzoo.train`
+    speed    images per second of whole training runs, in alternating processes: Pythae's trainer and `genzoo.train`,
+             in fp32
 
 Pythae is optional: `pip install pythae==0.1.2`. Or run `pip install --no-deps --target FOLDER pythae==0.1.2 tqdm
 imageio cloudpickle`, and pass `--pythae FOLDER`.
@@ -104,7 +105,7 @@ def binary_fashion(rows: int | None = None) -> genzoo.Dataset:
 
 
 def train_ours(dataset: genzoo.Dataset, epochs: int, seed: int, folder: Path, times: list[float]) -> genzoo.Run:
-    """Train with genzoo; append the seconds at the end of every epoch to `times`."""
+    """Train with genzoo, in fp32 as Pythae does; append the seconds at the end of every epoch to `times`."""
     training: dict[str, Any] = {"epochs": epochs, "batch_size": BATCH, "optimizer": {"name": "adam", "lr": RATE}}
     training |= {"patience": None, "eval_steps": None, "ema": 0.0, "schedule": {"name": "constant"}}
     return genzoo.train(
@@ -115,6 +116,7 @@ def train_ours(dataset: genzoo.Dataset, epochs: int, seed: int, folder: Path, ti
         objective={"name": "elbo", "beta": 1.0, "warmup": 0.0, "free_bits": 0.0},
         training=training,
         split={"validation": 0.0, "test": 0.0},
+        precision="fp32",
         callbacks=[lambda step: times.append(step.seconds) if step.ends_epoch else None],
         **PLAIN,
     )
@@ -240,7 +242,7 @@ def images_per_second(contender: str, rows: int, epochs: int) -> float:
 
 
 def show_speed(rounds: int, folder: str | None, rows: int = 60_000, epochs: int = 3) -> None:
-    print(f"speed     images per second, batch {BATCH}, {torch.get_num_threads()} threads, alternating processes")
+    print(f"speed     images per second, fp32, batch {BATCH}, {torch.get_num_threads()} threads, alternating processes")
     speeds: dict[str, list[float]] = {"pythae": [], "genzoo": []}
     for _ in range(rounds):
         for contender, found in speeds.items():

@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -22,7 +23,8 @@ from torch.distributed.rendezvous import rendezvous
 
 from genzoo import errors
 from genzoo.engine.heartbeat import Heartbeat, connect
-from genzoo.engine.sharded_noise import SlicedNoise
+from genzoo.engine.sharing.gradients import GradientMessage, in_messages
+from genzoo.engine.sharing.noise import SlicedNoise
 from genzoo.engine.sync_batchnorm import convert_batchnorm
 from genzoo.errors import ConfigError, GenzooError, Interrupted, LostProcessError, pass_out_of_memory
 from genzoo.runtime.launch import process_count, restarts
@@ -44,8 +46,8 @@ _LOOK = timedelta(seconds=2)
 """How often a process that waits for the others looks whether one of them is frozen."""
 
 
-_BUCKET = 2**22
-"""Largest number of values that are sent together."""
+_WATCHED = (signal.SIGINT, signal.SIGTERM)
+"""The signals that travel along with gradients."""
 
 
 class Processes(ABC):
@@ -72,18 +74,53 @@ class Processes(ABC):
     def scope(self, seed: int, step: int, events: int | None) -> contextlib.AbstractContextManager[None]:
         """Return the random scope of a step in which this process computes `events` at a time."""
 
+    @property
+    def noise(self) -> contextlib.AbstractContextManager[Any]:
+        """A context for the model's draws in a step: `torch.randn` and `torch.rand` give this process's slice.
+
+        Every call of torch in it takes longer, so enter it for the model only. Within a step, draws go on from one
+        context to the next.
+        """
+        return contextlib.nullcontext()
+
     @abstractmethod
     def synchronize(self, module: nn.Module) -> None:
         """Make a module's batch normalization use the events of all processes."""
 
-    @abstractmethod
-    def average_gradients(self, parameters: Sequence[nn.Parameter], loss: Tensor) -> Tensor:
-        """Replace each gradient by its mean over all processes. Return the mean of a loss, which travels with them.
+    def gradients(self, parameters: Sequence[nn.Parameter]) -> list[GradientMessage]:
+        """Return the messages in which gradients of these parameters travel; none from a single process.
 
         Arguments:
             parameters: at least one.
-            loss: `()`.
         """
+        return []
+
+    def add_gradients(self, messages: Sequence[GradientMessage], loss: Tensor) -> Tensor:
+        """Replace each gradient by its sum over all processes. Return the mean of a loss, which travels with them.
+
+        If each process divides its loss by their number before the backward pass, the sums are the gradients of the
+        mean loss.
+
+        Arguments:
+            messages: from `gradients`.
+            loss: `()`, not divided.
+        """
+        return loss
+
+    def watch(self, received: Callable[[], int | None]) -> None:  # noqa: B027
+        """Send the signal that this process has received along with gradients.
+
+        Arguments:
+            received: returns its number, or `None`.
+        """
+
+    def heard(self) -> int | None:
+        """Return the signal of any process that came along with gradients since the last call, or 0.
+
+        Returns `None` if no gradients were sent since then, or if reading them would wait for a GPU. All processes get
+        the same answer.
+        """
+        return None
 
     @abstractmethod
     def sums(self, statistics: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -133,9 +170,6 @@ class SingleProcess(Processes):
     def synchronize(self, module: nn.Module) -> None:
         pass
 
-    def average_gradients(self, parameters: Sequence[nn.Parameter], loss: Tensor) -> Tensor:
-        return loss
-
     def sums(self, statistics: dict[str, Tensor]) -> dict[str, Tensor]:
         return statistics
 
@@ -172,6 +206,9 @@ class ProcessGroup(Processes):
         self.count = count
         self._store = store
         self._heartbeat = heartbeat
+        self._noise: SlicedNoise | None = None
+        self._received: Callable[[], int | None] = lambda: None
+        self._heard: int | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ProcessGroup:
         """Return the same object: a copied module belongs to the same processes."""
@@ -190,11 +227,17 @@ class ProcessGroup(Processes):
 
     @contextlib.contextmanager
     def scope(self, seed: int, step: int, events: int | None) -> Iterator[None]:
-        with contextlib.ExitStack() as entered:
-            entered.enter_context(random_scope(seed, "step", step, self.rank))
-            if events is not None:
-                entered.enter_context(SlicedNoise(derive(seed, "step", step), self.rank, self.count, events))
-            yield
+        sliced = None if events is None else SlicedNoise(derive(seed, "step", step), self.rank, self.count, events)
+        with random_scope(seed, "step", step, self.rank):
+            self._noise = sliced
+            try:
+                yield
+            finally:
+                self._noise = None
+
+    @property
+    def noise(self) -> contextlib.AbstractContextManager[Any]:
+        return contextlib.nullcontext() if self._noise is None else self._noise
 
     def synchronize(self, module: nn.Module) -> None:
         convert_batchnorm(module, self)
@@ -227,25 +270,25 @@ class ProcessGroup(Processes):
             return False
         return True
 
-    def average_gradients(self, parameters: Sequence[nn.Parameter], loss: Tensor) -> Tensor:
-        mean = loss
-        for bucket in _buckets(parameters):
-            # All processes must send tensors of the same size in the same order, or they would wait for each other
-            # forever. So a parameter without a gradient here sends zeros, since it may have one in another process.
-            own = [parameter.grad is not None for parameter in bucket]
-            parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in bucket]
-            sizes = [part.numel() for part in parts]
-            # One flag for each parameter travels behind the gradients in the same message: 1 if it has a gradient here.
-            # Its sum is 0 if no process has one. Then the gradient stays None, and the optimizer skips the parameter;
-            # a gradient of zeros would still apply momentum and weight decay to it. The loss is the last number.
-            first = parts[0]
-            flags = first.new_ones(len(own)) if all(own) else first.new_tensor(own)
-            message = torch.cat([*(part.reshape(-1) for part in parts), flags, loss.detach().reshape(1).to(flags)])
-            *means, flags, mean = torch.split(self.add(message).div_(self.count), [*sizes, len(bucket), 1])
-            anywhere = own if all(own) else (flags > 0).tolist()  # `tolist` waits for the device; usually not needed
-            for parameter, part, found, given in zip(bucket, parts, means, anywhere, strict=True):
-                parameter.grad = _in_memory_order(found, part) if given else None
-        return mean.reshape(())
+    def gradients(self, parameters: Sequence[nn.Parameter]) -> list[GradientMessage]:
+        return in_messages(parameters, len(_WATCHED))
+
+    def add_gradients(self, messages: Sequence[GradientMessage], loss: Tensor) -> Tensor:
+        received = None if loss.is_cuda else self._received()
+        for message in messages:
+            self.add(message.fill(loss, [received == number for number in _WATCHED]))
+            message.give_out()
+        if not loss.is_cuda:
+            here = [int(number) for number, sent in zip(_WATCHED, messages[-1].extra(), strict=True) if sent > 0]
+            self._heard = max(self._heard or 0, *here, 0)
+        return messages[-1].mean_loss(self.count)
+
+    def watch(self, received: Callable[[], int | None]) -> None:
+        self._received = received
+
+    def heard(self) -> int | None:
+        heard, self._heard = self._heard, None
+        return heard
 
     def sums(self, statistics: dict[str, Tensor]) -> dict[str, Tensor]:
         names = sorted(statistics)  # the same order in all processes
@@ -332,26 +375,6 @@ class ProcessGroup(Processes):
 
 
 _WORD = "genzoo/word"
-
-
-def _buckets(parameters: Iterable[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
-    """Yield the parameters in order, in buckets of one type and limited size."""
-    bucket: list[nn.Parameter] = []
-    size = 0
-    for parameter in parameters:
-        if bucket and (size + parameter.numel() > _BUCKET or parameter.dtype != bucket[0].dtype):
-            yield bucket
-            bucket, size = [], 0
-        bucket.append(parameter)
-        size += parameter.numel()
-    if bucket:
-        yield bucket
-
-
-def _in_memory_order(values: Tensor, part: Tensor) -> Tensor:
-    """Return flat `values` in the shape and memory order of `part`, without a copy if its order is the usual one."""
-    shaped = values.view(part.shape)
-    return shaped if part.is_contiguous() else part.copy_(shaped)
 
 
 def _as_message(error: GenzooError) -> list[str]:

@@ -161,14 +161,14 @@ class GradientEngine:
         while True:
             yielded: dict[str, list[Tensor]] = {}
             for stream in streams:
-                with blame("The objective"), self._runtime.autocast():
+                with blame("The objective"), self._runtime.autocast(), self._processes.noise:
                     losses = next(stream, None)
                 if losses is None:
                     return kept
                 self._backward(losses, len(parts), yielded)
             for name, values in yielded.items():
                 # Processes talk once for each update of a group, however many parts a batch has.
-                kept.setdefault(name, []).append(self._groups[name].average(_mean(values)))
+                kept.setdefault(name, []).append(self._groups[name].share(_mean(values)))
                 self._groups[name].step(factor)
 
     def _parts(self, batch: Batch) -> int:
@@ -198,7 +198,9 @@ class GradientEngine:
                 raise PluginError(f"The objective's loss for {name!r} has the shape {tuple(loss.shape)}, not ().")
             if not loss.requires_grad:
                 raise PluginError(f"The objective's loss for {name!r} depends on no parameter, so nothing can learn.")
-            share = loss / parts if parts > 1 else loss
+            # Gradients add up over the parts and the processes, and should be gradients of the mean loss.
+            summands = parts * self._processes.count
+            share = loss / summands if summands > 1 else loss
             with explain_failure():
                 self._groups[name].backward(share, retain_graph=place < len(losses))
             kept.setdefault(name, []).append(loss.detach())

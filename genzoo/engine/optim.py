@@ -108,6 +108,7 @@ class ParameterGroup:
         self._settings = settings
         self._clip = clip
         self._processes = processes
+        self._messages = processes.gradients(self.parameters) if self.parameters else []
         self._optimizer = _make(settings, self.parameters, module, runtime)
         self._scaler = torch.amp.GradScaler(runtime.device.type) if runtime.precision == "fp16" else None
 
@@ -117,12 +118,12 @@ class ParameterGroup:
             loss = self._scaler.scale(loss)
         torch.autograd.backward(loss, inputs=self.parameters, retain_graph=retain_graph)
 
-    def average(self, loss: Tensor) -> Tensor:
-        """Average the gradients over all processes; return the mean of a loss `()` over them.
+    def share(self, loss: Tensor) -> Tensor:
+        """Add up the gradients of all processes; return the mean of a loss `()` over them.
 
         The gradients are still scaled: if they overflow in one process, all scalers see it and skip the step.
         """
-        return self._processes.average_gradients(self.parameters, loss)
+        return self._processes.add_gradients(self._messages, loss)
 
     def step(self, rate_factor: float) -> None:
         """Update the parameters by their gradients, and clear the gradients."""

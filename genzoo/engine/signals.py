@@ -42,6 +42,7 @@ class Signals:
 
     def __enter__(self) -> Self:
         self.received = None
+        self._processes.watch(lambda: self.received)
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 if signal.getsignal(number) != signal.SIG_IGN:
@@ -57,14 +58,20 @@ class Signals:
         """Whether signals are turned into a flag now, in this thread."""
         return bool(self._before)
 
-    def pending(self, *, stop: bool = False) -> tuple[bool, bool]:
+    def pending(self, *, stop: bool = False, together: bool = False) -> tuple[bool, bool]:
         """Return whether any process has received a signal, and whether any wants to stop for another reason.
 
         All processes must ask at the same time, and get the same answer.
 
         Arguments:
             stop: whether this process wants to stop. Defaults to false.
+            together: whether all processes want the same. Then they need no message of their own if signals came with
+                the gradients of the step. A signal that came later travels with the next gradients. Defaults to false.
         """
+        heard = self._processes.heard()
+        if together and heard is not None:
+            self.received = heard or self.received
+            return heard != 0, stop
         # One number for both: the largest holds a wish to stop of any process, and a signal of the same process.
         largest = self._processes.largest(_STOP * stop + (self.received or 0))
         stop, received = largest >= _STOP, largest % _STOP

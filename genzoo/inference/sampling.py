@@ -17,15 +17,15 @@ from genzoo.runtime.seeding import random_scope
 from genzoo.typing import Array
 from genzoo.wording import shown_given
 
-_COMPARED = ((256, 1.3), (1024, 1.1))
-"""Numbers of events that show whether a model adds noise, and how much larger their variance then is.
-
-The larger number gives the ratio of variances to a few percent. Most models need only the smaller one: training asks
-each time that it saves images.
-"""
-
 _FEW = 64
 """Number of events that show whether a model decodes to exactly what it samples."""
+
+_COMPARED = ((_FEW, 1.7), (256, 1.3), (1024, 1.1))
+"""Numbers of events that show whether a model adds noise, and how much larger their variance then is.
+
+The largest number gives the ratio of variances to a few percent. Most models need only the smallest one: training asks
+each time that it saves images.
+"""
 
 
 def draw_conditions(units: DataUnits, n: int, seed: int, first: int = 0) -> Array | None:
@@ -113,12 +113,13 @@ def adds_noise(units: DataUnits) -> bool:
     def drawn(n: int, mean: bool) -> Array:
         return sample(units, n, 0, mean=mean, conditions=None if usual is None else usual[:n])
 
-    if np.array_equal(drawn(_FEW, False), drawn(_FEW, True), equal_nan=True):
-        return False
-    # A model may draw the same distribution with other random numbers, as `gaussian` does.
     for n, larger in _COMPARED:
-        draws, means = (np.nansum(np.nanvar(drawn(n, mean).astype(np.float64), axis=0)) for mean in (False, True))
-        if draws > larger * means:
+        draws, means = drawn(n, False), drawn(n, True)
+        if n == _FEW and np.array_equal(draws, means, equal_nan=True):
+            return False
+        # A model may draw the same distribution with other random numbers, as `gaussian` does.
+        spread, least = (np.nansum(np.nanvar(events.astype(np.float64), axis=0)) for events in (draws, means))
+        if spread > larger * least:
             return True
     return False
 

@@ -64,7 +64,11 @@ def run_training(
     """
     start = start or ResumePoint()
     losses = LossBuffer(setup.runtime.device, LOSS_BLOCK, setup.loss_offsets)
-    trainer = _make_trainer(setup, start, losses)
+    # Only the first process runs the callbacks of users. A function cannot stop a training, but a `Callback` can.
+    stops_alone = setup.processes.largest(
+        any(isinstance(callback, Callback) and type(callback) is not FunctionCallback for callback in callbacks)
+    )
+    trainer = _make_trainer(setup, start, losses, stop_together=not stops_alone)
     with _explained(run, _hint(setup, run)), contextlib.ExitStack() as stack:
         same_weights = SameWeights(setup.engine, setup.transform, setup.processes)
         same_weights.check("at the start")
@@ -172,7 +176,9 @@ def _following_callbacks(
     ]
 
 
-def _make_trainer(setup: TrainingSetup, start: ResumePoint, losses: LossBuffer) -> Trainer[Any]:
+def _make_trainer(
+    setup: TrainingSetup, start: ResumePoint, losses: LossBuffer, *, stop_together: bool = False
+) -> Trainer[Any]:
     return Trainer(
         setup.engine,
         setup.loader,
@@ -185,6 +191,7 @@ def _make_trainer(setup: TrainingSetup, start: ResumePoint, losses: LossBuffer) 
         processes=setup.processes,
         runtime=setup.runtime,
         signals=setup.signals,
+        stop_together=stop_together,
     )
 
 

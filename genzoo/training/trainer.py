@@ -164,6 +164,8 @@ class Trainer(Generic[ItemT]):
         processes: processes that train together and take the same steps. Defaults to this one alone.
         runtime: the precision of matrix products in a step. Defaults to the process's own.
         signals: says whether SIGINT or SIGTERM has come. Defaults to never.
+        stop_together: whether callbacks set `stop` in all processes alike, so that these need not ask each other after
+            every step. Defaults to false.
 
     Examples:
         >>> steps = []
@@ -185,6 +187,7 @@ class Trainer(Generic[ItemT]):
         processes: Processes = SINGLE_PROCESS,
         runtime: Runtime | None = None,
         signals: Signals | None = None,
+        stop_together: bool = False,
     ) -> None:
         self._engine = engine
         self._loader = loader
@@ -197,6 +200,7 @@ class Trainer(Generic[ItemT]):
         self._processes = processes
         self._matmul = contextlib.nullcontext if runtime is None else runtime.matmul
         self._signals = signals or Signals(processes)
+        self._stop_together = stop_together
         self._events = loader.share.events if loader.share is not None and loader.share.slices_noise else None
         self._items: abc.Generator[ItemT, None, None] | None = None
         self._began = 0.0
@@ -288,7 +292,7 @@ class Trainer(Generic[ItemT]):
             return True
         # Processes must agree: only the first runs the callbacks of users, and if it stopped alone, the others would
         # wait for its gradients.
-        interrupted, self._stopped = self._signals.pending(stop=_wants_to_stop(callbacks))
+        interrupted, self._stopped = self._signals.pending(stop=_wants_to_stop(callbacks), together=self._stop_together)
         for callback in callbacks:
             callback.on_step_end(step, stopping=interrupted or self._stopped)
         return interrupted

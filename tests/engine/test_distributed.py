@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from forked import command
+from pyarrow import parquet
 from refusals import assert_refused
 from safetensors.torch import load_file
 from together import (
@@ -21,8 +23,11 @@ from together import (
     kill,
     leave,
     normalize,
+    perish,
+    restarted,
     step_in_fp16,
     stop_early,
+    streamed,
     talk,
     to_normalize,
     together,
@@ -175,6 +180,24 @@ def test_em_in_several_processes_is_that_of_one(tmp_path, count):
     assert_alike(tmp_path / "one", tmp_path / "several", 1e-13, relative=1e-10)
     one, several = (record(tmp_path / name)["restarts"] for name in ("one", "several"))
     assert [restart["passes"] for restart in one] == [restart["passes"] for restart in several]
+
+
+@pytest.mark.parametrize("many_rows", [1, 2**23])
+def test_em_in_two_processes_reads_row_groups_as_one_does(tmp_path, many_rows):
+    """Of files that no process holds whole, with row numbers in bits or as numbers."""
+    (tmp_path / "parts").mkdir()
+    for part in range(2):
+        rows = np.random.default_rng(part).normal(size=(110, 3)) + 1.5 * part
+        table = pa.table({name: rows[:, place] for place, name in enumerate("abc")})
+        parquet.write_table(table, tmp_path / "parts" / f"{part}.parquet", row_group_size=30)
+    words = ["train", "gmm", "--data", tmp_path / "parts", "--precision", "fp64", "-o", "n_components=2"]
+    words += ["--device", "cpu", "-o", "training.block_size=64", "-o", "training.max_iter=5", "-o", "training.tol=0"]
+    words += ["-o", "init_params=random"]  # rounding chooses between equal starts, and when EM ends near a maximum
+    ended = together(tmp_path / "logs", 2, streamed, many_rows, [*words, "--out", tmp_path / "two"])
+    assert [code for code, _ in ended.told] == [0, 0], ended.err
+    alone = together(tmp_path / "logs", 1, streamed, many_rows, [*words, "--out", tmp_path / "one"])
+    assert_alike(tmp_path / "one", tmp_path / "two", 1e-13, relative=1e-10)
+    assert 0 < max(reads for _, reads in ended.told) < alone.told[0][1], "each reads its share"
 
 
 @pytest.mark.parametrize("model", ["dcgan", "vae"])
@@ -403,7 +426,8 @@ def test_a_loss_that_overflows_in_one_process_costs_all_of_them_the_step(tmp_pat
 
 
 def drawn(rank, draw, events=4):
-    with ProcessGroup(rank, 2).scope(7, 3, events):
+    processes = ProcessGroup(rank, 2)
+    with processes.scope(7, 3, events), processes.noise:
         return draw()
 
 
@@ -562,6 +586,19 @@ def test_only_a_run_of_the_same_training_goes_on_after_a_restart(tmp_path, monke
     assert run_to_go_on(asked, None) is None
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
     assert run_to_go_on(asked, out) is None, "the first start never overwrites or continues a run"
+
+
+@pytest.mark.once
+def test_a_restart_before_the_first_checkpoint_begins_in_the_same_run(tmp_path):
+    words = ["train", "toy", "--steps", 4, "--device", "cpu", "--out"]
+    ended = together(tmp_path / "logs", 2, perish, [*words, tmp_path / "cut"])
+    assert ended.codes[0] == -SIGKILL
+    assert checkpoints(tmp_path / "cut" / "checkpoints") == []
+    ended = together(tmp_path / "logs", 2, restarted, [*words, tmp_path / "cut"])
+    assert ended.codes == [0, 0], ended.err
+    together(tmp_path / "logs", 2, command, *words, tmp_path / "whole")
+    assert record(tmp_path / "cut")["weights"] == record(tmp_path / "whole")["weights"]
+    assert [line["step"] for line in lines(tmp_path / "cut")] == [line["step"] for line in lines(tmp_path / "whole")]
 
 
 _DIES_ONCE = """

@@ -126,6 +126,44 @@ def kill(victim: int, number: int, after: int, words: list[str]) -> int:
     return command(*words)
 
 
+def restarted(words: list[str]) -> int:
+    """Run a command line as torchrun does after a process has failed."""
+    os.environ["TORCHELASTIC_RESTART_COUNT"] = "1"
+    return command(*words)
+
+
+def streamed(many_rows: int, words: list[str]) -> object:
+    """Run a command line that reads every Parquet file by row groups.
+
+    Arguments:
+        many_rows: rows above which their numbers are kept as bits.
+
+    Returns:
+        The exit code, and how many row groups were read.
+    """
+    from genzoo.data import dataset, row_groups
+    from genzoo.data.readers.arrow import parquet
+
+    parquet.LARGE, dataset.LARGE_ROWS, row_groups.KEPT = 1, many_rows, 1
+    events, reads = row_groups.RowGroupEvents, []
+    read = events.__getitem__
+
+    def counted(self: object, rows: object) -> object:
+        reads.append(rows)
+        return read(self, rows)
+
+    events.__getitem__ = counted
+    return [command(*words), len(reads)]
+
+
+def perish(words: list[str]) -> int:
+    """Run a command line; all processes are killed before the first checkpoint."""
+    from genzoo.training import callbacks
+
+    callbacks.CheckpointSaver.on_start = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+    return command(*words)
+
+
 def freeze(victim: int, after: int, words: list[str], busy: float = 0.0, stuck: int | None = None) -> int:
     """Run a command line; after a given step, the process `victim` is stopped, or busy for some seconds.
 
@@ -224,11 +262,11 @@ def normalize(kind: str, shares: list[int]) -> object:
         convert_batchnorm(module, processes)
         x = events.split(shares)[processes.rank].clone().requires_grad_()
         y = module(x)
-        # Averaged over processes, the gradients of this loss equal the gradients of the whole batch.
-        loss = (y.square() * y).sum() * processes.count
-        (slope,) = torch.autograd.grad(loss / processes.count, x, create_graph=True)
+        loss = (y.square() * y).sum()
+        (slope,) = torch.autograd.grad(loss, x, create_graph=True)
         loss.backward(retain_graph=True)
-        processes.average_gradients(list(module.parameters()), loss)
+        if parameters := list(module.parameters()):
+            processes.add_gradients(processes.gradients(parameters), loss)
         (second,) = torch.autograd.grad(slope.square().sum(), x)
         found = {name: value.tolist() for name, value in module.state_dict().items()}
         gradients = {name: value.grad.tolist() for name, value in module.named_parameters()}
