@@ -1,5 +1,7 @@
 """Many files as one table: folders, patterns, Hive partitions, and what goes wrong with them."""
 
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -224,6 +226,43 @@ def test_equal_keys_stay_together_however_they_are_stored(tmp_path):
     twice = pd.concat([table, table])
     twice.to_csv(tmp_path / "twice.csv", index=False)
     assert sides(tmp_path / "twice.csv").tolist() == [*expected, *expected]
+
+
+@pytest.mark.parametrize("first", [0, 2**53, 10**18 + 7, 2**63 - 50, 2**64 - 100, -(2**63)])
+def test_long_whole_keys_are_the_same_as_texts_and_numbers(tmp_path, first):
+    ids = [first + 2 * place for place in range(40)]
+    numbers = pa.array(ids, pa.int64() if ids[-1] < 2**63 else pa.uint64())
+    for name, keys in {"numbers": numbers, "texts": pa.array(list(map(str, ids)))}.items():
+        parquet.write_table(pa.table({"id": keys, "x": np.arange(40.0)}), tmp_path / f"{name}.parquet")
+    assert sides(tmp_path / "numbers.parquet").tolist() == sides(tmp_path / "texts.parquet").tolist()
+
+
+def test_times_and_decimals_are_one_key_in_every_unit(tmp_path):
+    times = np.datetime64("2024-01-01", "s") + np.arange(200) * 1800
+    stored = [pa.array(times).cast(pa.timestamp(unit)) for unit in ("s", "ms", "us", "ns")]
+    stored += [pa.array([str(time).replace("T", " ") for time in times])]
+    amounts = [Decimal(place) / 2 for place in range(200)]
+    scales = [pa.array(amounts, pa.decimal128(10, scale)) for scale in (1, 2, 7)]
+    for group in (stored, scales):
+        found = []
+        for place, keys in enumerate(group):
+            path = tmp_path / f"{place}.parquet"
+            parquet.write_table(pa.table({"id": keys, "x": np.arange(200.0)}), path)
+            found.append(sides(path).tolist())
+        assert all(one == found[0] for one in found)
+
+
+def test_signed_zero_is_zero_and_a_key_that_is_no_number_is_missing(tmp_path):
+    def stored(ids):
+        feather.write_feather(pa.table({"id": ids, "x": np.arange(len(ids)) * 1.0}), str(tmp_path / "a.feather"))
+        return sides(tmp_path / "a.feather").tolist()
+
+    numbers = np.arange(60.0)
+    assert stored(pa.array([-0.0, *numbers[1:]])) == stored(pa.array(numbers)) == stored(pa.array(numbers.astype(str)))
+    coded = pa.DictionaryArray.from_arrays([0, 1, 0, 2], pa.array(["a", None, "b"]))
+    for ids, row in ((pa.array([1.0, 2.0, np.nan]), 2), (coded, 1)):
+        with pytest.raises(DataError, match=f"no 'id' in row {row}"):
+            stored(ids)
 
 
 def test_keys_of_large_files_are_hashed_block_by_block(tmp_path, monkeypatch):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from genzoo.data.partitions.remote import explained, fetched, version_of
+from genzoo.data.partitions.remote import explained, fetched, name_in, version_of
 from genzoo.data.readers.arrow.input import for_arrow
 from genzoo.errors import DataError
 
@@ -53,7 +53,7 @@ class PartFile:
     @property
     def name(self) -> str:
         """Name of the file, without folders."""
-        return PurePosixPath(self.path).name if self.system is not None else Path(self.path).name
+        return name_in(self.path) if self.system is not None else Path(self.path).name
 
     def check(self, found: Mapping[str, Any] | None = None) -> None:
         """Check that the file is as it was when the data were opened.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -74,16 +75,32 @@ def local_files(source: str) -> list[PartFile]:
     """
     folder = Path(source).expanduser()
     if folder.is_dir():
-        found: Iterable[Path] = folder.rglob("*")
+        found: Iterable[Path] = _below(folder)
         root = folder
     else:
         patterns = with_braces(str(folder))
         root = Path(*_fixed(folder.parts))
         found = (path for pattern in patterns for path in root.glob(str(Path(pattern).relative_to(root))))
-    files = sorted({path for path in found if not _is_own(path, root) and path.is_file()})
-    _check_count(source, len(files))
     with explained(source):
+        # A link that leads nowhere counts, so that its rows are missed.
+        kept = (path for path in found if not _is_own(path, root))
+        files = sorted({path for path in kept if path.is_file() or (path.is_symlink() and not path.exists())})
+        _check_count(source, len(files))
         return [PartFile.of(path, keys_of(path.parts[len(root.parts) : -1])) for path in files]
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder.
+
+    Raises:
+        OSError: a folder cannot be looked into; its files would be missing.
+    """
+    for inside, _, names in os.walk(folder, onerror=_raise):
+        yield from (Path(inside) / name for name in names)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _fixed(parts: Sequence[str]) -> Sequence[str]:
@@ -163,7 +180,7 @@ def _check_count(source: str, count: int) -> None:
 def keys_of(folders: Iterable[str]) -> Keys:
     """Return the Hive partitions that folders name: `year=2024` is the value 2024 of a column `year`."""
     pairs = (folder.partition("=") for folder in folders if "=" in folder)
-    return tuple((name, None if value == _NULL else unquote(value)) for name, _, value in pairs)
+    return tuple((unquote(name), None if value == _NULL else unquote(value)) for name, _, value in pairs)
 
 
 def key_columns(shown: str, files: Sequence[PartFile]) -> dict[str, list[Any]]:

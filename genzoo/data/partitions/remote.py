@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -38,6 +39,9 @@ _ADVICE = {
 _OWN_DISK = (errno.ENOSPC, errno.EROFS, errno.EDQUOT)
 """Faults of the disk that a copy is written to: the file itself is fine."""
 
+_LONGEST = 60
+"""Letters of the name of a copy; a disk may take no more than 255 bytes."""
+
 _UNUSED = 30 * 24 * 3600.0
 """Seconds after which a copy that nobody used makes room for others."""
 
@@ -61,14 +65,15 @@ def file_system(url: str) -> Any:
     """
     scheme = scheme_of(url)
     packages = _PACKAGES | _OTHERS
+    if _holds_password(url):
+        place = f"{packages[scheme]} looks for it, such as the environment" if scheme in packages else "no run keeps it"
+        raise ConfigError(
+            "The URL of the data holds a name or a password, which would be stored with the run. Leave it out, and "
+            f"put it where {place}."
+        )
     if scheme not in packages and scheme != "memory":
         known = one_of([f"{name}://" for name in _PACKAGES])
         raise DataError(f"genzoo cannot read {scheme}:// URLs such as {url!r}. Known: {known}.")
-    if "@" in urlsplit(url).netloc:
-        raise ConfigError(
-            "The URL of the data holds a name or a password, which would be stored with the run. Leave it out, and "
-            f"put it where {packages[scheme]} looks for it, such as the environment."
-        )
     if not may_fetch():
         raise DataError(f"{url} is not on this machine, and only you may ask for a download. Name it with the command.")
     package = packages.get(scheme, "fsspec")
@@ -83,6 +88,15 @@ def file_system(url: str) -> Any:
             f"{url} needs fsspec and the package {package}, and one of them cannot be imported ({error}). Install "
             f"them with: pip install 'genzoo[remote]'{further}."
         ) from error
+
+
+def _holds_password(url: str) -> bool:
+    """Return whether a URL has something before its host; a password may hold signs that end the host of others."""
+    found = urlsplit(url).netloc
+    if "@" in found:
+        return True
+    host, _, port = found.rpartition(":")
+    return bool(host) and "@" in url and not host.startswith("[") and not port.isdecimal()
 
 
 def version_of(found: Mapping[str, Any]) -> str:
@@ -131,6 +145,16 @@ def explained(shown: str, missing: str = "") -> Iterator[None]:
         raise DataError(f"{shown} cannot be read: {reason}. {remedy}.") from error
 
 
+def name_in(path: str) -> str:
+    """Return the name of a file in its path on a file system; in the address of a web page, without its query."""
+    return PurePosixPath(urlsplit(path).path if is_url(path) else path).name
+
+
+def _short(name: str) -> str:
+    """Return a name that any disk takes, with the same ending."""
+    return re.sub(r"[^\w.-]", "_", name)[-_LONGEST:]
+
+
 def fetched(system: Any, path: str, shown: str, size: int, version: str) -> Path:
     """Return a copy of a file in the folder for caches, which is made if there is none of this version.
 
@@ -139,9 +163,10 @@ def fetched(system: Any, path: str, shown: str, size: int, version: str) -> Path
         GenzooError: the disk is full or read-only.
     """
     key = hashlib.sha256(f"{shown}\n{size}\n{version}".encode()).hexdigest()[:32]
-    place = cache_home() / "remote" / key / PurePosixPath(path).name
+    place = cache_home() / "remote" / key / _short(name_in(path))
     if version and place.is_file() and (not size or place.stat().st_size == size):
-        place.parent.touch()
+        with contextlib.suppress(OSError):  # a cache that others share may be read-only
+            place.parent.touch()  # it is in use
         return place
     try:
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -152,6 +177,8 @@ def fetched(system: Any, path: str, shown: str, size: int, version: str) -> Path
     def copy(fresh: Path) -> None:
         with explained(shown), Phase(f"downloading {place.name}"):
             system.get_file(path, str(fresh))
+        if size and fresh.stat().st_size != size:
+            raise DataError(f"{shown} has {size} bytes, and {fresh.stat().st_size} came. Try again.")
 
     atomic_write(place, copy)
     return place

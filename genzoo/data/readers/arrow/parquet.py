@@ -45,8 +45,8 @@ class ArrowFileSource(TableSource):
     def __init__(self, path: Path | PartFile) -> None:
         self._path = path if isinstance(path, Path) else Path(path.shown)
         self._shown = str(path) if isinstance(path, Path) else path.shown
-        self.is_parquet = self._path.suffix.lower() == ".parquet"
         self.file: PartFile = path if isinstance(path, PartFile) else self._try(lambda: PartFile.of(path))
+        self.is_parquet = self.file.name.lower().endswith(".parquet")
         names = self._try(self._names)
         super().__init__(self._shown, [name for name in names if not name.startswith(PANDAS_INDEX)])
 
