@@ -80,13 +80,28 @@ def local_files(source: str) -> list[PartFile]:
     else:
         patterns = with_braces(str(folder))
         root = Path(*_fixed(folder.parts))
-        found = (path for pattern in patterns for path in root.glob(str(Path(pattern).relative_to(root))))
+        found = (path for pattern in patterns for path in _matching_here(root, pattern))
     with explained(source):
         # A link that leads nowhere counts, so that its rows are missed.
         kept = (path for path in found if not _is_own(path, root))
         files = sorted({path for path in kept if path.is_file() or (path.is_symlink() and not path.exists())})
-        _check_count(source, len(files))
-        return [PartFile.of(path, keys_of(path.parts[len(root.parts) : -1])) for path in files]
+    _check_count(source, len(files))
+    return [_part(path, root) for path in files]
+
+
+def _part(path: Path, root: Path) -> PartFile:
+    with explained(str(path)):
+        return PartFile.of(path, keys_of(path.parts[len(root.parts) : -1]))
+
+
+def _matching_here(root: Path, pattern: str) -> Iterable[Path]:
+    """Return the files of a pattern; a name in braces is one that must be there."""
+    path = Path(pattern)
+    if not _PATTERN.search(pattern):
+        if not path.exists():
+            raise DataError(f"{path} does not exist. Put it there, or leave it out of the braces.")
+        return [path]
+    return root.glob(str(path.relative_to(root)))
 
 
 def _below(folder: Path) -> Iterator[Path]:
@@ -95,7 +110,10 @@ def _below(folder: Path) -> Iterator[Path]:
     Raises:
         OSError: a folder cannot be looked into; its files would be missing.
     """
-    for inside, _, names in os.walk(folder, onerror=_raise):
+    for inside, folders, names in os.walk(folder, onerror=_raise, followlinks=True):
+        # A link to a folder that it is in would lead round and round.
+        above = Path(os.path.realpath(inside))
+        folders[:] = [one for one in folders if not above.is_relative_to(os.path.realpath(Path(inside) / one))]
         yield from (Path(inside) / name for name in names)
 
 

@@ -30,7 +30,8 @@ def same_rows(events: Array) -> np.ndarray[Any, np.dtype[np.int64]]:
     Returns:
         Numbers from 0, `(N,)`.
     """
-    return np.unique(row_keys(events), return_inverse=True)[1].astype(np.int64, copy=False)
+    numbers: np.ndarray[Any, np.dtype[np.int64]] = np.unique(row_keys(events), return_inverse=True)[1]
+    return numbers.astype(np.int64, copy=False)
 
 
 def row_keys(events: Array) -> np.ndarray[Any, np.dtype[np.uint64]]:
