@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from genzoo.data.download import may_fetch
 from genzoo.errors import ConfigError, DataError, GenzooError, pass_out_of_memory
@@ -39,6 +39,13 @@ _ADVICE = {
 _OWN_DISK = (errno.ENOSPC, errno.EROFS, errno.EDQUOT)
 """Faults of the disk that a copy is written to: the file itself is fine."""
 
+_SECRETS = {"access_token", "api_key", "apikey", "password", "secret", "sig", "signature", "token"} | {
+    "x-amz-security-token",
+    "x-amz-signature",
+    "x-goog-signature",
+}
+"""Names of what a query must not hold, in lower case."""
+
 _LONGEST = 60
 """Letters of the name of a copy; a disk may take no more than 255 bytes."""
 
@@ -65,12 +72,7 @@ def file_system(url: str) -> Any:
     """
     scheme = scheme_of(url)
     packages = _PACKAGES | _OTHERS
-    if _holds_password(url):
-        place = f"{packages[scheme]} looks for it, such as the environment" if scheme in packages else "no run keeps it"
-        raise ConfigError(
-            "The URL of the data holds a name or a password, which would be stored with the run. Leave it out, and "
-            f"put it where {place}."
-        )
+    _check_secrets(url, packages.get(scheme))
     if scheme not in packages and scheme != "memory":
         known = one_of([f"{name}://" for name in _PACKAGES])
         raise DataError(f"genzoo cannot read {scheme}:// URLs such as {url!r}. Known: {known}.")
@@ -90,13 +92,34 @@ def file_system(url: str) -> Any:
         ) from error
 
 
-def _holds_password(url: str) -> bool:
-    """Return whether a URL has something before its host; a password may hold signs that end the host of others."""
-    found = urlsplit(url).netloc
-    if "@" in found:
-        return True
+def _check_secrets(url: str, package: str | None) -> None:
+    """Check that a URL can be read as one, and holds nothing that must not be stored.
+
+    Raises:
+        ConfigError: it holds a name, a password or a signature.
+        DataError: it is no URL.
+    """
+    if any(map(_names_user, url.split("://")[1:])):
+        place = f", and put it where {package} looks for it, such as the environment" if package else ""
+        raise ConfigError(
+            f"The URL of the data holds a name or a password, which would be stored with the run. Leave it out{place}."
+        )
+    try:
+        query = parse_qsl(urlsplit(url).query)
+    except ValueError as error:
+        raise DataError(f"{url} is no address of a file: {error}.") from error
+    if secret := next((name for name, _ in query if name.lower() in _SECRETS), None):
+        raise ConfigError(
+            f"The URL of the data holds a secret, {secret!r}, which would be stored with the run. Download the file "
+            "first, and name the copy."
+        )
+
+
+def _names_user(rest: str) -> bool:
+    """Return whether something stands before a host; a password may hold signs that end the host of other URLs."""
+    found = re.split(r"[/?#]", rest, maxsplit=1)[0]
     host, _, port = found.rpartition(":")
-    return bool(host) and "@" in url and not host.startswith("[") and not port.isdecimal()
+    return "@" in found or (bool(host) and "@" in rest and not host.startswith("[") and not port.isdecimal())
 
 
 def version_of(found: Mapping[str, Any]) -> str:
