@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import genzoo
+from genzoo.config.data import DataSettings
 from genzoo.data.degenerate.atoms import find_atoms
 from genzoo.data.degenerate.dependence import EXACT, MOST_COLUMNS, MOST_RELATIONS, find_dependence
 from genzoo.data.degenerate.functions import find_determined
@@ -11,8 +12,6 @@ from genzoo.data.degenerate.relation import Relation, short_number
 from genzoo.data.degenerate.remarks import degenerate_remarks
 from genzoo.data.inspect import inspect
 from genzoo.data.loading import open_dataset
-from genzoo.data.opening.given import given_data
-from genzoo.config.data import DataSettings
 from genzoo.plugins.manager import get_registry
 
 pytestmark = pytest.mark.usefixtures("in_a_shell")  # whose messages they check
@@ -253,7 +252,9 @@ def test_the_advice_names_all_columns_and_the_one_to_drop():
     assert Relation(("a",), (1.0,), 0.0).formula == "a = 0"
 
 
-@pytest.mark.parametrize(("value", "tolerance", "short"), [(1.79999, 1e-4, 1.8), (99.97, 0.1, 100.0), (1e-9, 1e-8, 0.0)])
+@pytest.mark.parametrize(
+    ("value", "tolerance", "short"), [(1.79999, 1e-4, 1.8), (99.97, 0.1, 100.0), (1e-9, 1e-8, 0.0)]
+)
 def test_a_short_number_has_the_fewest_digits_within_its_tolerance(value, tolerance, short):
     assert short_number(value, tolerance) == short
 

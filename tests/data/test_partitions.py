@@ -166,7 +166,9 @@ def test_a_partition_that_vanishes_changes_or_is_damaged_is_named(tmp_path, monk
         content = bytearray(path.read_bytes())
         content[1000:1400] = bytes(400)
         path.write_bytes(content)
-        with pytest.raises(DataError, match=r"1\.parquet cannot be read as a table: row group \d is damaged.*leave the file out"):
+        with pytest.raises(
+            DataError, match=r"1\.parquet cannot be read as a table: row group \d is damaged.*leave the file out"
+        ):
             read(tmp_path)
         return
     monkeypatch.setattr("genzoo.data.row_groups.KEPT", 1)
@@ -180,6 +182,52 @@ def test_a_partition_that_vanishes_changes_or_is_damaged_is_named(tmp_path, monk
     assert len(found.events[:500]) == 500
     with pytest.raises(DataError, match=wanted):
         found.events[500:600]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (pa.array(["a", "b"]).dictionary_encode(), pa.array(["c", "b"])),
+        (pa.array(["a", "b"]), pa.DictionaryArray.from_arrays([0, 1], ["c", "b"], ordered=True)),
+        (pa.array([1, 2], pa.timestamp("s")), pa.array([3, 4], pa.timestamp("ns"))),
+        (pa.array([1, 2], pa.int8()), pa.array([2.5, None])),
+        (pa.array([1, 2], pa.decimal128(9, 2)), pa.array([2.5, 4])),
+        (pa.array([None, None]), pa.array(["x", "y"])),
+    ],
+)
+def test_files_may_store_a_column_in_different_ways(tmp_path, first, second):
+    for name, column in (("a", first), ("b", second)):
+        parquet.write_table(pa.table({"k": column, "x": [1.5, 2.5]}), tmp_path / f"{name}.parquet")
+    plain = [column.cast(pa.float64()) if pa.types.is_decimal(column.type) else column for column in (first, second)]
+    values = pd.concat([pd.Series(column.to_pandas()) for column in plain], ignore_index=True)
+    pd.DataFrame({"k": values, "x": [1.5, 2.5] * 2}).to_parquet(tmp_path / "one.pq.parquet")
+    one, several = read(tmp_path / "one.pq.parquet"), read(tmp_path / "?.parquet")
+    assert np.array_equal(several.events, one.events, equal_nan=True)
+    assert several.spec.features[0].levels == one.spec.features[0].levels
+
+
+def test_types_that_suit_no_column_are_named(tmp_path):
+    for name, column in (("a", pa.array([1, 2])), ("b", pa.array([0.5, 1.5])), ("c", pa.array([True, False]))):
+        parquet.write_table(pa.table({"k": column, "x": [1.5, 2.5]}), tmp_path / f"{name}.parquet")
+    with pytest.raises(DataError, match=r"'k' holds int64 in .*a\.parquet and bool in .*c\.parquet"):
+        read(tmp_path)
+
+
+def test_files_without_rows_are_left_out_and_missing_ones_are_named(tmp_path):
+    (tmp_path / "a.csv").write_text("x,y\n1.5,2\n2.5,3\n")
+    (tmp_path / "b.csv").write_text("x,y\n")
+    (tmp_path / "_SUCCESS").touch()
+    found = read(tmp_path)
+    assert found.events.tolist() == [[1.5, 2], [2.5, 3]]
+    assert any("1 file without rows left out" in note and "b.csv" in note for note in found.notes)
+    with pytest.raises(DataError, match=r"c\.csv does not exist"):
+        read(f"{tmp_path}/{{a,c}}.csv")
+    (tmp_path / "c.csv").symlink_to(tmp_path / "gone.csv")
+    with pytest.raises(DataError, match=r"c\.csv does not exist"):
+        read(tmp_path)
+    (tmp_path / "c.csv").unlink()
+    (tmp_path / "round").symlink_to(tmp_path)
+    assert len(read(tmp_path).events) == 2
 
 
 def sides(path, method="hash=id", seed=0):
