@@ -72,6 +72,22 @@ def test_files_of_a_bucket_are_one_table(bucket, source):
     assert found.events[:, 3].tolist() == np.repeat(np.arange(2020, 2025), 400).tolist()
 
 
+def test_marks_and_hidden_objects_of_a_bucket_are_left_out(bucket):
+    part = bucket.objects["bucket/set/year=2020/part.parquet"]
+    bucket.objects = {"bucket/k=x%2Fy/1.parquet": part, "bucket/k=__HIVE_DEFAULT_PARTITION__/1.parquet": part}
+    bucket.objects |= {
+        "bucket/k=z/": b"",
+        "bucket/_SUCCESS": b"",
+        "bucket/.1.parquet.crc": b"x",
+        "bucket/_old/1.parquet": b"",
+    }
+    for source in ("s3://bucket", "s3://bucket/**"):
+        found = read(source)
+        assert np.array_equal(found.events[400:, 0], expected_rows()[:400, 0])
+        assert found.spec.features[3].levels == ("x/y",)
+        assert np.isnan(found.events[:, 3]).sum() == 400
+
+
 def test_only_the_chosen_columns_are_read(bucket, monkeypatch):
     monkeypatch.setattr("genzoo.data.readers.arrow.parquet.LARGE", 1000)
     found = read("s3://bucket/set", columns="b")

@@ -169,7 +169,8 @@ def _found(system: Any, url: str) -> tuple[dict[str, Any], str]:
     kept = {
         name: info
         for name, info in found.items()
-        if info.get("type") != "directory" and not _is_own(PurePosixPath(name), PurePosixPath(root))
+        # An object whose name ends with a slash is what some programs make for an empty folder.
+        if info.get("type") != "directory" and not name.endswith("/") and not _is_own(PurePosixPath(name), PurePosixPath(root))
     }
     return kept, root
 

@@ -182,7 +182,7 @@ class ArrowFileSource(TableSource):
             raise
         except (pa.ArrowException, OSError, EOFError, LookupError, ValueError, OverflowError, struct.error) as error:
             pass_out_of_memory(error)
-            reason = str(error).strip().removesuffix(".") or type(error).__name__
+            reason = " ".join(str(error).split()).removesuffix(".") or type(error).__name__
             raise DataError(f"{self._shown} cannot be read as a table: {reason}.") from error
 
 
