@@ -166,12 +166,10 @@ def _found(system: Any, url: str) -> tuple[dict[str, Any], str]:
             return {path: info}, str(PurePosixPath(path).parent)
         root = path.rstrip("/")
         found = system.find(path, detail=True)
-    kept = {
-        name: info
-        for name, info in found.items()
-        # An object whose name ends with a slash is what some programs make for an empty folder.
-        if info.get("type") != "directory" and not name.endswith("/") and not _is_own(PurePosixPath(name), PurePosixPath(root))
-    }
+    above = PurePosixPath(root)
+    # An object whose name ends with a slash is what some programs make for an empty folder.
+    files = {name: info for name, info in found.items() if info.get("type") != "directory" and name[-1:] != "/"}
+    kept = {name: info for name, info in files.items() if not _is_own(PurePosixPath(name), above)}
     return kept, root
 
 
