@@ -68,10 +68,12 @@ def _alternatives(inside: str) -> Sequence[str]:
 def local_files(source: str) -> list[PartFile]:
     """Return the files of this machine that a folder or a pattern stands for, in the order of their paths.
 
+    There may be none in a folder.
+
     Files and folders whose name begins with a dot or an underscore are left out: programs keep their own files there.
 
     Raises:
-        DataError: there are too many, or they cannot be looked at.
+        DataError: there are too many, or none of a pattern, or they cannot be looked at.
     """
     folder = Path(source).expanduser()
     if folder.is_dir():
@@ -85,7 +87,8 @@ def local_files(source: str) -> list[PartFile]:
         # A link that leads nowhere counts, so that its rows are missed.
         kept = (path for path in found if not _is_own(path, root))
         files = sorted({path for path in kept if path.is_file() or (path.is_symlink() and not path.exists())})
-    _check_count(source, len(files))
+    if files or not folder.is_dir():
+        _check_count(source, len(files))
     return [_part(path, root) for path in files]
 
 
