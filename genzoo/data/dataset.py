@@ -327,8 +327,7 @@ def usable(dataset: Dataset, shown: str) -> Dataset:
         DataError: as `check_values`; or a column has no value at all, or a discrete column holds an invalid code.
     """
     missing = dataset.spec.missing
-    parts = named_parts_of(dataset, np.arange(len(dataset)))
-    for (part, _), piece in zip(parts, dataset.spec.pieces, strict=True):
+    for part, piece in zip(every_named_part(dataset), dataset.spec.pieces, strict=True):
         missing = _has_missing(part, f"{shown}, part {piece.name!r}" if piece.name else shown) or missing
         missing = missing or len(part) < len(dataset)
     if dataset.spec.missing or not missing:
@@ -364,20 +363,41 @@ def parts_of(dataset: Dataset, rows: Rows) -> Iterator[tuple[Dataset, Rows]]:
 
     A dataset whose events are one whole is its only part.
     """
+    for part in _taken(dataset, rows):
+        yield part, rows if part is dataset else np.arange(len(part))
+
+
+def every_part(dataset: Dataset) -> Iterator[Dataset]:
+    """Yield the parts of all events as `parts_of` does. No row is numbered: there may be many."""
+    return _taken(dataset, slice(None))
+
+
+def _taken(dataset: Dataset, rows: Rows | slice) -> Iterator[Dataset]:
     for piece in dataset.spec.pieces:
         if not piece.name:
-            yield dataset, rows
+            yield dataset
             continue
         own = present(piece, np.asarray(dataset.events[rows]))
-        yield Dataset(dataset.name, piece.spec, own, range_from=dataset.range_from), np.arange(len(own))
+        yield Dataset(dataset.name, piece.spec, own, range_from=dataset.range_from)
 
 
 def named_parts_of(dataset: Dataset, rows: Rows) -> Iterator[tuple[Dataset, Rows]]:
     """Yield the parts of some events as `parts_of` does, with the names that options know their columns by."""
     features = iter(dataset.spec.features)
     for part, own in parts_of(dataset, rows):
-        named = tuple(next(features) for _ in part.spec.features)
-        yield dataclasses.replace(part, spec=dataclasses.replace(part.spec, features=named)), own
+        yield _named(part, features), own
+
+
+def every_named_part(dataset: Dataset) -> Iterator[Dataset]:
+    """Yield the parts of all events as `every_part` does, with the names that options know their columns by."""
+    features = iter(dataset.spec.features)
+    for part in every_part(dataset):
+        yield _named(part, features)
+
+
+def _named(part: Dataset, features: Iterator[Feature]) -> Dataset:
+    named = tuple(next(features) for _ in part.spec.features)
+    return dataclasses.replace(part, spec=dataclasses.replace(part.spec, features=named))
 
 
 def refuse_empty_columns(dataset: Dataset, shown: str) -> None:

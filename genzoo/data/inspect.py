@@ -15,7 +15,7 @@ from genzoo.data.columns.dates import UNITS, show_time
 from genzoo.data.columns.decimals import decimal_places
 from genzoo.data.columns.ids import dated, id_advice, measured
 from genzoo.data.columns.listing import Fault, Listing
-from genzoo.data.dataset import BLOCK, Dataset, named_parts_of
+from genzoo.data.dataset import BLOCK, Dataset, every_named_part
 from genzoo.data.degenerate.remarks import degenerate_remarks
 from genzoo.data.degenerate.totals import total_columns
 from genzoo.data.marks import MARKS, marked_levels, missing_option
@@ -193,8 +193,8 @@ def _value_remarks(dataset: Dataset) -> tuple[list[str], list[ColumnFacts], int]
 def _named_parts(dataset: Dataset) -> Iterator[tuple[Dataset, str]]:
     """Yield the parts of events of several parts, each of the events that have it."""
     if dataset.spec.has_parts:
-        parts = named_parts_of(dataset, np.arange(len(dataset)))
-        yield from ((part, piece.name) for (part, _), piece in zip(parts, dataset.spec.pieces, strict=True))
+        parts = every_named_part(dataset)
+        yield from ((part, piece.name) for part, piece in zip(parts, dataset.spec.pieces, strict=True))
 
 
 def _part_in_words(part: Dataset, name: str, events: int) -> str:

@@ -25,6 +25,10 @@ def check_twins(shown: str, names: Collection[object]) -> None:
         raise DataError(f"{shown} has several columns named {', '.join(twins)}. Rename all but one.")
 
 
+class NoRowsError(DataError):
+    """A file of a table holds no rows. Among several files, such a file is left out."""
+
+
 class TableSource(ABC):
     """A table whose columns are read on demand.
 

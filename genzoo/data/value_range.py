@@ -43,7 +43,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 import numpy as np
 
-from genzoo.data.dataset import BLOCK, Dataset, parts_of, present
+from genzoo.data.dataset import BLOCK, Dataset, every_part, present
 from genzoo.data.images import binary_spec, image_spec
 from genzoo.errors import ConfigError, DataError
 from genzoo.spec.events import DataSpec
@@ -411,7 +411,7 @@ def reading_notes(dataset: Dataset) -> list[str]:
     if dataset.skipped:
         plural = "file is" if dataset.skipped == 1 else "files are"
         notes.append(f"{dataset.skipped} unreadable {plural} left out")
-    for part, _ in parts_of(dataset, np.arange(len(dataset))):
+    for part in every_part(dataset):
         if part.spec.form.ranged and dataset.range_from != "declared":
             notes.append(f"pixels in {describe_range(part)}")
             notes += range_remarks(part)

@@ -22,23 +22,34 @@ def thread_pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(initializer=speak_in_thread, initargs=(front_end(),))
 
 
-def in_order(function: Callable[[ItemT], ResultT], items: Iterable[ItemT], ahead: int) -> Iterator[ResultT]:
+def in_order(
+    function: Callable[[ItemT], ResultT],
+    items: Iterable[ItemT],
+    ahead: int,
+    weight: Callable[[ItemT], int] = lambda _: 1,
+) -> Iterator[ResultT]:
     """Yield the result for each item, in the order of the items, computed in several threads.
 
     Arguments:
         ahead: number of results that may wait, which bounds the memory they take.
+        weight: returns how many results an item counts as. Defaults to one.
     """
-    waiting: deque[Future[ResultT]] = deque()
+    waiting: deque[tuple[Future[ResultT], int]] = deque()
+    held = 0
     with thread_pool() as pool:
         try:
             for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) >= ahead:
-                    yield waiting.popleft().result()
+                own = weight(item)
+                waiting.append((pool.submit(function, item), own))
+                held += own
+                while held >= ahead and waiting:
+                    future, done = waiting.popleft()
+                    held -= done
+                    yield future.result()
             while waiting:
-                yield waiting.popleft().result()
+                yield waiting.popleft()[0].result()
         finally:
-            for future in waiting:
+            for future, _ in waiting:
                 future.cancel()
 
 

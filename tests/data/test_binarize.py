@@ -8,10 +8,10 @@ from refusals import assert_refused
 
 import genzoo
 from genzoo.config.data import DataSettings
-from genzoo.data.readers.numpy_files import array_dataset
-from genzoo.data.images import binarize
 from genzoo.data.builtin import digits
+from genzoo.data.images import binarize
 from genzoo.data.loading import open_dataset
+from genzoo.data.readers.numpy_files import array_dataset
 from genzoo.errors import DataError
 from genzoo.plugins.manager import get_registry
 

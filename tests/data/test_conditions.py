@@ -56,7 +56,9 @@ def test_a_table_in_memory_has_the_conditions_of_its_file(table):
     assert here.conditions[:, 0].tolist() == opened(table, condition=["color"]).conditions[:, 0].tolist()
 
 
-@pytest.mark.parametrize(("source", "name", "levels"), [("iris", "species", 3), ("iris", "label", 3), ("digits", "label", 10)])
+@pytest.mark.parametrize(
+    ("source", "name", "levels"), [("iris", "species", 3), ("iris", "label", 3), ("digits", "label", 10)]
+)
 def test_labels_of_built_in_data_can_be_conditions(source, name, levels):
     dataset = opened(source, condition=[name])
     assert [(one.name, len(one.levels)) for one in dataset.spec.condition] == [(name, levels)]

@@ -15,10 +15,10 @@ from genzoo.config.data import DataSettings
 from genzoo.data.align import match_table
 from genzoo.data.columns.date_recognition import format_of, recognize
 from genzoo.data.columns.dates import parse_time, read_times, show_time, times_column
+from genzoo.data.frames.source import FrameSource
 from genzoo.data.inspect import inspect
 from genzoo.data.loading import open_dataset
 from genzoo.data.table import table_dataset, table_of
-from genzoo.data.frames.source import FrameSource
 from genzoo.errors import ConfigError, DataError
 from genzoo.plugins.manager import get_registry
 from genzoo.spec.events import DataSpec, Feature
@@ -145,7 +145,7 @@ def test_undecided_dates_are_said_and_overruled(table):
     assert other.events[0, 0] == (dt.date(2024, 1, 2) - dt.date(1970, 1, 1)).days
     compact = table("day,x\n20240102,1.5\n20240304,2\n", date_formats={"day": "%Y%m%d"})
     assert np.array_equal(compact.events, other.events)
-    with pytest.raises(ConfigError, match="--date-format for column 'day'.*%Q"):
+    with pytest.raises(ConfigError, match=r"--date-format for column 'day'.*%Q"):
         table("day,x\n01/02/2024,1.5\n", date_formats={"day": "%Q"})
     with pytest.raises(ConfigError, match="no column 'dya'"):
         table("day,x\n01/02/2024,1.5\n", date_formats={"dya": "%Y"})
@@ -155,9 +155,9 @@ ARROW = {
     "date32": pa.array([dt.date(2024, 1, 31), None, dt.date(1969, 12, 31)]),
     "date64": pa.array([dt.date(2024, 1, 31), None, dt.date(1969, 12, 31)], pa.date64()),
     **{
-        f"timestamp {unit} {zone}": pa.array([1_706_695_507, None, -1]).cast(pa.timestamp("s", zone)).cast(
-            pa.timestamp(unit, zone)
-        )
+        f"timestamp {unit} {zone}": pa.array([1_706_695_507, None, -1])
+        .cast(pa.timestamp("s", zone))
+        .cast(pa.timestamp(unit, zone))
         for unit in ("s", "ms", "us", "ns")
         for zone in (None, "UTC", "Europe/Berlin")
     },
@@ -188,8 +188,13 @@ def test_typed_columns_come_back_as_they_were(tmp_path, name, suffix):
 
 
 def test_typed_columns_are_days_and_seconds_from_1970():
-    frame = pd.DataFrame({"m": MOMENTS, "d": MOMENTS.date, "z": MOMENTS.tz_localize("Europe/Berlin", ambiguous=True,
-                                                                                  nonexistent="shift_forward")})
+    frame = pd.DataFrame(
+        {
+            "m": MOMENTS,
+            "d": MOMENTS.date,
+            "z": MOMENTS.tz_localize("Europe/Berlin", ambiguous=True, nonexistent="shift_forward"),
+        }
+    )
     run = open_frame(frame)
     assert np.array_equal(run[:, 0], (MOMENTS - pd.Timestamp(0)).total_seconds())
     assert np.array_equal(run[:, 1], (MOMENTS.normalize() - pd.Timestamp(0)).days)
@@ -213,7 +218,9 @@ def test_text_dates_in_csv_json_and_frames_are_alike(tmp_path, table):
 
 def test_a_text_among_dates_is_named_with_its_remedies(table):
     rows = "".join(f"2024-01-{day:02d},{day}.5\n" for day in range(1, 29))
-    with pytest.raises(DataError, match=r"holds dates, such as '2024-01-01', and 'soon' in line 30.*--missing day=soon"):
+    with pytest.raises(
+        DataError, match=r"holds dates, such as '2024-01-01', and 'soon' in line 30.*--missing day=soon"
+    ):
         table(f"day,x\n{rows}soon,1.5\n")
     assert np.isnan(table(f"day,x\n{rows}soon,1.5\n", missing=("soon",)).events[-1, 0])
     kept = table(f"day,x\n{rows}soon,1.5\n", kinds={"day": "categorical"})

@@ -120,7 +120,9 @@ def test_samples_of_any_type_print_their_decimals(tmp_path):
     model = genzoo.train("gaussian", frame, out=tmp_path / "run").load()
     samples = model.sample(50)
     assert samples["b"].dtype == np.float32
-    assert all(len(number.split(".")[1]) == 1 for number in samples.to_csv(index=False).replace("\n", ",").split(",")[2:-1])
+    assert all(
+        len(number.split(".")[1]) == 1 for number in samples.to_csv(index=False).replace("\n", ",").split(",")[2:-1]
+    )
 
 
 def test_no_round_leaves_decimals_and_no_whole_leaves_whole_numbers(tmp_path, cli):

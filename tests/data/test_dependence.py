@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import genzoo
+from genzoo.config.data import DataSettings
 from genzoo.data.degenerate.atoms import find_atoms
 from genzoo.data.degenerate.dependence import EXACT, MOST_COLUMNS, MOST_RELATIONS, find_dependence
 from genzoo.data.degenerate.functions import find_determined
@@ -11,8 +12,7 @@ from genzoo.data.degenerate.relation import Relation, short_number
 from genzoo.data.degenerate.remarks import degenerate_remarks
 from genzoo.data.inspect import inspect
 from genzoo.data.loading import open_dataset
-from genzoo.data.opening.given import given_data
-from genzoo.config.data import DataSettings
+from genzoo.data.value_range import reading_notes
 from genzoo.plugins.manager import get_registry
 
 pytestmark = pytest.mark.usefixtures("in_a_shell")  # whose messages they check
@@ -253,7 +253,9 @@ def test_the_advice_names_all_columns_and_the_one_to_drop():
     assert Relation(("a",), (1.0,), 0.0).formula == "a = 0"
 
 
-@pytest.mark.parametrize(("value", "tolerance", "short"), [(1.79999, 1e-4, 1.8), (99.97, 0.1, 100.0), (1e-9, 1e-8, 0.0)])
+@pytest.mark.parametrize(
+    ("value", "tolerance", "short"), [(1.79999, 1e-4, 1.8), (99.97, 0.1, 100.0), (1e-9, 1e-8, 0.0)]
+)
 def test_a_short_number_has_the_fewest_digits_within_its_tolerance(value, tolerance, short):
     assert short_number(value, tolerance) == short
 
@@ -326,3 +328,23 @@ def test_inspection_lists_relations_and_atoms_once():
 
 def test_images_have_no_remarks_of_tables():
     assert degenerate_remarks(open_dataset(DataSettings(source="digits"), get_registry())) == []
+
+
+class Endless:
+    """Random rows `(2^40, 3)`, made when they are asked for: their numbers alone would fill any memory."""
+
+    shape, dtype, ndim = (2**40, 3), np.dtype(np.float32), 2
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, rows):
+        index = np.arange(*rows.indices(len(self))) if isinstance(rows, slice) else np.asarray(rows)
+        return np.sin(index[:, None] * np.array([1.0, 2.3, 3.7])).astype(np.float32)
+
+
+def test_the_remarks_on_many_rows_look_at_a_few():
+    features = tuple(genzoo.Feature(name) for name in "abc")
+    dataset = genzoo.Dataset("many", genzoo.DataSpec((3,), "table", features, storage="float32"), Endless())
+    assert degenerate_remarks(dataset) == []
+    assert reading_notes(dataset) == []

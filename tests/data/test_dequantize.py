@@ -12,17 +12,17 @@ import genzoo
 from genzoo import DataSpec, Feature
 from genzoo.data.builtin import digits
 from genzoo.data.dequantize import Dequantizer, hashed
+from genzoo.data.transforms import AffineTransform
 from genzoo.engine.blocks import BlockLoader
 from genzoo.engine.dataloader import ResidentLoader, StreamingLoader
 from genzoo.engine.sampler import Sampler
-from genzoo.runtime.device import Runtime
 from genzoo.errors import ConfigError, PluginError
+from genzoo.inference.row_likelihoods import bits_per_dim, dimensions_of, kind_of, log_likelihoods, measure_of
 from genzoo.inference.rows.scoring import score
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.models.measure import cell_sides, measures_of
-from genzoo.inference.row_likelihoods import bits_per_dim, dimensions_of, kind_of, log_likelihoods, measure_of
+from genzoo.runtime.device import Runtime
 from genzoo.runtime.seeding import derive
-from genzoo.data.transforms import AffineTransform
 
 EXACT = Runtime(torch.device("cpu"), "fp64")
 IMAGE = DataSpec((1, 4, 5), "image", (Feature("pixel"),), (0.0, 16.0), 1.0, "uint8")

@@ -181,7 +181,11 @@ FILES = {
         ["city", "2001 m", "2001 f", "2002 m", "2002 f"],
         [["Bonn", 1, 2, 3, 4], ["Ulm", 5, 6, 7, 8]],
     ),
-    "repeated names above others": ("a,a,b,b\nx,y,x,y\n1,2,3,4\n5,6,7,8\n", ["a x", "a y", "b x", "b y"], [[1, 2, 3, 4], [5, 6, 7, 8]]),
+    "repeated names above others": (
+        "a,a,b,b\nx,y,x,y\n1,2,3,4\n5,6,7,8\n",
+        ["a x", "a y", "b x", "b y"],
+        [[1, 2, 3, 4], [5, 6, 7, 8]],
+    ),
     "a unit in every cell": ("a,b\n1,5.5kg\n2,7 kg\n3,\n", ["a", "b"], [[1, 5.5], [2, 7], [3, None]]),
     "a number in the unit": ("a,b\n1,1D2\n2,4D2\n", ["a", "b"], [[1, "1D2"], [2, "4D2"]]),
     "square meters": ("a,b\n1,5 m2\n2,7.5 m2\n", ["a", "b"], [[1, 5], [2, 7.5]]),
@@ -432,7 +436,7 @@ def test_faults_of_spreadsheets_and_joined_files_are_explained(table):
     rows = "1,2\n3,4\n5,6\n"
     with pytest.raises(DataError, match="Say --missing '#DIV/0!' if it means a missing value"):
         table(f"a,b\n{rows}7,#DIV/0!\n")
-    with pytest.raises(DataError, match="line 5 repeats its name.*Delete such lines"):
+    with pytest.raises(DataError, match=r"line 5 repeats its name.*Delete such lines"):
         table(f"a,b\n{rows}a,b\n{rows}")
 
 
@@ -557,7 +561,8 @@ def test_measurements_with_three_decimals_are_not_remarked(table):
 def test_names_in_two_lines_may_leave_the_first_column_out(table, above, name):
     names, rows = contents(table(above + "Bonn,1,2,3,4\nUlm,5,6,7,8\nJena,9,8,7,5\n"))
     assert names == [name, "2019 m", "2019 f", "2020 m", "2020 f"]
-    assert rows[0][1:] == [1, 2, 3, 4] and len(rows) == 3
+    assert rows[0][1:] == [1, 2, 3, 4]
+    assert len(rows) == 3
 
 
 @pytest.mark.parametrize("title", ["Sales,\n", "Sales,\n,\n", "Sales,\n\n"])

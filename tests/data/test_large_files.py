@@ -10,7 +10,7 @@ import pytest
 from genzoo import DataError
 from genzoo.config.data import DataSettings
 from genzoo.data.columns import pieces
-from genzoo.data.columns.pieces import Pieces, extent, in_one_piece, side_by_side
+from genzoo.data.columns.pieces import Pieces, extent, side_by_side
 from genzoo.data.readers import text_input
 from genzoo.data.readers.csv_files import CsvSource
 from genzoo.data.readers.text_input import TextInput
@@ -156,7 +156,7 @@ def test_numbers_and_dates_below_words_are_still_found(table):
     dated = table("day,x\n" + "".join(f'"{day}",{i}\n' for i, day in enumerate(months * 2)))
     assert dated.spec.features[0].stored == "date"
     late = "x\n" + "none\n" * 120 + "".join(f"{i}.5\n" for i in range(400))
-    with pytest.raises(DataError, match="holds 'none' in line 2.*--missing none"):
+    with pytest.raises(DataError, match=r"holds 'none' in line 2.*--missing none"):
         table(late)
     assert table(late, missing=["none"]).events[120:].ravel().tolist() == [i + 0.5 for i in range(400)]
 
@@ -165,7 +165,7 @@ def test_a_fault_in_a_later_piece_is_named_by_its_line(table, small_pieces):
     rows = "".join(f"{i},{i}.5\n" for i in range(40))
     with pytest.raises(DataError, match="'b' holds inf in line 42"):
         table("a,b\n" + rows + "40,inf\n")
-    with pytest.raises(DataError, match="'b' holds 0.5 in line 2"):
+    with pytest.raises(DataError, match=r"'b' holds 0.5 in line 2"):
         table("a,b\n" + rows, kinds={"b": "count"})
 
 

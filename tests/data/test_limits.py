@@ -109,7 +109,9 @@ def test_limits_are_switched_off_or_stated(tmp_path):
     whole = train(frame, tmp_path, bounds="none").sample(2000, output="array")
     assert whole[:, 1].min() < 0
     assert np.array_equal(whole[:, 1], np.rint(whole[:, 1]))
-    stated = train(frame, tmp_path, bounds={"age": (10.5, None), "income": None, "x": "..1"}).sample(2000, output="array")
+    stated = train(frame, tmp_path, bounds={"age": (10.5, None), "income": None, "x": "..1"}).sample(
+        2000, output="array"
+    )
     assert stated[:, 1].min() == 11
     assert stated[:, 0].min() < 0
     assert stated[:, 2].max() == 1
@@ -138,7 +140,10 @@ def test_decoded_and_reconstructed_rows_stay_in_range(tmp_path):
     frame = ages().fillna(40.0)
     run = genzoo.train("vae", frame, out=tmp_path / "run", training={"steps": 5}, precision="fp32")
     model = genzoo.load(run.path)
-    for events in (model.decode(model.prior_sample(64, seed=0) * 100, output="array"), model.reconstruct(frame.to_numpy())):
+    for events in (
+        model.decode(model.prior_sample(64, seed=0) * 100, output="array"),
+        model.reconstruct(frame.to_numpy()),
+    ):
         assert (events >= frame.min().to_numpy()).all()
         assert (events <= frame.max().to_numpy()).all()
         assert np.array_equal(events[:, 1], np.rint(events[:, 1]))
@@ -146,8 +151,10 @@ def test_decoded_and_reconstructed_rows_stay_in_range(tmp_path):
 
 def test_dates_are_stated_as_dates(tmp_path, cli, table):
     rng = np.random.default_rng(0)
-    rows = "".join(f"2020-{m:02d}-{d:02d},{x:.3f}\n" for m, d, x in
-                   zip(rng.integers(1, 13, 200), rng.integers(1, 29, 200), rng.normal(size=200), strict=True))
+    rows = "".join(
+        f"2020-{m:02d}-{d:02d},{x:.3f}\n"
+        for m, d, x in zip(rng.integers(1, 13, 200), rng.integers(1, 29, 200), rng.normal(size=200), strict=True)
+    )
     table("day,x\n" + rows)
     train = ("train", "gaussian", "--data", str(tmp_path / "a.csv"))
     code, _, err = cli(*train, "--out", str(tmp_path / "run"), "--bounds", "day=2020-06-01..", "--bounds", "x=none")
@@ -159,8 +166,11 @@ def test_dates_are_stated_as_dates(tmp_path, cli, table):
     assert_refused(cli(*train, "--bounds", "dya=.."), 2, "--bounds", "'dya'", "day")
     assert_refused(cli(*train, "--bounds", "x=2..1"), 2, "--bounds", "above")
     assert_refused(cli(*train, "--bounds", "x"), 2, "bounds", "COL=LOW..HIGH")
-    assert_refused(cli("score", str(tmp_path / "run"), "--data", str(tmp_path / "a.csv"), "--bounds", "x=0.."), 2,
-                   "--bounds is for training")
+    assert_refused(
+        cli("score", str(tmp_path / "run"), "--data", str(tmp_path / "a.csv"), "--bounds", "x=0.."),
+        2,
+        "--bounds is for training",
+    )
 
 
 def test_bounds_are_for_numbers():
@@ -172,8 +182,12 @@ def test_bounds_are_for_numbers():
 
 def test_times_on_the_hour_stay_on_the_hour(tmp_path):
     rng = np.random.default_rng(0)
-    frame = pd.DataFrame({"t": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 500, 300), "h"),
-                          "d": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 500, 300), "D")})
+    frame = pd.DataFrame(
+        {
+            "t": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 500, 300), "h"),
+            "d": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 500, 300), "D"),
+        }
+    )
     samples = train(frame, tmp_path, "gaussian").sample(500, output="array")
     assert (samples[:, 0] % 3600 == 0).all()
     assert (samples[:, 0] % 86_400 != 0).any()
@@ -264,7 +278,9 @@ def test_mixed_columns_of_text_are_listed_with_the_fitting_option(tmp_path, cli)
 def test_too_many_texts_are_named_by_their_column(tmp_path, cli, monkeypatch):
     for place in ("genzoo.data.table", "genzoo.data.columns.listing", "genzoo.spec.events"):
         monkeypatch.setattr(f"{place}.MOST_NAMES", 100)
-    pd.DataFrame({"name": [f"n{i}" for i in range(200)], "x": np.arange(200) / 3}).to_csv(tmp_path / "a.csv", index=False)
+    pd.DataFrame({"name": [f"n{i}" for i in range(200)], "x": np.arange(200) / 3}).to_csv(
+        tmp_path / "a.csv", index=False
+    )
     with pytest.raises(DataError, match=r"column 'name' has 200 different texts in 200 rows.*--drop name or --label"):
         read(tmp_path / "a.csv")
     code, out, err = cli("data", str(tmp_path / "a.csv"))

@@ -1,5 +1,7 @@
 """Many files as one table: folders, patterns, Hive partitions, and what goes wrong with them."""
 
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -164,7 +166,9 @@ def test_a_partition_that_vanishes_changes_or_is_damaged_is_named(tmp_path, monk
         content = bytearray(path.read_bytes())
         content[1000:1400] = bytes(400)
         path.write_bytes(content)
-        with pytest.raises(DataError, match=r"1\.parquet cannot be read as a table: row group \d is damaged.*leave the file out"):
+        with pytest.raises(
+            DataError, match=r"1\.parquet cannot be read as a table: row group \d is damaged.*leave the file out"
+        ):
             read(tmp_path)
         return
     monkeypatch.setattr("genzoo.data.row_groups.KEPT", 1)
@@ -178,6 +182,52 @@ def test_a_partition_that_vanishes_changes_or_is_damaged_is_named(tmp_path, monk
     assert len(found.events[:500]) == 500
     with pytest.raises(DataError, match=wanted):
         found.events[500:600]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (pa.array(["a", "b"]).dictionary_encode(), pa.array(["c", "b"])),
+        (pa.array(["a", "b"]), pa.DictionaryArray.from_arrays([0, 1], ["c", "b"], ordered=True)),
+        (pa.array([1, 2], pa.timestamp("s")), pa.array([3, 4], pa.timestamp("ns"))),
+        (pa.array([1, 2], pa.int8()), pa.array([2.5, None])),
+        (pa.array([1, 2], pa.decimal128(9, 2)), pa.array([2.5, 4])),
+        (pa.array([None, None]), pa.array(["x", "y"])),
+    ],
+)
+def test_files_may_store_a_column_in_different_ways(tmp_path, first, second):
+    for name, column in (("a", first), ("b", second)):
+        parquet.write_table(pa.table({"k": column, "x": [1.5, 2.5]}), tmp_path / f"{name}.parquet")
+    plain = [column.cast(pa.float64()) if pa.types.is_decimal(column.type) else column for column in (first, second)]
+    values = pd.concat([pd.Series(column.to_pandas()) for column in plain], ignore_index=True)
+    pd.DataFrame({"k": values, "x": [1.5, 2.5] * 2}).to_parquet(tmp_path / "one.pq.parquet")
+    one, several = read(tmp_path / "one.pq.parquet"), read(tmp_path / "?.parquet")
+    assert np.array_equal(several.events, one.events, equal_nan=True)
+    assert several.spec.features[0].levels == one.spec.features[0].levels
+
+
+def test_types_that_suit_no_column_are_named(tmp_path):
+    for name, column in (("a", pa.array([1, 2])), ("b", pa.array([0.5, 1.5])), ("c", pa.array([True, False]))):
+        parquet.write_table(pa.table({"k": column, "x": [1.5, 2.5]}), tmp_path / f"{name}.parquet")
+    with pytest.raises(DataError, match=r"'k' holds int64 in .*a\.parquet and bool in .*c\.parquet"):
+        read(tmp_path)
+
+
+def test_files_without_rows_are_left_out_and_missing_ones_are_named(tmp_path):
+    (tmp_path / "a.csv").write_text("x,y\n1.5,2\n2.5,3\n")
+    (tmp_path / "b.csv").write_text("x,y\n")
+    (tmp_path / "_SUCCESS").touch()
+    found = read(tmp_path)
+    assert found.events.tolist() == [[1.5, 2], [2.5, 3]]
+    assert any("1 file without rows left out" in note and "b.csv" in note for note in found.notes)
+    with pytest.raises(DataError, match=r"c\.csv does not exist"):
+        read(f"{tmp_path}/{{a,c}}.csv")
+    (tmp_path / "c.csv").symlink_to(tmp_path / "gone.csv")
+    with pytest.raises(DataError, match=r"c\.csv does not exist"):
+        read(tmp_path)
+    (tmp_path / "c.csv").unlink()
+    (tmp_path / "round").symlink_to(tmp_path)
+    assert len(read(tmp_path).events) == 2
 
 
 def sides(path, method="hash=id", seed=0):
@@ -224,6 +274,43 @@ def test_equal_keys_stay_together_however_they_are_stored(tmp_path):
     twice = pd.concat([table, table])
     twice.to_csv(tmp_path / "twice.csv", index=False)
     assert sides(tmp_path / "twice.csv").tolist() == [*expected, *expected]
+
+
+@pytest.mark.parametrize("first", [0, 2**53, 10**18 + 7, 2**63 - 50, 2**64 - 100, -(2**63)])
+def test_long_whole_keys_are_the_same_as_texts_and_numbers(tmp_path, first):
+    ids = [first + 2 * place for place in range(40)]
+    numbers = pa.array(ids, pa.int64() if ids[-1] < 2**63 else pa.uint64())
+    for name, keys in {"numbers": numbers, "texts": pa.array(list(map(str, ids)))}.items():
+        parquet.write_table(pa.table({"id": keys, "x": np.arange(40.0)}), tmp_path / f"{name}.parquet")
+    assert sides(tmp_path / "numbers.parquet").tolist() == sides(tmp_path / "texts.parquet").tolist()
+
+
+def test_times_and_decimals_are_one_key_in_every_unit(tmp_path):
+    times = np.datetime64("2024-01-01", "s") + np.arange(200) * 1800
+    stored = [pa.array(times).cast(pa.timestamp(unit)) for unit in ("s", "ms", "us", "ns")]
+    stored += [pa.array([str(time).replace("T", " ") for time in times])]
+    amounts = [Decimal(place) / 2 for place in range(200)]
+    scales = [pa.array(amounts, pa.decimal128(10, scale)) for scale in (1, 2, 7)]
+    for group in (stored, scales):
+        found = []
+        for place, keys in enumerate(group):
+            path = tmp_path / f"{place}.parquet"
+            parquet.write_table(pa.table({"id": keys, "x": np.arange(200.0)}), path)
+            found.append(sides(path).tolist())
+        assert all(one == found[0] for one in found)
+
+
+def test_signed_zero_is_zero_and_a_key_that_is_no_number_is_missing(tmp_path):
+    def stored(ids):
+        feather.write_feather(pa.table({"id": ids, "x": np.arange(len(ids)) * 1.0}), str(tmp_path / "a.feather"))
+        return sides(tmp_path / "a.feather").tolist()
+
+    numbers = np.arange(60.0)
+    assert stored(pa.array([-0.0, *numbers[1:]])) == stored(pa.array(numbers)) == stored(pa.array(numbers.astype(str)))
+    coded = pa.DictionaryArray.from_arrays([0, 1, 0, 2], pa.array(["a", None, "b"]))
+    for ids, row in ((pa.array([1.0, 2.0, np.nan]), 2), (coded, 1)):
+        with pytest.raises(DataError, match=f"no 'id' in row {row}"):
+            stored(ids)
 
 
 def test_keys_of_large_files_are_hashed_block_by_block(tmp_path, monkeypatch):

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 import genzoo
+from genzoo.config.data import DataSettings
 from genzoo.data.inspect import inspect
 from genzoo.data.loading import open_dataset, open_matching
 from genzoo.data.opening.given import given_data, matching_data
 from genzoo.data.parts import arrays_of, match_events, rows_of
-from genzoo.config.data import DataSettings
 from genzoo.errors import ConfigError, DataError
 from genzoo.plugins.manager import get_registry
 

@@ -76,9 +76,12 @@ def test_what_is_done_to_odd_images_is_a_note(tmp_path):
 
 def test_a_crop_needs_a_size(tmp_path):
     save(tmp_path / "a.png", np.zeros((8, 8), np.uint8))
-    with pytest.raises(ConfigError, match="--crop.*--size N"):
+    with pytest.raises(ConfigError, match=r"--crop.*--size N"):
         read(tmp_path, crop="pad")
-    with pytest.raises(ConfigError, match="--crop is for folders of images, tar files of images or Parquet files of images, and 'iris' is none"):
+    with pytest.raises(
+        ConfigError,
+        match="--crop is for folders of images, tar files of images or Parquet files of images, and 'iris' is none",
+    ):
         read("iris", crop="pad")
 
 

@@ -9,13 +9,13 @@ from sklearn.datasets import load_digits
 
 from genzoo import DataError, DataSpec, Feature
 from genzoo.config.data import DataSettings, SplitSettings
-from genzoo.data.readers.numpy_files import array_dataset, read_array
-from genzoo.data.dataset import Dataset, usable
 from genzoo.data.checks import refuse_degenerate
+from genzoo.data.dataset import Dataset, usable
 from genzoo.data.download import without_fetching
-from genzoo.data.readers.images.idx import read_idx
 from genzoo.data.inspect import inspect
 from genzoo.data.loading import anchor, open_dataset
+from genzoo.data.readers.images.idx import read_idx
+from genzoo.data.readers.numpy_files import array_dataset, read_array
 from genzoo.plugins.manager import get_registry
 
 pytestmark = pytest.mark.usefixtures("in_a_shell")  # whose messages they check
@@ -470,7 +470,7 @@ def test_archives_and_idx_files_that_unpack_to_too_much_are_refused(tmp_path):
         read_array(tmp_path / "b.npz")
     header = b"\0\0\x08\x03" + struct.pack(">3I", 1_100, 1_000, 1_000)
     (tmp_path / "a-ubyte.gz").write_bytes(gzip.compress(header + bytes(10**6)))
-    with pytest.raises(DataError, match="unpack .* gunzip"):
+    with pytest.raises(DataError, match=r"unpack .* gunzip"):
         read_idx(tmp_path / "a-ubyte.gz")
 
 

@@ -72,6 +72,22 @@ def test_files_of_a_bucket_are_one_table(bucket, source):
     assert found.events[:, 3].tolist() == np.repeat(np.arange(2020, 2025), 400).tolist()
 
 
+def test_marks_and_hidden_objects_of_a_bucket_are_left_out(bucket):
+    part = bucket.objects["bucket/set/year=2020/part.parquet"]
+    bucket.objects = {"bucket/k=x%2Fy/1.parquet": part, "bucket/k=__HIVE_DEFAULT_PARTITION__/1.parquet": part}
+    bucket.objects |= {
+        "bucket/k=z/": b"",
+        "bucket/_SUCCESS": b"",
+        "bucket/.1.parquet.crc": b"x",
+        "bucket/_old/1.parquet": b"",
+    }
+    for source in ("s3://bucket", "s3://bucket/**"):
+        found = read(source)
+        assert np.array_equal(found.events[400:, 0], expected_rows()[:400, 0])
+        assert found.spec.features[3].levels == ("x/y",)
+        assert np.isnan(found.events[:, 3]).sum() == 400
+
+
 def test_only_the_chosen_columns_are_read(bucket, monkeypatch):
     monkeypatch.setattr("genzoo.data.readers.arrow.parquet.LARGE", 1000)
     found = read("s3://bucket/set", columns="b")
@@ -106,6 +122,8 @@ def test_a_web_server_needs_no_ranges(ranges):
     np.save(array, np.arange(60.0).reshape(30, 2))
     with serving({"a/x.parquet": content.getvalue(), "a/y.npy": array.getvalue()}, ranges=ranges) as server:
         assert read(f"{server.url}/a/x.parquet").events[:, 0].tolist() == list(range(50))
+        long = f"{server.url}/a/x.parquet?download=true&name={'n' * 300}"
+        assert len(read(long).events) == 50
         assert read(f"{server.url}/a/y.npy").events.tolist() == np.arange(60.0).reshape(30, 2).tolist()
 
 
@@ -126,6 +144,7 @@ def test_missing_credentials_are_one_paragraph(bucket, monkeypatch, cli, given):
         ("s3://bucket/none.csv", ("does not exist",)),
         ("s3://bucket/none/*.csv", ("no file that",)),
         ("http://127.0.0.1:1/a.csv", ("cannot be read", "Check the address")),
+        ("http://[::1", ("is no address",)),
         ("ftp://host/a.csv", ("cannot read ftp://", "s3://")),
         ("s3://bucket/set.xyz", ("does not exist",)),
     ],
@@ -140,9 +159,22 @@ def test_a_missing_package_is_named_with_the_extra(monkeypatch):
         read("gs://bucket/a.parquet")
 
 
-def test_a_password_in_a_url_is_refused():
-    with pytest.raises(ConfigError, match="would be stored with the run"):
-        read("https://me:secret@example.org/a.csv")
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://me:SECRET@example.org/a.csv",
+        "https://me:SEC#RET@example.org/a.csv",
+        "https://me:SEC/RET@example.org/a.csv",
+        "ftp://me:SECRET@example.org/a.csv",
+        "simplecache::https://me:SECRET@example.org/a.csv",
+        "s3://me:SECRET@bucket/*.parquet",
+        "https://example.org/a.csv?X-Amz-Signature=SECRET&x=1",
+    ],
+)
+def test_a_password_in_a_url_is_neither_stored_nor_shown(url):
+    with pytest.raises(ConfigError, match="would be stored with the run") as found:
+        read(url)
+    assert "SEC" not in str(found.value)
 
 
 def test_a_model_of_a_stranger_fetches_nothing(bucket):

@@ -70,6 +70,65 @@ def test_the_class_may_stand_before_its_image_and_may_be_left_out(tmp_path):
     assert read(tmp_path / "b.tar").labels is None
 
 
+def add(archive, name, content=b"", **about):
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    for key, value in about.items():
+        setattr(member, key, value)
+    archive.addfile(member, io.BytesIO(content))
+
+
+def test_paths_outside_and_links_of_a_shard_are_only_names(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for number, folder in enumerate(("/etc", "../../etc")):
+            add(archive, f"{folder}/{number}.png", picture(number)[1])
+            add(archive, f"{folder}/{number}.cls", f"{1 - number}".encode())
+        add(archive, "3.png", type=tarfile.SYMTYPE, linkname="/etc/passwd")
+    found = read(tmp_path / "a.tar")
+    assert np.array_equal(found.events[:, 0], [picture(number)[0] for number in range(2)])
+    assert found.labels.tolist() == [1, 0]
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.tar"]
+
+
+@pytest.mark.parametrize("case", ["gaps", "a long name", "a name of 2^60 letters", "two of one name"])
+def test_a_shard_that_unpacks_to_any_size_is_damaged(tmp_path, case):
+    gaps = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "0.png"}
+    with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+        if case == "gaps":
+            size = {"GNU.sparse.realsize": f"{2**40}"}
+            add(archive, "0.png", b"1\n0\n1\n".ljust(512, b"\0") + b"x", pax_headers={**gaps, **size})
+        if case == "a long name":
+            add(archive, "a" * 100_000 + ".png", picture(0)[1])
+        if case == "two of one name":
+            for number in range(2):
+                add(archive, "0.png", picture(number)[1])
+    if case == "a name of 2^60 letters":
+        header = tarfile.TarInfo("x")
+        header.type, header.size = tarfile.GNUTYPE_LONGNAME, 2**60
+        (tmp_path / "a.tar").write_bytes(header.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+    with pytest.raises(DataError, match=r"a\.tar (is damaged|holds two files named 0\.png).*Write it again"):
+        read(tmp_path / "a.tar")
+
+
+def test_a_parquet_file_that_unpacks_to_any_size_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr("genzoo.data.readers.images.shards.HARMLESS", 2**20)
+    images = pa.StructArray.from_arrays([pa.array([bytes(2**17)] * 40), pa.array(["a"] * 40)], ["bytes", "path"])
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pa.table({"image": images}), path, compression="zstd", use_dictionary=False)
+    assert path.stat().st_size < 2**17 / 4
+    with pytest.raises(DataError, match="would unpack"):
+        read(path)
+
+
+def test_what_is_no_file_of_an_image_is_named(tmp_path):
+    parquet.write_table(pa.table({"image": [{"bytes": 5, "path": "a.png"}], "x": [1.0]}), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match="which no model takes"):
+        read(tmp_path / "a.parquet")
+    parquet.write_table(pa.table({"image": [{"bytes": b"junk", "path": "a.png"}] * 2}), tmp_path / "b.parquet")
+    with pytest.raises(DataError, match="row 0: its content is not an image"):
+        read(tmp_path / "b.parquet")
+
+
 def test_a_truncated_or_empty_shard_is_named(tmp_path):
     write_tar(tmp_path / "a.tar", range(6))
     (tmp_path / "b.tar").write_bytes((tmp_path / "a.tar").read_bytes()[:5300])

@@ -6,18 +6,18 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from refusals import assert_refused
 from pyarrow import csv as arrow_csv
 from pyarrow import feather, parquet
+from refusals import assert_refused
 
 import genzoo
 from genzoo import ConfigError, DataError, Dataset, DataSpec, Feature
 from genzoo.config.data import DataSettings
+from genzoo.data.align import match_dataset
 from genzoo.data.column import Column
 from genzoo.data.inspect import ColumnFacts, inspect
-from genzoo.data.align import match_dataset
-from genzoo.data.row_groups import RowGroupEvents
 from genzoo.data.loading import open_dataset, open_matching
+from genzoo.data.row_groups import RowGroupEvents
 from genzoo.data.table import fill_column, table_of
 from genzoo.plugins.manager import get_registry
 from genzoo.storage.tables import write_table
@@ -112,7 +112,10 @@ def test_tabs_separate_a_tsv_file(table):
         ("a,b\n1,\n2,NA\n", r"column 'b' has no value at all.*--drop b"),
         ("a,b\n", r"no rows"),
         ("", r"no rows"),
-        ("day,a\n1-1-2020,1\n1-2-2020,2\n?,3\n", r"'day' holds dates, such as .1-1-2020., and .\?. in line 4.*--missing"),
+        (
+            "day,a\n1-1-2020,1\n1-2-2020,2\n?,3\n",
+            r"'day' holds dates, such as .1-1-2020., and .\?. in line 4.*--missing",
+        ),
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused_with_the_place(table, text, words):
@@ -195,7 +198,9 @@ def test_kinds_are_as_they_are_told(table):
     codes = table("zip\n01067\n1067\n", kinds={"zip": "categorical"})
     assert codes.spec.features[0].levels == ("01067", "1067"), "as they are written"
     assert table("day\n2020-01-02\n2020-01-01\n", kinds={"day": "categorical"}).spec.features[0].type == "string"
-    with pytest.raises(DataError, match=r"holds 3 values \(27, 31, 45\), and a binary column has 2.*--kind age=categorical"):
+    with pytest.raises(
+        DataError, match=r"holds 3 values \(27, 31, 45\), and a binary column has 2.*--kind age=categorical"
+    ):
         table(MIXED, kinds={"age": "binary"})
     with pytest.raises(ConfigError, match=r"kinds\.age"):
         genzoo.train("gaussian", data={"source": "a.csv", "kinds": {"age": "number"}})
@@ -520,7 +525,9 @@ def test_table_options_stand_wherever_data_stand(cli, tmp_path):
     assert_refused(cli(*words, "--drop", "d"), 2, "no column 'd'", "a, b, c")
     assert_refused(cli(*words, "--kind", "b"), 2, "COL=KIND")
     assert_refused(cli(*words, "--kind", "b=integer"), 2, "--kind b=integer: the kind must be continuous,")
-    assert_refused(cli("train", "toy", "--data", "a.csv", "--columns", "a", "--weight", "b"), 2, "does not support weighted rows")
+    assert_refused(
+        cli("train", "toy", "--data", "a.csv", "--columns", "a", "--weight", "b"), 2, "does not support weighted rows"
+    )
     (tmp_path / "b.csv").write_text("a,b\n1,2\n3,four\n5,6\n7,8\n", encoding="utf-8")
     assert_refused(cli("train", "gaussian", "--data", "b.csv"), 4, "b.csv", "'b'", "'four'", "line 3", "b=categorical")
     (tmp_path / "c.csv").write_text("a,b\n1,2\n3,\n5,6\n7,8\n9,9\n", encoding="utf-8")

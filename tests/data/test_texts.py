@@ -152,7 +152,7 @@ def test_lists_are_texts_and_errors_name_the_event():
 
 def test_texts_of_a_trained_model_are_no_longer_than_in_training():
     with pytest.raises(
-        DataError, match="holds a text of 5 symbols, event 1, and the model was trained on .* at most 4"
+        DataError, match=r"holds a text of 5 symbols, event 1, and the model was trained on .* at most 4"
     ):
         encoded(["anna", "berta"], "The list", byte_spec(4))
     toy = replace(byte_spec(4), features=(genzoo.Feature("letter", "categorical", ("a", "b")),), storage="uint8")

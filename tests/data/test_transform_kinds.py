@@ -18,9 +18,9 @@ from genzoo.data.columns.cells import find_cell, with_cells
 from genzoo.data.dataset import Split
 from genzoo.data.transforms import Transform
 from genzoo.data.transforms.chain import choose_stages, fit_stages
-from genzoo.data.transforms.functions import LogTransform, LogitTransform
+from genzoo.data.transforms.functions import LogitTransform, LogTransform
 from genzoo.data.transforms.log_tails import LogTailsTransform
-from genzoo.data.transforms.marginal import MarginalTransform, MarginalOptions
+from genzoo.data.transforms.marginal import MarginalOptions, MarginalTransform
 from genzoo.data.transforms.transform import Stage, to_model_space
 from genzoo.errors import ConfigError, DataError, PluginError
 from genzoo.inference.row_likelihoods import degrees_of_freedom, kind_of, measure_of

@@ -6,8 +6,8 @@ import torch
 from sklearn.preprocessing import StandardScaler
 
 from genzoo import DataSpec, Feature
-from genzoo.errors import DataError
 from genzoo.data.transforms import AffineTransform, fit_transform, place_on_grid
+from genzoo.errors import DataError
 
 TABLE = DataSpec((3,), "table", tuple(Feature(name) for name in "abc"), storage="float64")
 IMAGE = DataSpec((1, 4, 4), "image", (Feature("pixel"),), (0.0, 16.0), 1.0, "uint8")

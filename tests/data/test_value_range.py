@@ -447,7 +447,9 @@ def test_measured_bounds_limit_samples_and_do_not_scale_rows():
     assert scaling_spec(stated).bounds == (-3, 4)
 
 
-@pytest.mark.parametrize("values", [images(0, 16, np.uint8, n=120), images(0, 300, np.int16, n=120), images(-3, 9, np.float32, n=120)])
+@pytest.mark.parametrize(
+    "values", [images(0, 16, np.uint8, n=120), images(0, 300, np.int16, n=120), images(-3, 9, np.float32, n=120)]
+)
 def test_an_earlier_run_keeps_the_range_it_was_trained_on(tmp_path, values):
     found = array_dataset("x", values)
     former = (0.0, 255.0) if values.dtype == np.uint8 else None

@@ -87,6 +87,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, self._listing(name, query), body=body)
         elif name in self.server.objects:
             self._send_object(name, body=body)
+        elif "/" not in name and any(other.startswith(f"{name}/") for other in self.server.objects):
+            self._send(200, b"", body=body)  # a bucket
         else:
             self._send(404, b"<Error><Code>NoSuchKey</Code><Message>No such key</Message></Error>", body=body)
 

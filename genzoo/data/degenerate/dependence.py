@@ -142,9 +142,7 @@ def _sample(dataset: Dataset, places: Array) -> Array:
     """Return evenly spaced rows of the continuous columns, `(n, C)` float64."""
     size = len(places)
     most = int(min(_ROWS, max(_WORK / size**2, 4 * size)))
-    rows = np.arange(len(dataset))
-    if len(rows) > most:
-        rows = np.unique(np.linspace(0, len(rows) - 1, most).astype(np.int64))
+    rows = np.unique(np.linspace(0, len(dataset) - 1, min(most, len(dataset))).astype(np.int64))
     parts = [np.asarray(block)[:, places].astype(np.float64) for block in dataset.blocks(rows)]
     return np.concatenate(parts)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from genzoo.data.partitions.remote import explained, fetched, version_of
+from genzoo.data.partitions.remote import explained, fetched, name_in, version_of
 from genzoo.data.readers.arrow.input import for_arrow
 from genzoo.errors import DataError
 
@@ -54,7 +54,7 @@ class PartFile:
     @property
     def name(self) -> str:
         """Name of the file, without folders."""
-        return PurePosixPath(self.path).name if self.system is not None else Path(self.path).name
+        return name_in(self.path) if self.system is not None else Path(self.path).name
 
     def reading(self) -> AbstractContextManager[None]:
         """Return a context that turns what goes wrong with the file inside into one paragraph."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -67,23 +68,60 @@ def _alternatives(inside: str) -> Sequence[str]:
 def local_files(source: str) -> list[PartFile]:
     """Return the files of this machine that a folder or a pattern stands for, in the order of their paths.
 
+    There may be none in a folder.
+
     Files and folders whose name begins with a dot or an underscore are left out: programs keep their own files there.
 
     Raises:
-        DataError: there are too many, or they cannot be looked at.
+        DataError: there are too many, or none of a pattern, or they cannot be looked at.
     """
     folder = Path(source).expanduser()
     if folder.is_dir():
-        found: Iterable[Path] = folder.rglob("*")
+        found: Iterable[Path] = _below(folder)
         root = folder
     else:
         patterns = with_braces(str(folder))
         root = Path(*_fixed(folder.parts))
-        found = (path for pattern in patterns for path in root.glob(str(Path(pattern).relative_to(root))))
-    files = sorted({path for path in found if not _is_own(path, root) and path.is_file()})
-    _check_count(source, len(files))
+        found = (path for pattern in patterns for path in _matching_here(root, pattern))
     with explained(source):
-        return [PartFile.of(path, keys_of(path.parts[len(root.parts) : -1])) for path in files]
+        # A link that leads nowhere counts, so that its rows are missed.
+        kept = (path for path in found if not _is_own(path, root))
+        files = sorted({path for path in kept if path.is_file() or (path.is_symlink() and not path.exists())})
+    if files or not folder.is_dir():
+        _check_count(source, len(files))
+    return [_part(path, root) for path in files]
+
+
+def _part(path: Path, root: Path) -> PartFile:
+    with explained(str(path)):
+        return PartFile.of(path, keys_of(path.parts[len(root.parts) : -1]))
+
+
+def _matching_here(root: Path, pattern: str) -> Iterable[Path]:
+    """Return the files of a pattern; a name in braces is one that must be there."""
+    path = Path(pattern)
+    if not _PATTERN.search(pattern):
+        if not path.exists():
+            raise DataError(f"{path} does not exist. Put it there, or leave it out of the braces.")
+        return [path]
+    return root.glob(str(path.relative_to(root)))
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder.
+
+    Raises:
+        OSError: a folder cannot be looked into; its files would be missing.
+    """
+    for inside, folders, names in os.walk(folder, onerror=_raise, followlinks=True):
+        # A link to a folder that it is in would lead round and round.
+        above = Path(os.path.realpath(inside))
+        folders[:] = [one for one in folders if not above.is_relative_to(os.path.realpath(Path(inside) / one))]
+        yield from (Path(inside) / name for name in names)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _fixed(parts: Sequence[str]) -> Sequence[str]:
@@ -131,11 +169,10 @@ def _found(system: Any, url: str) -> tuple[dict[str, Any], str]:
             return {path: info}, str(PurePosixPath(path).parent)
         root = path.rstrip("/")
         found = system.find(path, detail=True)
-    kept = {
-        name: info
-        for name, info in found.items()
-        if info.get("type") != "directory" and not _is_own(PurePosixPath(name), PurePosixPath(root))
-    }
+    above = PurePosixPath(root)
+    # An object whose name ends with a slash is what some programs make for an empty folder.
+    files = {name: info for name, info in found.items() if info.get("type") != "directory" and name[-1:] != "/"}
+    kept = {name: info for name, info in files.items() if not _is_own(PurePosixPath(name), above)}
     return kept, root
 
 
@@ -163,7 +200,7 @@ def _check_count(source: str, count: int) -> None:
 def keys_of(folders: Iterable[str]) -> Keys:
     """Return the Hive partitions that folders name: `year=2024` is the value 2024 of a column `year`."""
     pairs = (folder.partition("=") for folder in folders if "=" in folder)
-    return tuple((name, None if value == _NULL else unquote(value)) for name, _, value in pairs)
+    return tuple((unquote(name), None if value == _NULL else unquote(value)) for name, _, value in pairs)
 
 
 def key_columns(shown: str, files: Sequence[PartFile]) -> dict[str, list[Any]]:

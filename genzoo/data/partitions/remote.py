@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from genzoo.data.download import may_fetch
 from genzoo.errors import ConfigError, DataError, GenzooError, pass_out_of_memory
@@ -38,6 +39,16 @@ _ADVICE = {
 _OWN_DISK = (errno.ENOSPC, errno.EROFS, errno.EDQUOT)
 """Faults of the disk that a copy is written to: the file itself is fine."""
 
+_SECRETS = {"access_token", "api_key", "apikey", "password", "secret", "sig", "signature", "token"} | {
+    "x-amz-security-token",
+    "x-amz-signature",
+    "x-goog-signature",
+}
+"""Names of what a query must not hold, in lower case."""
+
+_LONGEST = 60
+"""Letters of the name of a copy; a disk may take no more than 255 bytes."""
+
 _UNUSED = 30 * 24 * 3600.0
 """Seconds after which a copy that nobody used makes room for others."""
 
@@ -61,14 +72,10 @@ def file_system(url: str) -> Any:
     """
     scheme = scheme_of(url)
     packages = _PACKAGES | _OTHERS
+    _check_secrets(url, packages.get(scheme))
     if scheme not in packages and scheme != "memory":
         known = one_of([f"{name}://" for name in _PACKAGES])
         raise DataError(f"genzoo cannot read {scheme}:// URLs such as {url!r}. Known: {known}.")
-    if "@" in urlsplit(url).netloc:
-        raise ConfigError(
-            "The URL of the data holds a name or a password, which would be stored with the run. Leave it out, and "
-            f"put it where {packages[scheme]} looks for it, such as the environment."
-        )
     if not may_fetch():
         raise DataError(f"{url} is not on this machine, and only you may ask for a download. Name it with the command.")
     package = packages.get(scheme, "fsspec")
@@ -83,6 +90,36 @@ def file_system(url: str) -> Any:
             f"{url} needs fsspec and the package {package}, and one of them cannot be imported ({error}). Install "
             f"them with: pip install 'genzoo[remote]'{further}."
         ) from error
+
+
+def _check_secrets(url: str, package: str | None) -> None:
+    """Check that a URL can be read as one, and holds nothing that must not be stored.
+
+    Raises:
+        ConfigError: it holds a name, a password or a signature.
+        DataError: it is no URL.
+    """
+    if any(map(_names_user, url.split("://")[1:])):
+        place = f", and put it where {package} looks for it, such as the environment" if package else ""
+        raise ConfigError(
+            f"The URL of the data holds a name or a password, which would be stored with the run. Leave it out{place}."
+        )
+    try:
+        query = parse_qsl(urlsplit(url).query)
+    except ValueError as error:
+        raise DataError(f"{url} is no address of a file: {error}.") from error
+    if secret := next((name for name, _ in query if name.lower() in _SECRETS), None):
+        raise ConfigError(
+            f"The URL of the data holds a secret, {secret!r}, which would be stored with the run. Download the file "
+            "first, and name the copy."
+        )
+
+
+def _names_user(rest: str) -> bool:
+    """Return whether something stands before a host; a password may hold signs that end the host of other URLs."""
+    found = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    host, _, port = found.rpartition(":")
+    return "@" in found or (bool(host) and "@" in rest and not host.startswith("[") and not port.isdecimal())
 
 
 def version_of(found: Mapping[str, Any]) -> str:
@@ -133,6 +170,16 @@ def explained(shown: str, missing: str = "") -> Iterator[None]:
         raise DataError(f"{shown} cannot be read: {reason}. {remedy}.") from error
 
 
+def name_in(path: str) -> str:
+    """Return the name of a file in its path on a file system; in the address of a web page, without its query."""
+    return PurePosixPath(urlsplit(path).path if is_url(path) else path).name
+
+
+def _short(name: str) -> str:
+    """Return a name that any disk takes, with the same ending."""
+    return re.sub(r"[^\w.-]", "_", name)[-_LONGEST:]
+
+
 def fetched(system: Any, path: str, shown: str, size: int, version: str) -> Path:
     """Return a copy of a file in the folder for caches, which is made if there is none of this version.
 
@@ -141,9 +188,10 @@ def fetched(system: Any, path: str, shown: str, size: int, version: str) -> Path
         GenzooError: the disk is full or read-only.
     """
     key = hashlib.sha256(f"{shown}\n{size}\n{version}".encode()).hexdigest()[:32]
-    place = cache_home() / "remote" / key / PurePosixPath(path).name
+    place = cache_home() / "remote" / key / _short(name_in(path))
     if version and place.is_file() and (not size or place.stat().st_size == size):
-        place.parent.touch()
+        with contextlib.suppress(OSError):  # a cache that others share may be read-only
+            place.parent.touch()  # it is in use
         return place
     try:
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -154,6 +202,8 @@ def fetched(system: Any, path: str, shown: str, size: int, version: str) -> Path
     def copy(fresh: Path) -> None:
         with explained(shown), Phase(f"downloading {place.name}"):
             system.get_file(path, str(fresh))
+        if size and fresh.stat().st_size != size:
+            raise DataError(f"{shown} has {size} bytes, and {fresh.stat().st_size} came. Try again.")
 
     atomic_write(place, copy)
     return place

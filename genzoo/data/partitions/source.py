@@ -13,10 +13,11 @@ from genzoo.data.partitions.listing import key_columns, key_type
 from genzoo.data.readers.arrow.parquet import ArrowFileSource, streamed_parts
 from genzoo.data.row_groups import ParquetPart, RowGroupEvents
 from genzoo.data.streams.block import in_blocks
-from genzoo.data.table_source import TableSource
-from genzoo.errors import DataError, did_you_mean
+from genzoo.data.table_source import NoRowsError, TableSource
+from genzoo.errors import DataError, did_you_mean, pass_out_of_memory
 from genzoo.runtime.progress import Phase
 from genzoo.runtime.threads import in_order
+from genzoo.text import counted
 
 _AHEAD = 16
 """Files that are opened at the same time: behind a URL, most of that is waiting."""
@@ -37,15 +38,27 @@ class PartitionedSource(TableSource):
     """
 
     def __init__(self, shown: str, files: Sequence[PartFile], open_part: OpenPart) -> None:
-        self._keys = key_columns(shown, files)
-        self._files = files
+        def opened(file: PartFile) -> TableSource | None:
+            try:
+                return open_part(file)
+            except NoRowsError:  # Spark, for one, writes such parts
+                return None
+
         with Phase("opening files", len(files), "files") as phase:
-            self._parts = list(phase.over(in_order(open_part, files, _AHEAD), lambda _: 1))
+            every = list(phase.over(in_order(opened, files, _AHEAD), lambda _: 1))
+        empty = [file for file, part in zip(files, every, strict=True) if part is None]
+        self._parts = [part for part in every if part is not None]
+        self._files = [file for file, part in zip(files, every, strict=True) if part is not None]
+        if not self._parts:
+            raise NoRowsError(f"{shown} holds no rows.")
+        self._keys = key_columns(shown, self._files)
         first = self._parts[0]
         super().__init__(shown, [*(name for name in first.names if name not in self._keys), *self._keys])
         self.compact_texts = first.compact_texts
         self.facts["files"] = f"{len(files)}"
-        for file, part in zip(files, self._parts, strict=True):
+        if empty:
+            self.notes = (f"{counted(len(empty), 'file')} without rows left out: {empty[0].shown}",)
+        for file, part in zip(self._files, self._parts, strict=True):
             self._check_columns(file, part)
         self._starts: Any = None
 
@@ -68,10 +81,14 @@ class PartitionedSource(TableSource):
             tables = self._tables(stored, {*texts, *mixed})
             if not isinstance(self._parts[0], ArrowFileSource):
                 tables = [_as_texts(table, mixed) for table in tables]
-            self._check_types(tables, _mixed(tables))
+            self._check_types([table.schema for table in tables], _mixed(tables))
         counts = [table.num_rows for table in tables]
         self._starts = np.cumsum([0, *counts])
-        table = pa.concat_tables(tables, promote_options="permissive").unify_dictionaries()
+        try:
+            table = pa.concat_tables(tables, promote_options="permissive").unify_dictionaries()
+        except pa.ArrowException as error:  # such as a number beyond the type that suits the other files
+            pass_out_of_memory(error)
+            raise DataError(f"The files of {self.shown} cannot be read as one table: {error}.") from error
         for part in self._parts:
             self.facts = {**part.facts, **self.facts}
             self.notes += tuple(note for note in part.notes if note not in self.notes)
@@ -90,8 +107,8 @@ class PartitionedSource(TableSource):
 
     def blocks(self, columns: Sequence[str], size: int, first: int, last: int) -> Iterator[pa.Table]:
         stored = [name for name in columns if name not in self._keys]
-        empty = [part.none_of(stored) for part in self._parts if isinstance(part, ArrowFileSource)]
-        self._check_types(empty, _mixed(empty))
+        empty = _plain([part.none_of(stored) for part in self._parts if isinstance(part, ArrowFileSource)])
+        self._check_types([table.schema for table in empty], _mixed(empty))
         self.count()
         # Whole numbers in one file and fractions in another have one type in all blocks.
         none = pa.concat_tables(empty, promote_options="permissive").unify_dictionaries()
@@ -109,7 +126,10 @@ class PartitionedSource(TableSource):
                 continue
             if none.column_names:
                 read = part.blocks(none.column_names, size, begin, stop)
-                tables = (pa.concat_tables([none, table], promote_options="permissive") for table in read)
+                plain = (
+                    _decoded(table, [name for name in none.column_names if not _is_coded(none, name)]) for table in read
+                )
+                tables = (pa.concat_tables([none, table], promote_options="permissive") for table in plain)
             else:
                 tables = (pa.table({"": pa.nulls(min(size, stop - row))}) for row in range(begin, stop, size))
             for table in tables:
@@ -126,12 +146,12 @@ class PartitionedSource(TableSource):
         """Read the stored columns of every file. A file without any is asked for one, which gives its rows."""
         asked = columns or self._parts[0].names[:1]
         found = in_order(lambda part: part.read(asked, [name for name in texts if name in asked]), self._parts, 2)
-        return [table.select(list(columns)) if columns else table for table in found]
+        return _plain([table.select(list(columns)) if columns else table for table in found])
 
-    def _check_types(self, tables: Sequence[pa.Table], mixed: Sequence[str]) -> None:
+    def _check_types(self, schemas: Sequence[pa.Schema], mixed: Sequence[str]) -> None:
         for name in mixed:
-            kinds = [str(table.schema.field(name).type) for table in tables]
-            place = next(place for place, kind in enumerate(kinds) if kind != kinds[0])
+            kinds = [schema.field(name).type for schema in schemas]
+            place = next(place for place, kind in enumerate(kinds) if not _suit([kinds[0], kind]))
             raise DataError(
                 f"Column {name!r} holds {kinds[0]} in {self._files[0].shown} and {kinds[place]} in "
                 f"{self._files[place].shown}. All files need the same types: convert one of them."
@@ -155,15 +175,18 @@ class PartitionedSource(TableSource):
         return table
 
     def stream(self, columns: Sequence[str]) -> RowGroupEvents | None:
-        parts = []
+        parts, schemas = [], []
         for place, part in enumerate(self._parts):
             if not isinstance(part, ArrowFileSource) or not part.is_parquet:
                 return None
+            schemas.append(part.metadata.schema.to_arrow_schema())
             keys = {name: values[place] for name, values in self._keys.items()}
             if any(isinstance(keys[name], str) for name in columns if name in keys):
                 return None
             parts.append(ParquetPart(part.file, part.metadata, {k: v for k, v in keys.items() if k in columns}))
-        return streamed_parts(parts, columns)
+        stored = [name for name in columns if name not in self._keys]
+        mixed = [name for name in stored if not _suit([schema.field(name).type for schema in schemas])]
+        return None if mixed else streamed_parts(parts, columns)
 
     def column_blocks(self, column: str) -> Iterator[pa.ChunkedArray]:
         if column not in self._keys:
@@ -193,21 +216,39 @@ def _as_texts(table: pa.Table, names: Collection[str]) -> pa.Table:
     return table
 
 
+def _plain(tables: Sequence[pa.Table]) -> list[pa.Table]:
+    """Return tables that hold the values of a column where only some of them have codes."""
+    coded = [name for name in _mixed(tables) if any(_is_coded(table, name) for table in tables)]
+    return [_decoded(table, coded) for table in tables]
+
+
+def _is_coded(table: pa.Table, name: str) -> bool:
+    return bool(pa.types.is_dictionary(table.schema.field(name).type))
+
+
+def _decoded(table: pa.Table, names: Collection[str]) -> pa.Table:
+    """Return a table whose columns of some names hold their values, and no codes of them."""
+    for name in names:
+        if _is_coded(table, name):
+            column = table.column(name)
+            table = table.set_column(table.column_names.index(name), name, column.cast(column.type.value_type))
+    return table
+
+
 def _mixed(tables: Sequence[pa.Table]) -> list[str]:
     """Return the names of the columns whose types are not of one kind in all tables."""
-    found = []
-    for name in tables[0].column_names:
-        kinds = {_kind(table.schema.field(name).type) for table in tables} - {"null"}
-        if len(kinds) > 1:
-            found.append(name)
-    return found
+    names = tables[0].column_names
+    return [name for name in names if not _suit([table.schema.field(name).type for table in tables])]
 
 
-def _kind(type_: Any) -> str:
-    if pa.types.is_dictionary(type_):
-        type_ = type_.value_type
-    if pa.types.is_integer(type_) or pa.types.is_floating(type_):
-        return "number"
-    if pa.types.is_string(type_) or pa.types.is_large_string(type_):
-        return "text"
-    return str(type_)
+def _suit(kinds: Sequence[Any]) -> bool:
+    """Return whether columns of some types can be one column: numbers, times with any unit, texts ..."""
+    kinds = list(dict.fromkeys(kinds))
+    binary = [pa.types.is_binary(kind) or pa.types.is_large_binary(kind) for kind in kinds]
+    if any(binary) and not all(binary):
+        return all(pa.types.is_null(kind) for kind, own in zip(kinds, binary, strict=True) if not own)
+    try:
+        pa.unify_schemas([pa.schema([("", kind)]) for kind in kinds], promote_options="permissive")
+    except pa.ArrowException:
+        return False
+    return True

@@ -26,7 +26,7 @@ from genzoo.data.readers.number_formats import forms, may_be_thousands
 from genzoo.data.readers.records import Footer, Record, records
 from genzoo.data.readers.sniffing import sniff
 from genzoo.data.readers.text_input import TextInput
-from genzoo.data.table_source import TableSource
+from genzoo.data.table_source import NoRowsError, TableSource
 from genzoo.errors import DataError, pass_out_of_memory
 from genzoo.runtime.threads import thread_pool
 from genzoo.wording import argument
@@ -79,7 +79,7 @@ class CsvSource(TableSource):
         tabs = isinstance(content, Path) and content.name.lower().endswith((".tsv", ".tsv.gz"))
         self._dialect = sniff(self._text.first_lines(), settings, tabs=tabs, shown=shown, expected=expected)
         if not self._dialect.names:
-            raise DataError(f"{shown} holds no rows.")
+            raise NoRowsError(f"{shown} holds no rows.")
         named = [(name or f"x{i}", i) for i, name in enumerate(self._dialect.names) if i not in self._dialect.void]
         names = [name for name, _ in named]
         unique = _unique(names)
@@ -91,7 +91,7 @@ class CsvSource(TableSource):
             self.notes += (f"{shown}: columns of the same name were numbered: {renamed}.",)
         self.facts = dict(self._dialect.facts)
         if self._dialect.header and next(self._rows(), None) is None:
-            raise DataError(f"{shown} holds the names of columns and no rows.")
+            raise NoRowsError(f"{shown} holds the names of columns and no rows.")
 
     def read(self, columns: Sequence[str], texts: Collection[str] = ()) -> pa.Table:
         texts = set(texts)

@@ -30,15 +30,25 @@ def same_rows(events: Array) -> np.ndarray[Any, np.dtype[np.int64]]:
     Returns:
         Numbers from 0, `(N,)`.
     """
+    numbers: np.ndarray[Any, np.dtype[np.int64]] = np.unique(row_keys(events), return_inverse=True)[1]
+    return numbers.astype(np.int64, copy=False)
+
+
+def row_keys(events: Array) -> np.ndarray[Any, np.dtype[np.uint64]]:
+    """Return a key of each row, `(N,)`: equal for exactly equal rows, and for no others.
+
+    Arguments:
+        events: as for `same_rows`.
+    """
     if isinstance(events, Texts):
         known: dict[bytes, int] = {}
-        return np.array([known.setdefault(text, len(known)) for text in events.one_by_one()], np.int64)
+        return np.array([known.setdefault(text, len(known)) for text in events.one_by_one()], np.uint64)
     hashes = np.empty(len(events), np.uint64)
     size = max(1, int(np.prod(events.shape[1:])) * events.dtype.itemsize)
     step = max(1, _BLOCK_BYTES // size)
     for start in range(0, len(events), step):
         hashes[start : start + step] = _hashed(np.asarray(events[start : start + step]))
-    return np.unique(hashes, return_inverse=True)[1].astype(np.int64, copy=False)
+    return hashes
 
 
 def _hashed(block: Array) -> Array:
@@ -68,10 +78,19 @@ def _words(rows: Array) -> Array:
     return data.view(np.uint64)
 
 
-def repeated(same: np.ndarray[Any, np.dtype[np.int64]]) -> int:
+def repeated(keys: np.ndarray[Any, np.dtype[np.uint64]]) -> int:
     """Return how many rows repeat an earlier row.
 
     Arguments:
-        same: the numbers that `same_rows` gives.
+        keys: what `row_keys` gives. They are sorted in place, because a copy of many takes much memory.
     """
-    return len(same) - (int(same.max()) + 1 if len(same) else 0)
+    keys.sort()
+    return int((keys[1:] == keys[:-1]).sum())
+
+
+def stand_in(keys: Array, others: Array) -> int:
+    """Return how many keys are among others, which are in order."""
+    if not len(others):
+        return 0
+    places = np.minimum(np.searchsorted(others, keys), len(others) - 1)
+    return int((others[places] == keys).sum())

@@ -9,13 +9,17 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from genzoo.data.splits.buckets import BUCKETS
 from genzoo.errors import DataError
 from genzoo.typing import Array
 
-_WHOLE = re.compile(r"0|-?[1-9]\d{0,17}")
+_WHOLE = re.compile(r"(-?(?:0|[1-9][0-9]{0,19}))(?:\.0+)?")
 """Texts that are written as whole numbers are: 7 is one key in files of text and of numbers, and 007 is another."""
+
+_END = r"(\.[0-9]*?)0+(Z?)$"
+"""Zeros at the end of a fraction: how many there are depends on the type that stores a time."""
 
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
@@ -37,8 +41,9 @@ def buckets_of(columns: Iterable[Any], name: str, shown: str, where: Callable[[i
     found: list[Array] = []
     done = 0
     for column in columns:
-        if column.null_count:
-            row = done + int(np.argmax(column.is_null().to_numpy()))
+        gone = _missing(column)
+        if gone.any():
+            row = done + int(np.argmax(gone))
             raise DataError(
                 f"{shown} has no {name!r} in {where(row)}, and rows are held out by a hash of it. Fill it in, or "
                 f"divide the rows in another way."
@@ -49,8 +54,17 @@ def buckets_of(columns: Iterable[Any], name: str, shown: str, where: Callable[[i
     return np.concatenate(found) if found else np.empty(0, np.uint16)
 
 
+def _missing(column: Any) -> Array:
+    """Return which keys are missing, `(n,)` bool: null, NaN, or null in a dictionary."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    return np.asarray(column.is_null(nan_is_null=True))
+
+
 def _hashed(keys: Any, name: str, shown: str) -> Array:
     kind = keys.type
+    if pa.types.is_dictionary(kind) and _missing(keys.dictionary).any():
+        return _hashed(keys.cast(kind.value_type), name, shown)
     if pa.types.is_dictionary(kind):
         own = _hashed(keys.dictionary, name, shown)
         codes: Array = keys.indices.cast(pa.int64()).to_numpy(zero_copy_only=False)
@@ -60,7 +74,8 @@ def _hashed(keys: Any, name: str, shown: str) -> Array:
     elif pa.types.is_floating(kind):
         keys = _as_whole(keys, name, shown)
     elif pa.types.is_temporal(kind) or pa.types.is_decimal(kind):
-        keys = keys.cast(pa.string())
+        texts = pc.replace_substring_regex(keys.cast(pa.string()), _END, r"\1\2")
+        keys = pc.replace_substring_regex(texts, r"\.(Z?)$", r"\1")
     if pa.types.is_integer(keys.type):
         return _mixed(keys.to_numpy(zero_copy_only=False).astype(np.int64).view(np.uint64))
     if not (pa.types.is_string(keys.type) or pa.types.is_large_string(keys.type)):
@@ -86,8 +101,9 @@ def _no_key(name: str, shown: str, seen: str) -> DataError:
 
 
 def _of_text(text: str) -> int:
-    if _WHOLE.fullmatch(text):
-        return int(_mixed(np.array([int(text)], np.int64).view(np.uint64))[0])
+    found = _WHOLE.fullmatch(text)
+    if found and -(2**63) <= int(found[1]) < 2**64:
+        return int(_mixed(np.array([int(found[1]) % 2**64], np.uint64))[0])
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 

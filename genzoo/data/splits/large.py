@@ -134,8 +134,14 @@ def large_parts(marks: Array) -> tuple[Any, Any, Any]:
     Arguments:
         marks: 0 for a training row, 1 for a validation row, 2 for a test row, `(N,)` uint8.
     """
-    found = [LargeRows(np.packbits(marks == mark), len(marks)) for mark in range(3)]
+    found = [LargeRows(_packed(marks, mark), len(marks)) for mark in range(3)]
     return as_rows(found[0]), as_rows(found[1]), as_rows(found[2])
+
+
+def _packed(marks: Array, mark: int) -> Array:
+    """Return the bits of the rows of one part, made block by block: one byte a row would fill more memory."""
+    blocks = range(0, len(marks), _DRAWN)
+    return np.concatenate([np.packbits(marks[start : start + _DRAWN] == mark) for start in blocks])
 
 
 def drawn_at_random(rows: int, validation: int, test: int, rng: np.random.Generator) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 
 from genzoo.config.data import SplitSettings
 from genzoo.data.dataset import Dataset, Split
-from genzoo.data.splits.duplicates import repeated, same_rows
+from genzoo.data.splits.duplicates import repeated, row_keys, stand_in
 from genzoo.data.splits.large import LARGE_ROWS
 from genzoo.data.texts.windows import Windows
 from genzoo.text import counted
@@ -107,11 +107,11 @@ class Repeats:
 
 
 def count_repeats(dataset: Dataset, split: Split) -> Repeats:
-    """Count the equal rows of a dataset, in a time linear in rows; images count as rows."""
-    same = same_rows(dataset.events)
-    known = np.zeros(len(same), bool)
-    known[same[split.train]] = True
-    return Repeats(repeated(same), *(int(known[same[rows]].sum()) for rows in (split.validation, split.test)))
+    """Count the equal rows of a dataset; images count as rows."""
+    keys = row_keys(dataset.events)
+    train = np.sort(keys[split.train])
+    both = [stand_in(keys[rows], train) for rows in (split.validation, split.test)]
+    return Repeats(repeated(keys), *both)
 
 
 def repeats(dataset: Dataset, split: Split, settings: SplitSettings) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from genzoo.data.dataset import Dataset
-from genzoo.data.splits.duplicates import repeated, same_rows
+from genzoo.data.splits.duplicates import repeated, row_keys
 from genzoo.data.texts.flat import Texts
 from genzoo.data.texts.symbols import as_texts, of_bytes
 from genzoo.typing import Array
@@ -47,7 +47,7 @@ def text_facts(dataset: Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
     what = "bytes" if bytewise else "symbols"
     quantiles = dict(zip(_QUANTILES, np.quantile(lengths, _QUANTILES, method="inverted_cdf").tolist(), strict=True))
     used = np.flatnonzero(_counted(texts.codes, texts.end))
-    same = repeated(same_rows(dataset.events))
+    same = repeated(row_keys(dataset.events))
     shown = ", ".join(f"{share:.0%} {value:g}" for share, value in quantiles.items())
     words: dict[str, Any] = {
         f"{what} of a text": f"{lengths.min()} to {lengths.max()}, median {np.median(lengths):g}",

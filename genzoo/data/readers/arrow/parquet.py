@@ -51,8 +51,8 @@ class ArrowFileSource(TableSource):
         self._path = path if isinstance(path, Path) else Path(path.shown)
         self._shown = str(path) if isinstance(path, Path) else path.shown
         self._remote = path if isinstance(path, PartFile) and path.system is not None else None
-        self.is_parquet = self._path.suffix.lower() == ".parquet"
         self.file: PartFile = path if isinstance(path, PartFile) else self._try(lambda: PartFile.of(path))
+        self.is_parquet = self.file.name.lower().endswith(".parquet")
         names = self._try(self._names)
         super().__init__(self._shown, [name for name in names if not name.startswith(PANDAS_INDEX)])
 
@@ -203,7 +203,7 @@ class ArrowFileSource(TableSource):
             pass_out_of_memory(error)
             if self._remote is not None and not _is_damage(error):
                 raise
-            reason = str(error).strip().removesuffix(".") or type(error).__name__
+            reason = " ".join(str(error).split()).removesuffix(".") or type(error).__name__
             raise DataError(f"{self._shown} cannot be read as a table: {reason}.") from error
 
 

@@ -26,6 +26,10 @@ _AHEAD = 64
 """Files that are decoded ahead of the one that is collected."""
 
 
+_HELD = 2**22
+"""Bytes of a file in memory that count as one more file ahead."""
+
+
 DECODED_AT_ONCE = max(2**28, 2**25 * (os.cpu_count() or 1))
 """Bytes of pixels that are decoded at the same time, which take a few times as much memory."""
 
@@ -68,7 +72,7 @@ def decode(
             return 0, error
 
     with Phase("reading images", count, "files") as phase, only_bombs():
-        for size, found in in_order(read, files, _AHEAD):
+        for size, found in in_order(read, files, _AHEAD, _weight):
             if isinstance(found, UnreadableImageError):
                 bad.append(found)
             else:
@@ -77,6 +81,10 @@ def decode(
                 pages += found
             phase.advance()
     return pages, bad
+
+
+def _weight(file: ImageFile) -> int:
+    return 1 + len(file.content or b"") // _HELD
 
 
 @contextmanager

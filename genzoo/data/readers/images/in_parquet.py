@@ -22,9 +22,14 @@ def holds_images(file: PartFile) -> bool:
 def image_column(schema: Any) -> str | None:
     """Return the name of the column of image files: structs with the fields `bytes` and `path`."""
     for field in schema:
-        if pa.types.is_struct(field.type) and {part.name for part in field.type} == {"bytes", "path"}:
+        parts = {part.name: part.type for part in field.type} if pa.types.is_struct(field.type) else {}
+        if parts.keys() == {"bytes", "path"} and _is_binary(parts["bytes"]):
             return str(field.name)
     return None
+
+
+def _is_binary(kind: Any) -> bool:
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind))
 
 
 def label_names(schema: Any, column: str) -> list[str] | None:

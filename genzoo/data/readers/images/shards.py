@@ -1,8 +1,8 @@
 """Read images that are packed in files: tar files in the layout of webdataset, and Parquet files.
 
 In a tar file, the files `0001.jpg`, `0001.cls` and `0001.json` belong to one sample: their names are the same up to the
-first dot. The class is in `.cls`. In a Parquet file, a column of structs with
-`bytes` and `path` holds files of images, as in Hugging Face's datasets.
+first dot. The class is in `.cls`. Nothing is unpacked to the disk, and links are left out. In a Parquet file, a column
+of structs with `bytes` and `path` holds files of images, as in Hugging Face's datasets.
 
 References:
     "High Performance I/O For Large Scale Deep Learning" (Aizman, Maltby and Breuel, 2019).
@@ -10,11 +10,13 @@ References:
 
 from __future__ import annotations
 
+import io
 import tarfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +31,7 @@ from genzoo.data.readers.images.decoding import check_crop, check_readable, deco
 from genzoo.data.readers.images.files import ImageFile
 from genzoo.data.readers.images.in_parquet import image_column, label_names
 from genzoo.data.readers.images.stack import Stack
+from genzoo.data.readers.unpacked import HARMLESS, check_unpacked
 from genzoo.data.value_range import found_spec
 from genzoo.errors import DataError, pass_out_of_memory
 from genzoo.spec.modality import PICTURE_SUFFIXES
@@ -36,8 +39,11 @@ from genzoo.spec.modality import PICTURE_SUFFIXES
 _LONGEST_LABEL = 2**10
 """Bytes of a file that holds a label."""
 
-_ROWS = 256
-"""Rows of a Parquet file that are read at a time."""
+_LONGEST_NAME = 2**12
+"""Letters of a file's name; in a tar file, a name may be as long as the file."""
+
+_ROWS, _AT_ONCE = 256, 2**27
+"""Rows of a Parquet file that are read at a time, and bytes of them, if a row has no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,8 @@ def read_shards(shown: str, files: Sequence[PartFile], settings: DataSettings) -
     def images() -> Iterator[ImageFile]:
         for file in files:
             for sample in samples_of(file):
+                if sample.image.path in labels:
+                    raise DataError(f"{file.shown} holds two files named {sample.image.path.name}. Write it again.")
                 labels[sample.image.path] = sample.label
                 yield sample.image
 
@@ -125,14 +133,43 @@ def samples_of(file: PartFile) -> Iterator[Sample]:
             ) from error
 
 
+class _UpToItsEnd:
+    """A file that never makes room for more bytes than it still has, however many a header declares.
+
+    Arguments:
+        file: the file, opened for reading.
+    """
+
+    name = None
+    mode = "rb"
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._size = file, file.seek(0, io.SEEK_END)
+        self.tell, self.seek = file.tell, file.seek
+        file.seek(0)
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes, at most so many, or up to the end."""
+        left = max(0, self._size - self._file.tell())
+        return self._file.read(left if size < 0 else min(size, left))
+
+
+def _archive(file: BinaryIO) -> tarfile.TarFile:
+    return tarfile.open(fileobj=cast("BinaryIO", _UpToItsEnd(file)), mode="r:")
+
+
 def _in_tar(file: PartFile) -> Iterator[Sample]:
     """Yield the samples of a tar file: neighbors whose names are the same up to the first dot."""
     file.check()
     images: list[ImageFile] = []
     key, label = "", None
-    with tarfile.open(file.local(), "r:") as archive:
+    with file.local().open("rb") as packed, _archive(packed) as archive:
         for member in archive:
-            path = PurePosixPath(member.name)
+            if len(member.name) > _LONGEST_NAME:
+                raise tarfile.ReadError(f"a name in it has {len(member.name)} letters")
+            if member.issparse():
+                raise tarfile.ReadError(f"{member.name} is stored with gaps, so that it may unpack to any size")
+            path = PurePosixPath(member.name.lstrip("/"))
             if not member.isfile() or path.name.startswith("."):
                 continue
             stem, _, ending = path.name.partition(".")
@@ -143,7 +180,7 @@ def _in_tar(file: PartFile) -> Iterator[Sample]:
             content = archive.extractfile(member)
             assert content is not None
             if f".{ending.rpartition('.')[2].lower()}" in PICTURE_SUFFIXES:
-                images.append(ImageFile(Path(file.path) / member.name, content.read()))
+                images.append(ImageFile(Path(file.path) / path, content.read()))
             elif ending.lower() in ("cls", "txt.cls") and member.size <= _LONGEST_LABEL:
                 label = content.read().decode("utf-8", "replace").strip()
         # A file that ends within a member or before the block of zeros is cut off, which tarfile does not always say.
@@ -169,22 +206,27 @@ def _in_parquet(file: PartFile) -> Iterator[Sample]:
         label = "label" if "label" in schema.names and _is_label(schema.field("label").type) else None
         names = None if label is None else label_names(schema, label)
         row = 0
-        for batch in content.iter_batches(_ROWS, columns=[column] if label is None else [column, label]):
+        columns = [column] if label is None else [column, label]
+        for batch in content.iter_batches(_rows_at_once(file, content.metadata), columns=columns):
             batch.validate(full=True)
             labels = [None] * len(batch) if label is None else batch.column(label).to_pylist()
             for image, own in zip(batch.column(column).to_pylist(), labels, strict=True):
                 if image is None or image["bytes"] is None:
                     raise DataError(f"{file.shown} holds no image in row {row}. Leave such rows out.")
-                shown = Path(file.path) / f"row {row}"
-                text = (
-                    None
-                    if own is None
-                    else names[own]
-                    if names and isinstance(own, int) and 0 <= own < len(names)
-                    else str(own)
-                )
-                yield Sample(ImageFile(shown, image["bytes"]), text)
+                yield Sample(ImageFile(Path(file.path) / f"row {row}", image["bytes"]), _named(own, names))
                 row += 1
+
+
+def _rows_at_once(file: PartFile, metadata: Any) -> int:
+    """Return how many rows to read at a time: a value that is stored once may recur in all of them.
+
+    Raises:
+        DataError: the file unpacks to far more bytes than it has.
+    """
+    sizes = [metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups)]
+    remedy = "write it again without compression: images are compressed"
+    check_unpacked(file.shown, file.size, sum(sizes), remedy, harmless=HARMLESS)
+    return max(1, min(_ROWS, _AT_ONCE // int(max([1, *sizes]))))
 
 
 def _named(label: int | str | None, names: Sequence[str] | None) -> str | None:
