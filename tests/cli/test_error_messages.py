@@ -20,7 +20,7 @@ def runs(tmp_path_factory):
     """A folder with a short run of each of two models on a table."""
     folder = tmp_path_factory.mktemp("runs")
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        for name, words in (("gmm", ()), ("vae", ("--steps", "20"))):
+        for name, words in (("gmm", ()), ("vae", ("--steps", "20", "--precision", "fp32"))):
             assert main(["train", name, "--data", str(FAITHFUL), "--out", str(folder / name), *words]) == 0
     return folder
 

@@ -22,6 +22,7 @@ def report(tmp_path_factory):
         rows,
         condition=["kind"],
         by="test",
+        precision="fp32",
         out=tmp_path_factory.mktemp("c") / "out",
         progress=False,
     )

@@ -39,7 +39,13 @@ def ask() -> None:
 
 
 class Guard:
-    """Fails tests that ask for bfloat16 and are marked neither `precision` nor `once`: they would never run without."""
+    """Fails tests that ask for bfloat16 and are marked neither `precision` nor `once`: they would never run without.
+
+    A test asks, too, if one of its fixtures did, even if an earlier test had it set up.
+    """
+
+    def __init__(self) -> None:
+        self._fixtures: set[tuple[str, str]] = set()  # folder, file or class, and name
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
         """Mark README.md: it trains networks, and its output must not depend on the CPU."""
@@ -47,10 +53,20 @@ class Guard:
             item.add_marker("once")
 
     @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[object]):
+        before = len(_asked)
+        found = yield
+        if len(_asked) > before:
+            self._fixtures.add((fixturedef.baseid, fixturedef.argname))
+        return found
+
+    @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item):
         _asked.clear()
         found = yield
-        if _asked and not any(item.get_closest_marker(name) for name in ("precision", "once")):
+        names = getattr(item, "fixturenames", ())
+        asked = was_asked() or any(name in names and item.nodeid.startswith(base) for base, name in self._fixtures)
+        if asked and not any(item.get_closest_marker(name) for name in ("precision", "once")):
             pytest.fail(
                 "This test depends on the CPU's bfloat16. Name a precision, or mark the test `precision`, or `once` if "
                 "it is about something else."

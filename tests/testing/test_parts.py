@@ -92,6 +92,7 @@ def test_the_command_line_samples_scores_and_reports(tmp_path, run, cli):
     assert "images of 8×8 pixels" in page
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", ["s.csv", "s.npy", "s.png", "s"])
 def test_other_files_of_samples_are_refused(tmp_path, run, cli, name):
     words = ("sample", run.path, "-n", 2, "--out", tmp_path / name, "--model-file", LABELED.partition(":")[0])
@@ -109,6 +110,7 @@ def test_a_model_of_parts_says_what_data_it_takes():
         genzoo.train(LABELED, {"source": {"a": np.zeros((9, 1))}, "label": "a"})
 
 
+@pytest.mark.once
 def test_events_of_other_parts_are_refused(run):
     with pytest.raises(DataError, match="'picture'"):
         run.log_prob_bound({"picture": np.zeros((2, 8, 8)), "label": np.zeros(2)})
@@ -157,6 +159,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_folder_that_does_not_fit_its_parts_is_refused(tmp_path, run, change):
     shutil.copytree(run.path / "model", tmp_path / "model")

@@ -24,7 +24,8 @@ import torch
 from torch import Tensor
 
 _NOISIEST, _CLEANEST, _BEND = 80.0, 0.002, 7.0
-"""Largest and smallest deviation of noise of `edm`, and how much more steps it has near events (Karras et al.)."""
+"""Largest deviation of noise of `edm`, the smallest one that samplers see, and how much more steps they have near
+events (Karras et al.)."""
 
 _END = 1e-4
 """The share of a uniform distribution that is cut off at each of its ends, so that quantiles are finite."""
@@ -43,7 +44,10 @@ class Path(ABC):
 
     @abstractmethod
     def of_ratio(self, ratio: Tensor) -> Tensor:
-        """Return the times at which noise over event, `s / a`, has these values."""
+        """Return the times at which noise over event, `s / a`, has these values, or the noisiest time for larger ones.
+
+        There is no smallest one: a bound for events on a fine grid needs little noise.
+        """
 
     @abstractmethod
     def even(self, share: Tensor) -> Tensor:
@@ -113,7 +117,7 @@ class EDMPath(Path):
         return torch.zeros_like(t), torch.ones_like(t)
 
     def of_ratio(self, ratio: Tensor) -> Tensor:
-        return ratio.clamp(_CLEANEST, _NOISIEST)
+        return ratio.clamp(max=_NOISIEST)
 
     def even(self, share: Tensor) -> Tensor:
         return _CLEANEST * (_NOISIEST / _CLEANEST) ** share

@@ -96,11 +96,13 @@ def test_channels_last_images_in_half_precision_are_normalized_as_others():
     assert torch.equal(turned, norm(x))
 
 
+@pytest.mark.precision
 def test_black_and_white_images_come_back_black_and_white(tmp_path):
     run = trained(tmp_path, "digits", binarize=True, options={"network": "unet"})
     assert set(np.unique(np.asarray(run.sample(5)))) <= {0, 1}
 
 
+@pytest.mark.precision
 def test_guidance_changes_the_samples_of_a_class(tmp_path):
     run = trained(tmp_path, images(), condition=["label"], options={"network": "unet"})
     plain, guided = (

@@ -35,6 +35,7 @@ def test_mean_flow(promise):
 
 
 @pytest.mark.full
+@pytest.mark.precision
 @keeps_promises("diffusion", options={"network": "unet", "channels": [8, 8]}, data="digits", expected_failures=TABLES)
 def test_unet(promise):
     promise()

@@ -7,6 +7,7 @@ import torch
 
 import genzoo
 from genzoo_text import gpt as module
+from genzoo_text import gpt_network as network
 from genzoo_text.gpt import build, next_symbol
 from genzoo_text.gpt_network import rotations
 from genzoo_text.gpt_options import GPTOptions, NextSymbolOptions
@@ -22,12 +23,12 @@ def spec(symbols, longest, given=0):
     )
 
 
-def model(symbols=4, longest=6, given=0, **options):
+def model(symbols=4, longest=6, given=0, dtype=torch.float64, **options):
     """A model with random weights everywhere, also where training begins with zeros."""
     torch.manual_seed(0)
     tables = {"pieces": 3, "piece_rows": 20}
     config = GPTOptions(**{"layers": 2, "heads": 2, "width": 8, **tables, **options})
-    generator = build(config, spec(symbols, longest, given)).generator.double().eval()
+    generator = build(config, spec(symbols, longest, given)).generator.to(dtype).eval()
     with torch.no_grad():
         for parameter in generator.parameters():
             parameter.normal_(std=0.7)
@@ -93,28 +94,72 @@ def test_an_encoding_is_the_mean_over_start_and_symbols():
     assert torch.allclose(generator.encode(x), states.mean(1), atol=1e-12)
 
 
-@pytest.mark.parametrize("prompt", [[], [2], [1, 3, 0]])
-def test_drawing_with_the_cache_uses_the_logits_of_the_whole_text(prompt, monkeypatch):
-    generator, seen = model(given=2), []
-    condition = torch.randn(3, 2, dtype=torch.float64)
+def within(longest):
+    """Return attention in which each place sees itself and the places before it, `longest` at most."""
+
+    def attended(query, key, value):
+        back = torch.arange(query.shape[2])[:, None] - torch.arange(query.shape[2])
+        scores = (query @ key.mT / query.shape[-1] ** 0.5).masked_fill((back < 0) | (back >= longest), -torch.inf)
+        return scores.softmax(-1) @ value
+
+    return attended
+
+
+@pytest.mark.parametrize(
+    ("prompt", "options"),
+    [
+        (0, {}),
+        (3, {"layers": 3, "given": 2}),
+        (5, {"recent": 9, "given": 2}),
+        (6, {"layers": 1, "recent": 1}),
+        (20, {"recent": 4}),
+        (20, {"recent": 0, "pieces": 1}),
+        (2, {"longest": 1}),
+    ],
+)
+def test_drawing_with_the_cache_uses_the_logits_of_the_last_places(prompt, options, monkeypatch):
+    generator, seen, given = model(**options), [], options.get("given", 0)
+    condition, start = torch.randn(3, given, dtype=torch.float64) if given else None, torch.randint(4, (3, prompt))
 
     def draw(logits, **options):
         seen.append(logits)
-        return torch.arange(3) % 4
+        return torch.randint(4, (3,))
 
     monkeypatch.setattr(module, "draw_symbols", draw)
-    start = torch.tensor([prompt] * 3, dtype=torch.int64).reshape(3, -1)
-    count = 6 - len(prompt)
-    drawn = torch.stack(list(itertools.islice(generator.generate(start, condition=condition), count)), 1)
-    codes = torch.cat([torch.full((3, 1), 4), start, drawn], 1)[:, :6]
-    whole = generator.network.logits(generator.network(codes, condition))
-    assert torch.allclose(torch.stack(seen, 1), whole[:, len(prompt) :], atol=1e-12)
+    drawn = torch.stack(list(itertools.islice(generator.generate(start, condition=condition), 15)), 1)
+    longest = options.get("longest", 6)
+    first = torch.cat([torch.full((3, 1), 4), start], 1)[:, -longest:]  # what lies further back is forgotten
+    monkeypatch.setattr(network, "_attended", within(longest))
+    whole = generator.network.logits(generator.network(torch.cat([first, drawn[:, :-1]], 1), condition))
+    assert torch.allclose(torch.stack(seen, 1), whole[:, first.shape[1] - 1 :], atol=1e-12)
 
 
-def test_drawing_goes_on_beyond_the_longest_text():
-    generator = model()
-    drawn = list(itertools.islice(generator.generate(torch.zeros(2, 9, dtype=torch.int64)), 15))
-    assert all(symbols.shape == (2,) and symbols.max() <= 4 for symbols in drawn)
+def test_texts_are_drawn_and_scored_in_mixed_precision():
+    generator, x = model(dtype=torch.float32, given=2), torch.randint(4, (40, 6))
+    condition = torch.randn(40, 2)
+    wanted = generator.log_prob(x, condition=condition)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = generator.log_prob(x, condition=condition)
+        cache, codes = generator.network.new_cache(40, 6), torch.cat([torch.full((40, 1), 4), x], 1)
+        steps = [generator.network(codes[:, [place]], condition, cache) for place in range(6)]
+        logits = generator.network.logits(torch.cat(steps, 1))
+    drawn = logits.float().log_softmax(-1).gather(2, x[..., None])[..., 0].sum(1)
+    for each in (found, drawn):
+        assert each.dtype == torch.float32
+        assert (each - wanted).abs().mean() < 0.03 * wanted.abs().mean()
+
+
+@pytest.mark.full
+def test_a_compiled_network_has_the_same_states_and_gradients():
+    generator, x = model().requires_grad_(True), torch.randint(4, (3, 6))
+    compiled = torch.compile(generator.network, backend="eager", fullgraph=True)
+    found = []
+    for compute in (generator.network, compiled):
+        states = compute(x)
+        states.square().sum(0).sin().sum().backward()
+        found.append([states, *[parameter.grad.clone() for parameter in generator.parameters()]])
+        generator.zero_grad()
+    assert all(torch.allclose(one, two, atol=1e-6) for one, two in zip(*found, strict=True))
 
 
 def test_samples_end_and_keep_to_the_options():
