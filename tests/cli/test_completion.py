@@ -64,7 +64,7 @@ def test_every_command_and_option_of_the_command_line_is_offered(table):
         ("genzoo score x --threshold 0.1 --thre", []),
         ("genzoo train gmm --data ir", ["iris"]),
         ("genzoo train gmm --data=ir", ["--data=iris"]),
-        ("genzoo train gmm --split ", ["random", "contiguous", "time="]),
+        ("genzoo train gmm --split ", ["random", "contiguous", "time=", "hash="]),
         ("genzoo train gmm --precision fp", ["fp64", "fp32", "fp16"]),
         ("genzoo train gmm -o n_comp", ["n_components="]),
         ("genzoo train gmm -o covariance_type=t", ["covariance_type=tied"]),

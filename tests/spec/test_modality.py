@@ -81,7 +81,10 @@ def test_a_new_modality_is_read_by_its_own_reader(zoo, cli, tmp_path):
     [
         (["--kind", "a=count"], "--kind is for tables, and 'reads.seq' holds sequences"),
         (["--range", "0..1"], "--range is for images, and 'reads.seq' holds sequences"),
-        (["--size", "8"], "--size is for folders of images, and 'reads.seq' is none"),
+        (
+            ["--size", "8"],
+            "--size is for folders of images, tar files of images or Parquet files of images, and",
+        ),
         (["--separator", ";"], "--separator is for .csv and .tsv files or tables on standard input, and"),
     ],
 )
@@ -95,7 +98,7 @@ def test_settings_of_other_modalities_are_refused(zoo, cli, tmp_path, words, exp
 def test_settings_of_a_new_kind_of_file_are_refused_elsewhere(zoo, cli):
     code, _, problem = cli("data", "iris", "--skip-bad")
     assert code == 2
-    assert "--skip-bad is for folders of images or files of sequences, and 'iris' is none" in " ".join(problem.split())
+    assert "Parquet files of images or files of sequences, and 'iris' is none" in " ".join(problem.split())
 
 
 def test_a_new_modality_without_a_picture_says_so(run, cli):
@@ -166,7 +169,9 @@ def test_what_a_modality_names_exists(name):
 def test_an_array_and_a_file_belong_to_one_modality():
     ranks = [rank for form in MODALITIES.values() for rank in form.array_ranks]
     assert len(set(ranks)) == len(ranks)
-    endings = [ending for form in MODALITIES.values() for source in form.sources for ending in source.endings]
+    sources = [source for form in MODALITIES.values() for source in form.sources]
+    # Of files with one ending, those of a further source are known by what they hold.
+    endings = [ending for source in sources if source.holds is None for ending in source.endings]
     assert len(set(endings)) == len(endings)
 
 

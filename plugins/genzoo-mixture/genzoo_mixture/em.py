@@ -46,10 +46,9 @@ class MixtureEM(EMObjective):
     def block(self, model: Model) -> int:
         width = sum(emission.width + emission.components for emission, _ in _mixture(model).parts)
         most = max(1, _MOST // width)
-        weights = _mixture(model).log_weights
-        if weights.device.type == "cuda":  # a GPU loses more by launching a kernel for each of many small blocks
+        if _device(model) == "cuda":  # a GPU loses more by launching a kernel for each of many small blocks
             return most
-        size = min(max(_CACHE // (width * weights.itemsize), 1024), most, 16_384)
+        size = min(max(_CACHE // (width * _mixture(model).log_weights.itemsize), 1024), most, 16_384)
         return size if size < 2 * _LINE else (size // _LINE - 1 | 1) * _LINE
 
     def initialize(self, model: Model, blocks: Iterable[Batch]) -> Mapping[str, Any]:
@@ -129,6 +128,10 @@ class MixtureEM(EMObjective):
 def _name(components: list[int]) -> str:
     more = f" and {len(components) - 3} more" if len(components) > 3 else ""
     return f"component{'s'[: len(components) > 1]} {', '.join(map(str, components[:3]))}{more}"
+
+
+def _device(model: Model) -> str:
+    return _mixture(model).log_weights.device.type
 
 
 def _mixture(model: Model) -> Mixture:
