@@ -52,7 +52,7 @@ class OptimizerConfig(Settings):
 class ScheduleConfig(Settings):
     """Learning rate over the budget."""
 
-    name: Literal["constant", "linear", "cosine"] = Field("constant", description="shape of the decay")
+    name: Literal["constant", "linear", "quadratic", "cosine"] = Field("constant", description="shape of the decay")
     warmup: int = Field(0, ge=0, le=10_000_000, description="steps over which the learning rate rises from 0")
     floor: float = Field(0.0, ge=0, le=1, description="fraction of the learning rate that the decay ends at")
 

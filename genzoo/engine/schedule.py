@@ -48,6 +48,7 @@ def lr_factor(schedule: ScheduleConfig, step: int, fraction: float) -> float:
     fall = {
         "constant": 1.0,
         "linear": 1.0 - fraction,
+        "quadratic": (1.0 - fraction) ** 2,
         "cosine": 0.5 * (1.0 + math.cos(math.pi * fraction)),
     }[schedule.name]
     return rise * (schedule.floor + (1.0 - schedule.floor) * fall)

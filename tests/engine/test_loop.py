@@ -256,6 +256,7 @@ def test_schedules_warm_up_and_decay_to_their_floor():
     assert lr_factor(cosine, 50, 0.5) == pytest.approx(0.1 + 0.9 * 0.5)
     assert lr_factor(cosine, 50, 1.0) == pytest.approx(0.1)
     assert lr_factor(ScheduleConfig(name="linear"), 1, 0.25) == pytest.approx(0.75)
+    assert lr_factor(ScheduleConfig(name="quadratic", floor=0.2), 1, 0.5) == pytest.approx(0.2 + 0.8 * 0.25)
     assert lr_factor(ScheduleConfig(), 1, 0.9) == 1.0
 
 

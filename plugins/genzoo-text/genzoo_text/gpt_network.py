@@ -141,8 +141,6 @@ def _attended(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 class Transformer(nn.Module):
     """Logits of the next symbol at each place of texts. Its table of symbols serves both ends.
 
-    Every layer but the first takes in again what the first one saw, number by number, at first nothing of it.
-
     Arguments:
         symbols: number of symbols, with the end.
         given: size of a condition, 0 for none.
@@ -171,8 +169,6 @@ class Transformer(nn.Module):
         self.pieces = PieceTables(symbols, width, longest=pieces, rows=piece_rows)
         self.condition = nn.Linear(given, width, bias=False) if given else None
         self.layers = nn.ModuleList(CausalLayer(width, heads, dropout, recent) for _ in range(layers))
-        # Of three dimensions, so that Muon does not take them for a matrix.
-        self.again = nn.Parameter(torch.zeros(layers - 1, 1, width))
         self._size, self._recent = width // heads, recent
         nn.init.normal_(self.symbols.weight, std=_START)
 
@@ -191,10 +187,7 @@ class Transformer(nn.Module):
             x = x.to(torch.get_autocast_dtype(x.device.type))  # halves the memory that is moved between layers
         wide = x.to(torch.promote_types(x.dtype, torch.float32)) if computes_by_hand(x) else x
         turns = rotations(0 if cache is None else cache.length, codes.shape[1], self._size, wide)
-        first = x
         for number, layer in enumerate(self.layers):
-            if number:
-                x = torch.addcmul(x, first, self.again[number - 1].to(x.dtype))
             x = layer(x, turns, cache, number)
         if cache is not None:
             cache.extend(codes)

@@ -56,7 +56,13 @@ _GPT = genzoo.ModelSpec(
             "options": {"layers": 2, "heads": 2, "width": 64},
             "training": {"epochs": 10},
         },
-        "windows": {"training": {"batch_size": 16, "optimizer": {"weight_decay": 0.2}}},
+        "windows": {
+            "training": {
+                "batch_size": 16,
+                "optimizer": {"lr": 0.014, "weight_decay": 0.2},
+                "schedule": {"name": "quadratic", "floor": 0.005},
+            }
+        },
     },
     sampling="genzoo.config.tokens:TextSampling",
     reference="Improving Language Understanding by Generative Pre-Training (Radford et al., 2018)",
