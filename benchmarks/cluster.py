@@ -202,6 +202,7 @@ def kills(options: argparse.Namespace) -> None:
         "candidates": candidates(options.candidates, options.steps),
         "data": data(options.rows),
         "folds": 3,
+        "threads": 1,  # sums depend on the number of threads
         "progress": False,
     }
     want = timeless(genzoo.compare(**settings))
@@ -248,7 +249,7 @@ def until_finished(settings: dict[str, Any], fits: int) -> tuple[Any, int]:
             report = genzoo.compare(**settings, callback=count)
         except GenzooError as error:
             stopped = error
-        print(f"  {seen[0]} of {seen[1]} fits, then: {stopped or 'finished'}"[:110], flush=True)
+        print(f"  {seen[0]} of {seen[1]} fits, then: {stopped or 'finished'}", flush=True)
         assert seen[1] == left, f"{left} fits were missing, and {seen[1]} began."
         left -= seen[0]
         if stopped is None:
