@@ -24,7 +24,7 @@ _EVENTS = "events"
 _PIECES = "pieces"
 """Name of the array of the long texts that windows belong to."""
 
-_BESIDE = ("weights", "groups", "times", "conditions")
+_BESIDE = ("weights", "groups", "times", "conditions", "buckets")
 """Arrays of a dataset in memory, besides its events, that a worker needs."""
 
 

@@ -16,7 +16,12 @@ from genzoo.comparison.cluster import connect, sending, work
 from genzoo.comparison.cluster.dispatch import run_on_cluster
 from genzoo.comparison.cluster.sending import lost_scheduler
 from genzoo.comparison.fits.job import FitJob, FitResult
+from genzoo.comparison.location import DataLocation, arrays_of
+from genzoo.comparison.splits import SplitPlan
+from genzoo.config.data import DataSettings, SplitSettings
+from genzoo.data.loading import open_dataset
 from genzoo.errors import ConfigError, GenzooError, PluginError
+from genzoo.plugins.manager import get_registry
 from genzoo.runtime import cluster_versions as versions
 from genzoo.runtime.cluster import ask_workers
 from genzoo.runtime.progress import Phase, observed
@@ -402,3 +407,16 @@ def test_without_dask_the_extra_is_named(monkeypatch):
 def test_a_cluster_of_this_machine_starts_and_ends_with_the_call():
     want = timeless(genzoo.compare(["gaussian"], "iris"))
     assert timeless(genzoo.compare(["gaussian"], "iris", on="dask", jobs=2)) == want
+
+
+def test_data_that_were_sent_are_divided_by_the_hash_of_their_key(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("key,a\n" + "".join(f"{row % 20},{row / 7:.3f}\n" for row in range(200)))
+    split = SplitSettings(method="hash=key", validation=0.2, test=0.3)
+    dataset = open_dataset(DataSettings(source=str(path), columns=("a",)), get_registry(), split)
+    division = SplitPlan.of(dataset, split, 3, 4)
+    sent, again = DataLocation.of(dataset, division, None).open(arrays_of(dataset))
+    assert np.array_equal(sent.buckets, dataset.buckets)
+    assert np.array_equal(again.test_rows, division.test_rows)
+    assert np.array_equal(again.fold, division.fold)
+    assert not set(again.test_rows % 20) & set(np.setdiff1d(np.arange(200), again.test_rows) % 20)

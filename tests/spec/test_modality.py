@@ -170,7 +170,7 @@ def test_an_array_and_a_file_belong_to_one_modality():
     ranks = [rank for form in MODALITIES.values() for rank in form.array_ranks]
     assert len(set(ranks)) == len(ranks)
     sources = [source for form in MODALITIES.values() for source in form.sources]
-    # Of files with one ending, those of a further source are known by what they hold.
+    # A source that looks into files may share an ending with another.
     endings = [ending for source in sources if source.holds is None for ending in source.endings]
     assert len(set(endings)) == len(endings)
 

@@ -56,7 +56,7 @@ class Several:
 
     Arguments:
         files: the files, in the order of their paths.
-        form: modality of what they hold.
+        form: modality of their events.
         kind: kind of all of the files.
     """
 

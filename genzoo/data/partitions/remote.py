@@ -44,7 +44,7 @@ _SECRETS = {"access_token", "api_key", "apikey", "password", "secret", "sig", "s
     "x-amz-signature",
     "x-goog-signature",
 }
-"""Names of what a query must not hold, in lower case."""
+"""Names of secrets in the query of an address, in lower case."""
 
 _LONGEST = 60
 """Letters of the name of a copy; a disk may take no more than 255 bytes."""
