@@ -493,9 +493,12 @@ def test_a_killed_comparison_does_not_refit_finished_candidates(tmp_path, jobs):
         time.sleep(0.05)
     kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "part/rows").glob("*.json")}
     assert len(kept) == 2
+    # The journal has one of the two fits of each finished candidate, and with several jobs perhaps one of the third.
+    of_the_third = len((tmp_path / "part/fits.jsonl").read_text(encoding="utf-8").split("\n\n")) - len(kept)
+    assert of_the_third in ({0} if jobs == 1 else {0, 1})
     fits = []
     report = genzoo.compare(wanted, data="iris", out=tmp_path / "part", callback=lambda *seen: fits.append(seen))
-    assert len(fits) == 2, "one candidate, fitted to all rows and without the test rows"
+    assert len(fits) == 2 - of_the_third, "fitted to all rows and without the test rows"
     assert {name: (tmp_path / "part/rows" / name).stat().st_mtime_ns for name in kept} == kept
     figures = [[(row.id, row.bic, row.verdict) for row in found.rows] for found in (whole, report)]
     assert figures[0] == figures[1]
