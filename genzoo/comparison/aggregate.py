@@ -153,36 +153,23 @@ class CandidateResult:
 
 def aggregate_results(candidate: Candidate, outcomes: Sequence[FitResult], evidence: Evidence) -> CandidateResult:
     """Combine the results of all fits of a candidate."""
-    config = candidate.config
     seconds = sum(outcome.seconds for outcome in outcomes)
-    options = dict(candidate.assigned)
     whole, held_out, folds = _by_purpose(outcomes)
     # A candidate with information criteria stays in the report even if its held-out fit failed.
     failed = _failed(whole) or (None if _has_values(whole) else _failed(held_out))
     if failed is not None:
-        reasons = {"status": failed.failure or ""}
-        code = failed.exit_code
-        row = Row(candidate.id, config.model, options, "failed", seconds=seconds, reasons=reasons, exit_code=code)
-        return CandidateResult(row)
+        return _failed_result(candidate, failed, seconds)
     first = whole[0] if held_out[0].failure is not None else held_out[0]
     found = whole[0].criteria or no_criteria("not computed")
-    strange = next((fit.reasons for fit in folds if "unseen" in fit.reasons), {})
-    reasons = {**strange, **first.reasons, **found.reasons}
     broken = _broken(held_out, folds)
+    reasons = _reasons(first, whole[0], folds) | found.reasons
     test = None if "test" in broken else _scores("test", [o.scores for o in held_out], first.kind, evidence, reasons)
     folded = [_of_all_folds(folds, [fit.scores for fit in folds], evidence.fold, o.trial.repeat) for o in held_out]
     cv = None if "cv" in broken else _scores("cv", folded, first.kind, evidence, reasons)
-    reasons |= broken
-    if (starts := first.starts if whole[0].starts is None else whole[0].starts) is not None:
-        reasons["starts"] = about_starts(**starts)
-    if first.kind == "none":
-        reasons["train"] = "no likelihood"
-    if first.degrees_of_freedom is None:
-        reasons["degrees_of_freedom"] = "not defined" if first.kind == "exact" else "no exact likelihood"
     row = Row(
         candidate.id,
-        config.model,
-        options,
+        candidate.config.model,
+        dict(candidate.assigned),
         degrees_of_freedom=first.degrees_of_freedom,
         log_likelihood=_log_likelihood(first, _mean_train(held_out), test, evidence),
         **{name: getattr(found, name) for name in CRITERIA},
@@ -190,26 +177,54 @@ def aggregate_results(candidate: Candidate, outcomes: Sequence[FitResult], evide
         metrics=first.metrics,
         seconds=seconds,
         cost=held_out[0].cost,
-        reasons=reasons,
+        reasons=reasons | broken,
     )
-    row = not_ranked(row, _resting(whole, held_out, folds))
-    slack = 2 * evidence.events * whole[0].resolution  # criteria are -2 log L, summed over rows
     kept = {
         "test": None if "test" in broken else held_out[0].held_out,
         "cv": None if "cv" in broken else _of_all_folds(folds, [fit.held_out for fit in folds], evidence.fold, 0),
     }
-    known = {figure: scores for figure, scores in kept.items() if scores is not None}
     return CandidateResult(
-        row,
+        not_ranked(row, _resting(whole, held_out, folds)),
         first.resolution,
         test,
         cv,
-        slack,
+        slack=2 * evidence.events * whole[0].resolution,  # criteria are -2 log L, summed over rows
         whole=not broken,
         samples=first.samples,
         means=first.means,
-        held_out=known,
+        held_out={figure: scores for figure, scores in kept.items() if scores is not None},
     )
+
+
+def _failed_result(candidate: Candidate, failed: FitResult, seconds: float) -> CandidateResult:
+    reasons = {"status": failed.failure or ""}
+    row = Row(
+        candidate.id,
+        candidate.config.model,
+        dict(candidate.assigned),
+        "failed",
+        seconds=seconds,
+        reasons=reasons,
+        exit_code=failed.exit_code,
+    )
+    return CandidateResult(row)
+
+
+def _reasons(first: FitResult, whole: FitResult, folds: Sequence[FitResult]) -> dict[str, str]:
+    """Return why figures are missing or doubtful, apart from criteria and from fits that failed.
+
+    Arguments:
+        first: the fit whose figures are printed.
+        whole: the fit to all rows.
+    """
+    reasons = next((dict(fit.reasons) for fit in folds if "unseen" in fit.reasons), {}) | first.reasons
+    if (starts := first.starts if whole.starts is None else whole.starts) is not None:
+        reasons["starts"] = about_starts(**starts)
+    if first.kind == "none":
+        reasons["train"] = "no likelihood"
+    if first.degrees_of_freedom is None:
+        reasons["degrees_of_freedom"] = "not defined" if first.kind == "exact" else "no exact likelihood"
+    return reasons
 
 
 def not_ranked(row: Row, reasons: Mapping[str, str]) -> Row:
