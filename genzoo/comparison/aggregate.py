@@ -162,7 +162,7 @@ def aggregate_results(candidate: Candidate, outcomes: Sequence[FitResult], evide
     first = whole[0] if held_out[0].failure is not None else held_out[0]
     found = whole[0].criteria or no_criteria("not computed")
     broken = _broken(held_out, folds)
-    reasons = _reasons(first, whole[0], folds) | found.reasons
+    reasons = {**_reasons(first, whole[0], folds), **found.reasons}
     test = None if "test" in broken else _scores("test", [o.scores for o in held_out], first.kind, evidence, reasons)
     folded = [_of_all_folds(folds, [fit.scores for fit in folds], evidence.fold, o.trial.repeat) for o in held_out]
     cv = None if "cv" in broken else _scores("cv", folded, first.kind, evidence, reasons)
@@ -217,7 +217,8 @@ def _reasons(first: FitResult, whole: FitResult, folds: Sequence[FitResult]) -> 
         first: the fit whose figures are printed.
         whole: the fit to all rows.
     """
-    reasons = next((dict(fit.reasons) for fit in folds if "unseen" in fit.reasons), {}) | first.reasons
+    strange = next((fit.reasons for fit in folds if "unseen" in fit.reasons), {})
+    reasons = {**strange, **first.reasons}
     if (starts := first.starts if whole.starts is None else whole.starts) is not None:
         reasons["starts"] = about_starts(**starts)
     if first.kind == "none":

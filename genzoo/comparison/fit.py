@@ -18,12 +18,12 @@ from genzoo.data.columns.unseen import about_unseen, unseen_levels
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.errors import DivergenceError, GenzooError, explain_out_of_memory
 from genzoo.inference.row_likelihoods import (
+    about_uncovered,
     degrees_of_freedom,
     dimensions_of,
     kind_of,
     log_likelihoods,
     measure_of,
-    named_rows,
     row_scores,
     score_of,
     solver_error,
@@ -74,9 +74,7 @@ def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
     seed, draws = trial.config.seed, trial.config.training.bound_draws
     kind = kind_of(fitted, draws)
     train = None
-    reasons: dict[str, str] = {}
-    if len(beyond := uncovered(fitted, dataset, split.test)):
-        reasons["uncovered"] = f"outside the box that holds the training rows: {named_rows(beyond)}"
+    reasons = about_uncovered(uncovered(fitted, dataset, split.test))
     if unseen := unseen_levels(joint.data, own, split.test):
         reasons["unseen"] = about_unseen(unseen)
     if kind != "none":

@@ -280,6 +280,11 @@ def uncovered(fitted: Scorable, dataset: Dataset, rows: Rows) -> Rows:
     return outside
 
 
+def about_uncovered(rows: Rows) -> dict[str, str]:
+    """Return a reason under the key `uncovered` if there are rows outside the box, else an empty dict."""
+    return {"uncovered": f"outside the box that holds the training rows: {named_rows(rows)}"} if len(rows) else {}
+
+
 def named_rows(rows: Rows) -> str:
     """Return the number of rows and the first row numbers, as text.
 

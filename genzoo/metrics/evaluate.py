@@ -17,9 +17,9 @@ from genzoo.data.dataset import Dataset, ModelEvents, Rows
 from genzoo.data.frames.results import frame_of
 from genzoo.errors import ConfigError
 from genzoo.inference.row_likelihoods import (
+    about_uncovered,
     kind_of,
     measure_of,
-    named_rows,
     uncovered,
 )
 from genzoo.inference.trained_model import TrainedModel
@@ -238,9 +238,7 @@ def evaluate(
     results = compute_metrics(
         fitted, reference, metrics, seed=seed, samples=samples, draws=draws, average=average, stride=stride
     )
-    reasons = dict(results.reasons)
-    if len(beyond := uncovered(fitted, dataset, observed)):
-        reasons["uncovered"] = f"outside the box that holds the training rows: {named_rows(beyond)}"
+    reasons = {**results.reasons, **about_uncovered(uncovered(fitted, dataset, observed))}
     unobserved = np.setdiff1d(rows, observed)
     resting = unfounded(fitted, dataset, observed)
     return Evaluation(
