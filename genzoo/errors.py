@@ -26,6 +26,8 @@ import contextlib
 import difflib
 import errno
 import re
+import signal
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 
 
@@ -151,6 +153,19 @@ def pass_out_of_memory(error: BaseException) -> None:
     """Raise an error again if memory ran out, before it is reported as the fault of a file or a plugin."""
     if is_out_of_memory(error):
         raise error
+
+
+def pass_exit_by_signal(error: BaseException) -> None:
+    """Raise `SystemExit` again if a handler of a signal raised it, before it is reported as the fault of a plugin."""
+    if isinstance(error, SystemExit) and is_raised_by_signal(error):
+        raise error
+
+
+def is_raised_by_signal(error: BaseException) -> bool:
+    """Return whether an error passed through the function that handles SIGINT or SIGTERM now."""
+    handlers = (signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM))
+    codes = {getattr(handler, "__code__", None) for handler in handlers} - {None}
+    return any(frame.f_code in codes for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
 @contextlib.contextmanager

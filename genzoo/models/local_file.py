@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
-from genzoo.errors import ConfigError, PluginError, pass_out_of_memory
+from genzoo.errors import ConfigError, PluginError, pass_exit_by_signal, pass_out_of_memory
 from genzoo.plugins.local import module_name
 
 _files: dict[tuple[Path, str], ModuleType] = {}
@@ -58,6 +58,7 @@ def run_file(path: Path) -> tuple[ModuleType, str]:
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         pass_out_of_memory(error)
+        pass_exit_by_signal(error)
         raise PluginError(_fault(path, error)) from error
     _files[path, digest] = module
     return module, digest

@@ -20,7 +20,7 @@ from typing import Literal
 
 import pluggy
 
-from genzoo.errors import Interrupted, PluginError, did_you_mean, is_out_of_memory
+from genzoo.errors import Interrupted, PluginError, did_you_mean, is_out_of_memory, pass_exit_by_signal
 from genzoo.plugins import builtin, hookspecs
 from genzoo.plugins.discovery import CORE, InstalledPlugin, installed_plugins, normalize_name
 from genzoo.plugins.isolation import capture_output, empty_stdin, keep_stdout_clean, preserve_process_state
@@ -99,6 +99,7 @@ class PluginManager:
         except (KeyboardInterrupt, Interrupted, PluginError):
             raise
         except BaseException as error:  # see `load`
+            pass_exit_by_signal(error)
             raise PluginError(describe_error(error)) from error
         self._brought[f"{distribution}:{name}"] = staged
         self.states.append(PluginState(distribution, version, name, "loaded", output=output, bundled=bundled))

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, get_args
 
-from genzoo.errors import ConfigError, GenzooError, PluginError, did_you_mean, pass_out_of_memory
+from genzoo.errors import ConfigError, GenzooError, PluginError, did_you_mean, pass_exit_by_signal, pass_out_of_memory
 from genzoo.plugins.api1 import translate
 from genzoo.plugins.discovery import CORE, distribution_of, normalize_name
 from genzoo.plugins.local import ModelSource, place_of
@@ -313,7 +313,8 @@ def blame(what: str) -> Iterator[None]:
         what: the code that runs, as the beginning of a sentence, such as `"The loader of dataset 'x'"`.
 
     Raises:
-        PluginError: the code raised an error of another class than genzoo's. If memory ran out, that error passes.
+        PluginError: the code raised an error of another class than genzoo's. If memory ran out, that error passes, and
+            so does the `SystemExit` of a signal's handler.
     """
     try:
         with contextlib.redirect_stdout(sys.stderr):  # standard output is for results
@@ -322,6 +323,7 @@ def blame(what: str) -> Iterator[None]:
         raise
     except (Exception, SystemExit) as error:
         pass_out_of_memory(error)
+        pass_exit_by_signal(error)
         raise PluginError(f"{what} failed{place_of(error)}: {type(error).__name__}: {error}") from error
 
 
@@ -343,6 +345,7 @@ def resolve(reference: str, spec: Spec | ModalitySpec) -> Any:
             return getattr(importlib.import_module(module_name), attribute)
     except (Exception, SystemExit) as error:
         pass_out_of_memory(error)
+        pass_exit_by_signal(error)
         raise PluginError(
             f"{type(spec).__name__.removesuffix('Spec')} {spec.name!r} names {reference!r}, which cannot be "
             f"imported: {type(error).__name__}: {error}. Reinstall or remove the plugin that brought it."

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from types import FrameType
 
-from genzoo.errors import Interrupted
+from genzoo.errors import Interrupted, is_raised_by_signal
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -21,7 +21,8 @@ def is_interruption(error: BaseException, received: Sequence[int]) -> bool:
     Arguments:
         received: the signals that arrived while the plugin was loaded, from `noted_signals`.
     """
-    return bool(received) and isinstance(error, KeyboardInterrupt | Interrupted)
+    ends = isinstance(error, KeyboardInterrupt | Interrupted)
+    return bool(received) and (ends or (isinstance(error, SystemExit) and is_raised_by_signal(error)))
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from genzoo.data.opening.given import AnyData
-from genzoo.errors import ConfigError, did_you_mean, pass_out_of_memory
+from genzoo.errors import ConfigError, did_you_mean, pass_exit_by_signal, pass_out_of_memory
 from genzoo.plugins.api1 import former_keywords, rename_keyword
 from genzoo.runtime.progress import Phase
 from genzoo.testing.checks.accelerator import PROMISES as ACCELERATOR
@@ -184,5 +184,6 @@ def _outcome(promise: Promise, subject: Any) -> Outcome:
         return Outcome(promise, "broken", str(broken))
     except (Exception, SystemExit) as error:
         pass_out_of_memory(error)
+        pass_exit_by_signal(error)
         return Outcome(promise, "broken", f"{type(error).__name__}: {error}")
     return Outcome(promise, "kept")

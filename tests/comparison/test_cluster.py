@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from comparisons import ONCE, prepared, three, timeless
 from distributed import Client, KilledWorker, LocalCluster
+from distributed.client import FutureCancelledError
 
 import genzoo
 from genzoo.comparison.cluster import connect, sending, work
@@ -337,8 +338,67 @@ def test_an_error_of_a_worker_is_not_taken_for_a_lost_scheduler(client, monkeypa
 
     pretended(monkeypatch, run)
     made = prepared("gaussian")
-    with pytest.raises(GenzooError, match=f"A worker could not run a fit, gaussian on all rows: .*{error}"):
+    with pytest.raises(GenzooError, match=f"A worker could not run a fit, gaussian.*: .*{error}"):
         list(stream(client, made, trials_of(made)))
+
+
+def cancelled():
+    return FutureCancelledError("fit-1", "already forgotten")
+
+
+def test_data_may_be_lost_again_and_again_if_fits_end_meanwhile(client, monkeypatch):
+    made, sent = prepared("gaussian"), []
+    place = DataLocation.of(made.dataset, made.division, None)
+    terms = work.FitTerms(place, {}, "cpu", 1, "shell", None, ())
+    sender = sending.Dispatch(client, terms, "lost", made.dataset, Phase("fitting"))
+    monkeypatch.setattr(sending, "send_data", lambda *_: sent.append(1) or f"data {len(sent)}")
+    errand = sending._Errand(trials_of(made)[0], arrays="lost", tries=sending._TRIES, count=3)
+    sender._count = 4
+    sender._mend(errand, cancelled())
+    assert sender._arrays == "data 1"
+    sender._count = 3
+    words = (
+        "lost a fit 20 times while no other ended, gaussian.*: FutureCancelledError: fit-1 .*already forgotten[.] With"
+    )
+    with pytest.raises(GenzooError, match=words):
+        sender._mend(errand, cancelled())
+
+
+def test_sent_fits_are_counted_while_none_ends():
+    errand = sending._Errand(None).sent(None, 0).sent(None, 0)
+    assert errand.tries == 2
+    assert errand.sent(None, 7).tries == 1
+    assert errand.sent(None, 7).sent(None, 7).tries == 2
+
+
+def test_data_are_sent_again_if_the_worker_that_takes_them_dies(client, monkeypatch):
+    failures, scatter = [OSError("closed"), OSError("closed")], client.scatter
+
+    def lossy(*arguments, **terms):
+        if failures:
+            raise failures.pop()
+        return scatter(*arguments, **terms)
+
+    monkeypatch.setattr(client, "scatter", lossy)
+    monkeypatch.setattr(sending, "_NOTICE", 0.01)
+    pretended(monkeypatch)
+    made = dataclasses.replace(prepared("gaussian"), settings=None)
+    assert len(list(stream(client, made, trials_of(made)))) == 2
+    failures += [OSError("no way in")] * sending._TRIES
+    with pytest.raises(GenzooError, match="cannot be sent to any worker: OSError: no way in"):
+        list(stream(client, made, trials_of(made)))
+
+
+def test_an_interruption_does_not_wait_for_workers(client, monkeypatch):
+    pretended(monkeypatch)
+    made, asked, run = prepared("gaussian"), [], client.run
+    monkeypatch.setattr(client, "run", lambda *a, **k: (asked.append(a[0]), run(*a, **k))[1])
+    results = stream(client, made, trials_of(made))
+    next(results)
+    results.close()
+    assert work.forget_data not in asked
+    list(stream(client, made, trials_of(made)))
+    assert work.forget_data in asked
 
 
 def test_a_worker_that_is_lost_while_it_is_asked_has_no_part(client, monkeypatch):

@@ -1,10 +1,13 @@
 import dataclasses
+import os
+import signal
+import sys
 
 import pytest
 
 from genzoo.errors import ConfigError, PluginError
 from genzoo.plugins.manager import get_registry
-from genzoo.plugins.registry import Registry, resolve
+from genzoo.plugins.registry import Registry, blame, resolve
 
 
 def spec():
@@ -71,3 +74,15 @@ def test_objectives_are_found_by_name_and_by_id_and_the_models_own_first():
 def test_an_objective_that_a_model_does_not_list_is_an_error():
     with pytest.raises(ConfigError, match="Did you mean 'hinge'"):
         get_registry().objective_of(get_registry().models.get("dcgan"), "hing")
+
+
+def test_a_signal_handler_that_exits_is_no_fault_of_a_plugin():
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        with pytest.raises(SystemExit) as error, blame("Model 'x'"):
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert error.value.code == 143
+        with pytest.raises(PluginError, match=r"Model 'x' failed.*: SystemExit: 143"), blame("Model 'x'"):
+            sys.exit(143)
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -46,6 +46,6 @@ class Arrivals:
         try:
             found = await future
         except (Exception, asyncio.CancelledError) as error:
-            ran = future.status in ("error", "cancelled")  # or else the error is of the way here
-            found = error if ran else TransportError(str(error))
+            ran = future.status in ("error", "cancelled") and isinstance(error, Exception)
+            found = error if ran else TransportError(f"{type(error).__name__}: {error}")  # the error is of the way here
         self._queue.put((future, found))

@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
-from genzoo.comparison.cluster.sending import Dispatch, lost_scheduler, scattered
+from genzoo.comparison.cluster.sending import Dispatch, broken_cluster, is_lost, lost_scheduler, send_data
 from genzoo.comparison.cluster.work import FitTerms, forget_data, open_on_worker
 from genzoo.comparison.fits.job import FitJob, FitResult
 from genzoo.comparison.location import DataLocation
@@ -96,12 +96,12 @@ def run_on_cluster(
     if not trials:
         return
     device = trials[0].config.device  # all have the same
-    with connect(on, workers=workers, threads=threads) as client, with_threads(threads), _explained():
+    with connect(on, workers=workers, threads=threads) as client, with_threads(threads), _explained(client):
         await_worker(client, phase, forget_data)
         check_workers(client, device)
         phase.describe(f"dashboard {client.dashboard_link}")
         with _lanes(client, phase) as topic:
-            place, arrays = _send_data(client, dataset, division, settings)
+            place, arrays = _send_data(client, dataset, division, settings, phase)
             own = local_models(trial.config.model for trial in trials)
             kind = resolve_device(device).type
             terms = FitTerms(place, versions_here(), kind, threads, front_end(), topic, own)
@@ -109,14 +109,14 @@ def run_on_cluster(
 
 
 def _send_data(
-    client: Client, dataset: Dataset, division: SplitPlan, settings: DataSettings | None
+    client: Client, dataset: Dataset, division: SplitPlan, settings: DataSettings | None, phase: Phase
 ) -> tuple[DataLocation, Future | None]:
     """Let workers open the data if all of them find the same, or else send the data to each worker once."""
     if settings is not None:
         place = DataLocation.of(dataset, division, settings, dataset.digest())
         if all(reason is None for reason in ask_workers(client, open_on_worker, place).values()):
             return place, None
-    return DataLocation.of(dataset, division, None, dataset.digest()), scattered(client, dataset)
+    return DataLocation.of(dataset, division, None, dataset.digest()), send_data(client, dataset, phase)
 
 
 @contextlib.contextmanager
@@ -145,11 +145,15 @@ def _lanes(client: Client, phase: Phase) -> Iterator[str | None]:
 
 
 @contextlib.contextmanager
-def _explained() -> Iterator[None]:
+def _explained(client: Client) -> Iterator[None]:
     """Turn the errors of a lost connection into one that says what is kept."""
     try:
         yield
     except GenzooError:
         raise
-    except (OSError, CancelledError) as error:  # of distributed's, all that come from a closed connection
-        raise lost_scheduler() from error
+    except Exception as error:  # a client whose scheduler is gone has several of its own
+        if is_lost(client):
+            raise lost_scheduler() from error
+        if isinstance(error, OSError | CancelledError):
+            raise broken_cluster("The cluster does not answer", error) from error
+        raise

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import itertools
 import queue
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
@@ -31,19 +32,67 @@ _AHEAD = 2000
 _QUIET = 2.0
 """Seconds without a result after which the number of workers is looked at."""
 
-_TRIES = 5
-"""How often a fit is sent before its loss is an error."""
+_TRIES = 20
+"""How often the data or a fit are sent before their loss is an error, if no fit ends meanwhile."""
+
+_PARTING = 2.0
+"""Seconds that workers have to let go of the data."""
+
+_NOTICE = 1.0
+"""Seconds within which a client notices that its scheduler is gone."""
+
+_KEPT = "all that was finished is kept"
 
 
-def scattered(client: Client, dataset: Dataset) -> Future:
-    found = client.scatter([arrays_of(dataset)], broadcast=True, hash=False)
-    return found[0]
+def send_data(client: Client, dataset: Dataset, phase: Phase) -> Future:
+    """Send the data to a worker. Others fetch them from one that has them, before their first fit.
+
+    Dask's own broadcast waits forever if a worker dies meanwhile.
+
+    Raises:
+        GenzooError: the scheduler is gone, or worker after worker dies.
+    """
+    arrays = arrays_of(dataset)
+    for tries in itertools.count(1):
+        await_worker(client, phase, forget_data)
+        try:
+            found: list[Future] = client.scatter([arrays], hash=False)
+            return found[0]
+        except OSError as error:  # the worker is gone
+            if is_lost(client):
+                raise lost_scheduler() from error
+            if tries >= _TRIES:
+                raise broken_cluster("The data cannot be sent to any worker", error) from error
+    raise AssertionError
+
+
+def is_lost(client: Client) -> bool:
+    """Return whether the scheduler is gone, after an error that may come from this."""
+    end = time.monotonic() + _NOTICE
+    while (status := str(client.status)) == "running" and time.monotonic() < end:
+        time.sleep(_NOTICE / 20)
+    return status != "running"
 
 
 def lost_scheduler() -> GenzooError:
+    """Return the error that ends the comparison if the scheduler is gone."""
     return GenzooError(
-        f"The scheduler of the cluster is gone, or cannot be reached any more. With {argument('out')}, all that was "
-        f"finished is kept. Start the cluster, and run the same command to continue with the others."
+        f"The scheduler of the cluster is gone, or cannot be reached any more. With {argument('out')}, {_KEPT}. "
+        f"Start the cluster, and run the same command to continue with the others."
+    )
+
+
+def broken_cluster(what: str, cause: BaseException) -> GenzooError:
+    """Return the error that ends the comparison if the cluster fails in another way.
+
+    Arguments:
+        what: what does not work, as a sentence without its full stop.
+        cause: the error behind it. Its text is part of the message.
+    """
+    why = f"{type(cause).__name__}: {cause}".rstrip(". \n")
+    return GenzooError(
+        f"{what}: {why}. With {argument('out')}, {_KEPT}. Mend the cluster, and run the same command to continue with "
+        f"the others."
     )
 
 
@@ -64,6 +113,7 @@ class Dispatch:
         self._client, self._terms, self._arrays, self._dataset = client, terms, arrays, dataset
         self._sent: dict[Future, _Errand] = {}
         self._failed: list[FitResult] = []
+        self._count = 0  # of fits that have ended
         self._arrivals, self._phase = Arrivals(client), phase
 
     def results(self, trials: Sequence[FitJob]) -> Iterator[FitResult]:
@@ -73,6 +123,7 @@ class Dispatch:
             GenzooError: the scheduler is gone, or a worker has other software.
         """
         waiting = map(_Errand, trials)
+        complete = False
         try:
             yield from self._send(itertools.islice(waiting, _AHEAD))
             while self._sent:
@@ -82,8 +133,9 @@ class Dispatch:
                     yield from self._received(errand, found)
                 if len(self._sent) <= _AHEAD // 2:
                     yield from self._send(itertools.islice(waiting, _AHEAD // 2))
+            complete = True
         finally:
-            self._end()
+            self._end(complete)
 
     def _send(self, errands: Iterable[_Errand]) -> Iterator[FitResult]:
         """Send fits, and yield results of those that need not run."""
@@ -93,7 +145,7 @@ class Dispatch:
             if spared is not None:
                 yield spared
             else:
-                wanted.append(dataclasses.replace(errand, arrays=self._arrays, tries=errand.tries + 1))
+                wanted.append(errand.sent(self._arrays, self._count))
         if wanted:
             futures = self._client.map(
                 run_on_worker,
@@ -134,6 +186,7 @@ class Dispatch:
 
     def _ended(self, result: FitResult) -> Iterator[FitResult]:
         """Yield a result, and the results of fits that are useless now, if it is a failure."""
+        self._count += 1
         yield result
         if result.failure is None:
             return
@@ -153,28 +206,28 @@ class Dispatch:
         """
         if isinstance(error, TransportError | CancelledError) and self._is_lost(error):
             raise lost_scheduler() from error
-        if errand.tries >= _TRIES or not isinstance(error, OtherDataError | TransportError | CancelledError):
-            raise _of_worker(error, errand.trial)
+        mendable = isinstance(error, OtherDataError | TransportError | CancelledError)
+        if not mendable or (errand.tries >= _TRIES and errand.count == self._count):
+            raise _of_worker(error, errand)
         # A worker that joined late does not see the path, or the last worker that had the data died.
         lost = errand.arrays is not None or isinstance(error, OtherDataError)
         if lost and errand.arrays is self._arrays:
-            await_worker(self._client, self._phase, forget_data)
             place = dataclasses.replace(self._terms.place, settings=None)
-            self._terms, self._arrays = (
-                dataclasses.replace(self._terms, place=place),
-                scattered(self._client, self._dataset),
-            )
+            self._terms = dataclasses.replace(self._terms, place=place)
+            self._arrays = send_data(self._client, self._dataset, self._phase)
 
     def _is_lost(self, error: BaseException) -> bool:
         """Return whether an error means that the scheduler, or another one at its address, does not know the fits."""
         return self._client.status != "running" or getattr(error, "reason", "") == "scheduler-connection-lost"
 
-    def _end(self) -> None:
+    def _end(self, complete: bool) -> None:
+        """Withdraw the fits that have not ended, and let workers let go of the data if none is left."""
         if self._client.status != "running":  # the scheduler is gone
             return
         with contextlib.suppress(Exception):
             self._client.cancel(list(self._sent))
-            self._client.run(forget_data)
+            if complete:  # an interruption does not wait for a worker that has just died
+                self._client.run(forget_data, on_error="ignore", callback_timeout=_PARTING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,22 +237,32 @@ class _Errand:
     Arguments:
         trial: the fit.
         arrays: the data that were sent for it.
-        tries: how often it was sent.
+        tries: how often it was sent while no fit ended. A fit is also lost with the data, through no fault of its own.
+        count: number of fits that had ended when it was sent.
     """
 
     trial: FitJob
     arrays: Future | None = None
     tries: int = 0
+    count: int = 0
+
+    def sent(self, arrays: Future | None, count: int) -> _Errand:
+        """Return it as it is sent now; `count` fits have ended."""
+        tries = self.tries + 1 if self.count == count else 1
+        return dataclasses.replace(self, arrays=arrays, tries=tries, count=count)
 
 
-def _of_worker(error: BaseException, trial: FitJob) -> BaseException:
+def _of_worker(error: BaseException, errand: _Errand) -> BaseException:
     """Return the error that ends the comparison, if a worker raised one that is no failure of a model."""
-    if isinstance(error, GenzooError) or not isinstance(error, OSError | ImportError | TransportError | CancelledError):
+    if isinstance(error, GenzooError):
         return error
-    found = GenzooError(
-        f"A worker could not run a fit, {trial.label}: {type(error).__name__}: {error}. With {argument('out')}, all "
-        f"that was finished is kept. Mend the cluster, and run the same command to continue with the others."
-    )
+    if isinstance(error, TransportError | CancelledError):
+        what = f"The cluster lost a fit {errand.tries} times while no other ended, {errand.trial.label}"
+    elif isinstance(error, OSError | ImportError):
+        what = f"A worker could not run a fit, {errand.trial.label}"
+    else:
+        return error
+    found = broken_cluster(what, error)
     found.__cause__ = error
     return found
 
