@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +23,9 @@ from genzoo.runtime.progress import observed
 from genzoo.spec.events import DataSpec
 from genzoo.text import counted, harmless
 from genzoo.typing import Array
-from genzoo.verbs.streaming import stream_samples
+from genzoo.verbs.blockwise import SampleRows
+from genzoo.verbs.on_cluster import OnCluster
+from genzoo.verbs.streaming import check_drawn_here, stream_samples
 
 _MOST_TEXTS = 10
 """Largest number of texts that are shown whole."""
@@ -83,14 +86,12 @@ class Wish:
 
     def drawn(self, fitted: TrainedModel, watch: TextStream | None) -> tuple[Array, Array | None]:
         """Draw the samples, and return them with their conditions."""
-        return self.part(fitted, self.count, 0, watch)
+        return self.question.draw(fitted, self.count, watch=watch)
 
-    def part(
-        self, fitted: TrainedModel, count: int, first: int, watch: TextStream | None = None
-    ) -> tuple[Array, Array | None]:
-        """Draw `count` samples from number `first` on, and return them with their conditions."""
-        how: dict[str, Any] = {"mean": self.mean, "given": self.given, "options": self.options, "first": first}
-        return fitted.sample_given(count, seed=self.seed, prompt=self.prompt, watch=watch, **how)
+    @property
+    def question(self) -> SampleRows:
+        """The same without the number of samples, as parts of them are asked for."""
+        return SampleRows(self.seed, self.mean, tuple(self.given.items()), json.dumps(self.options), self.prompt)
 
     def about(self, fitted: TrainedModel) -> str:
         """Return what the samples are, in words."""
@@ -107,33 +108,37 @@ class Wish:
 
 
 def save_samples(
-    fitted: TrainedModel, wish: Wish, out: Path | None, escape_formulas: bool, *, stream: bool | None
+    fitted: TrainedModel,
+    wish: Wish,
+    out: Path | None,
+    escape_formulas: bool,
+    *,
+    stream: bool | None,
+    on: OnCluster | None = None,
 ) -> tuple[dict[str, Any], str]:
     """Draw and write samples. Return what was done, for JSON and as a line.
 
     Arguments:
         stream: whether to print a text while it is drawn; false if only on a terminal, and `None` if never.
+        on: where samples are drawn. Defaults to `None`: in this process.
     """
     known = wish.given
     if wish.mean and "decoder" not in fitted.capabilities:
         raise ConfigError(f"Model {fitted.model!r} has no latent space to decode, so its samples have no means.")
     out = out or default_path(fitted, f"{wish.count}-seed{wish.seed}{'-mean' if wish.mean else ''}")
     check_suffix(out, wish.count, fitted.data)
-
-    def draw(count: int, first: int) -> tuple[Array, Array | None]:
-        events, conditions = wish.part(fitted, count, first)
-        return check_finite(fitted, events), conditions
-
-    if not stream_samples(fitted, wish.count, out, draw, escape_formulas=escape_formulas):
+    how: dict[str, Any] = {"escape_formulas": escape_formulas}
+    if not stream_samples(fitted, wish.question, wish.count, out, check_finite, cluster=on, **how):
+        check_drawn_here(on)
         events, conditions = _drawn(fitted, wish, stream)
         check_finite(fitted, events)
-        save_events(out, events, fitted.data, conditions=conditions, escape_formulas=escape_formulas)
+        save_events(out, events, fitted.data, conditions=conditions, **how)
     content = {"out": str(out), **wish.content(fitted)}
     if known:
         content |= {"given": known, "draws": how_drawn(fitted.units, known)}
     noisy = not wish.mean and fitted.data.form.pictured and fitted.adds_noise
     hint = "; they include the noise of each pixel, and --mean leaves it out" if noisy else ""
-    hint += f"; {how}" if (how := how_drawn(fitted.units, known)) else ""
+    hint += f"; {drawn}" if (drawn := how_drawn(fitted.units, known)) else ""
     return content, f"{wish.about(fitted)}: {out}{hint}"
 
 

@@ -333,6 +333,13 @@ on_option = click.option(
     "--out and Parquet files, and all workers read the same files.",
 )
 
+drawn_on_option = click.option(
+    "--on",
+    metavar="CLUSTER",
+    help="Draw on a Dask cluster: dask for one of this machine, or an address such as tcp://HOST:8786. It needs a "
+    "table in --out as .parquet, .csv or .tsv, and all workers read the same run.",
+)
+
 jobs_option = click.option(
     "--jobs",
     type=int,

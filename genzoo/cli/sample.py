@@ -12,6 +12,7 @@ from genzoo.cli.command import ComputingCommand
 from genzoo.cli.options import (
     check_data_given,
     device_option,
+    drawn_on_option,
     formulas_option,
     json_option,
     sampling_layer,
@@ -89,6 +90,7 @@ _LONGEST_ROW = 16
     help="Print a single text while it is drawn.  [default: with -n 1, if the output is a terminal]",
 )
 @click.option("--data", metavar="DATA", help="Data that --interpolate takes rows from.  [default: the run's own]")
+@drawn_on_option
 @formulas_option
 @device_option
 @json_option
@@ -105,6 +107,7 @@ def sample_command(
     givens: tuple[str, ...],
     prompt: str | None,
     stream: bool,
+    on: str | None,
     escape_formulas: bool,
     device: str,
     as_json: bool,
@@ -118,6 +121,7 @@ def sample_command(
     genzoo sample RUN -n 64 --mean --out means.png         without the noise that a VAE adds to what it decodes
     genzoo sample RUN --given species=setosa               samples of one condition
     genzoo sample RUN -n 5 --prompt "KING"                 texts that begin so
+    genzoo sample RUN -n 100000000 --out rows.parquet --on dask   with all cores of this machine
     genzoo sample RUN --traverse --out traversal.png       show what each latent dimension does
     genzoo sample RUN --interpolate 3 17 --out path.png    walk from row 3 to row 17
     """
@@ -125,8 +129,11 @@ def sample_command(
     _check(traverse, ends, given)
     _check_text(prompt, stream, walk, count, as_json=as_json)
     sampling = _sampling(options, walk=walk)
+    if on is not None and walk is not None:
+        raise ConfigError(f"{walk} decodes a few latent vectors, in this process. Leave --on out.")
     from genzoo.cli.drawing import Wish, save_samples
     from genzoo.verbs.given import open_asked
+    from genzoo.verbs.streaming import cluster_of
 
     show_unfinished(run)
     opened, fitted = open_asked(run, device)
@@ -144,7 +151,9 @@ def sample_command(
     else:
         asked = (1 if stream else 64) if count is None else count
         wish = Wish(asked, seed, mean, sampling, known, prompt)
-        content, line = save_samples(fitted, wish, out, escape_formulas, stream=None if as_json else stream)
+        content, line = save_samples(
+            fitted, wish, out, escape_formulas, stream=None if as_json else stream, on=cluster_of(run, on)
+        )
     if as_json:
         print_json({**content, "event": fitted.data.describe()})
     else:

@@ -6,16 +6,10 @@ same wherever they are computed, on the same kind of CPU with as many threads.
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import threading
-import uuid
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import CancelledError
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol
 
 import pyarrow as pa
 
@@ -23,21 +17,16 @@ from genzoo.config.data import DataSettings
 from genzoo.data.align import filled_table
 from genzoo.data.loading import anchor
 from genzoo.data.streams.rows import RowBlock, RowBlocks, open_blocks
-from genzoo.errors import DataError, GenzooError
+from genzoo.errors import DataError
 from genzoo.inference.rows.streamed import BlockScorer, BlockScores
+from genzoo.inference.texts.prompts import Watch
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics import evaluate as by_row
-from genzoo.models.local import LocalModel, local_models, register_again
-from genzoo.persistence.open_run import load
 from genzoo.plugins.manager import get_registry
-from genzoo.runtime.cluster import AnyCluster, await_worker, connect, dask_library
-from genzoo.runtime.cluster_versions import check_same, check_workers, versions_here
 from genzoo.runtime.progress import Phase
 from genzoo.typing import Array
 from genzoo.verbs.filling import Filled, filled_events
-from genzoo.wording import FrontEnd, argument, front_end, speaking
-
-AnswerT = TypeVar("AnswerT", covariant=True)
+from genzoo.verbs.on_cluster import AnswerT, OnCluster, answers_on_cluster
 
 _BLOCKS = 16
 """Blocks of a part of the table that a worker answers for at a time."""
@@ -93,47 +82,85 @@ class FillBlock:
 
 
 @dataclass(frozen=True, slots=True)
-class OnCluster:
-    """Where answers are computed, if not in this process.
+class _TableRows(Generic[AnswerT]):
+    """Ask about the rows of a table that a worker reads itself.
 
     Arguments:
-        run: path of the run or model folder, which all workers can read, as they can read the table.
-        on: the cluster, as for `connect`.
-    """
-
-    run: Path
-    on: AnyCluster
-
-
-@dataclass(frozen=True, slots=True)
-class _Part(Generic[AnswerT]):
-    """What a worker needs to answer for a part of a table.
-
-    Arguments:
-        run: path of the run or model folder.
         settings: how the table is read, as JSON.
         keep, whole, keep_unknown: as for `open_blocks`.
         count: number of rows of the table.
-        device: kind of device that answers.
-        versions: versions that a worker must have.
-        own: the model, if it is a class of the user's.
-        question: what is asked.
-        reader: whom messages are for.
-        command: different for each command, as a later one may find another model under the same path.
+        fingerprint: of the table, as `RowBlocks.fingerprint` returns it.
+        question: what is asked about each block.
     """
 
-    run: str
     settings: str
     keep: tuple[str, ...]
     whole: bool
     keep_unknown: bool
     count: int
-    device: str
-    versions: frozenset[tuple[str, str]]
-    own: tuple[LocalModel, ...]
+    fingerprint: str
     question: AboutBlock[AnswerT]
-    reader: FrontEnd
-    command: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def opened(self, fitted: TrainedModel) -> Callable[[int, int], Iterator[AnswerT]]:
+        """Open the table.
+
+        Raises:
+            DataError: the worker finds other rows.
+        """
+        settings = DataSettings.model_validate_json(self.settings)
+        reading: dict[str, Any] = {"keep": self.keep, "whole": self.whole, "keep_unknown": self.keep_unknown}
+        blocks = open_blocks(settings, fitted.data, get_registry(), small=True, **reading)
+        if blocks is None or blocks.count != self.count:
+            raise DataError(
+                f"{settings.source} has {self.count} rows where this command began, and {blocks and blocks.count} on a "
+                f"worker. {_SAME}"
+            )
+        if blocks.fingerprint() != self.fingerprint:
+            raise DataError(
+                f"{settings.source} has {self.count} rows on a worker, too, but they are other rows, or in other "
+                f"files, than where this command began. {_SAME}"
+            )
+        found = blocks
+
+        def answer(first: int, last: int) -> Iterator[AnswerT]:
+            return (self.question.answer(fitted, block) for block in found.read(first, last))
+
+        return answer
+
+
+_SAME = "Put the table where all workers see the same file."
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRows:
+    """Ask for samples. `TrainedModel.sample` explains the arguments.
+
+    Arguments:
+        seed, mean, prompt: as there.
+        given: known conditions and columns, as pairs.
+        options: sampling options, as JSON.
+    """
+
+    seed: int
+    mean: bool = False
+    given: tuple[tuple[str, str], ...] = ()
+    options: str = "{}"
+    prompt: str | None = None
+
+    def draw(
+        self, fitted: TrainedModel, count: int, first: int = 0, watch: Watch | None = None
+    ) -> tuple[Array, Array | None]:
+        """Return samples from number `first` on, and their conditions."""
+        how: dict[str, Any] = {"mean": self.mean, "given": dict(self.given), "options": json.loads(self.options)}
+        return fitted.sample_given(count, seed=self.seed, prompt=self.prompt, watch=watch, first=first, **how)
+
+    def opened(self, fitted: TrainedModel) -> Callable[[int, int], Iterator[tuple[Array, Array | None]]]:
+        """Return a function that draws some of the samples, as one block."""
+
+        def answer(first: int, last: int) -> Iterator[tuple[Array, Array | None]]:
+            yield self.draw(fitted, last - first, first)
+
+        return answer
 
 
 def answers(
@@ -151,107 +178,34 @@ def answers(
     """
     with Phase(work, blocks.count, "rows") as phase:
         if cluster is not None and blocks.count is not None:
-            yield from _on_cluster(question, fitted, blocks, blocks.count, cluster, phase)
+            settings = anchor(blocks.settings, get_registry()).model_dump_json()
+            reading = (blocks.keep, blocks.whole, blocks.keep_unknown, blocks.count, blocks.fingerprint())
+            rows = _TableRows(settings, *reading, question)
+            yield from answers_on_cluster(rows, fitted, blocks.count, _BLOCKS * blocks.size, cluster, phase)
             return
         for block in blocks.read():
             yield question.answer(fitted, block)
             phase.advance(len(block.dataset))
 
 
-def _on_cluster(
-    question: AboutBlock[AnswerT],
-    fitted: TrainedModel,
-    blocks: RowBlocks,
-    count: int,
-    cluster: OnCluster,
-    phase: Phase,
-) -> Iterator[AnswerT]:
-    settings = anchor(blocks.settings, get_registry()).model_dump_json()
-    device, own = fitted.device.type, local_models(iter([fitted.model]))
-    reading = (blocks.keep, blocks.whole, blocks.keep_unknown, count)
-    terms = (device, frozenset(versions_here().items()), own)
-    part = _Part(str(cluster.run.absolute()), settings, *reading, *terms, question, front_end())
-    step = _BLOCKS * blocks.size
-    with connect(cluster.on) as client, _explained():
-        await_worker(client, phase, _load_this)
-        check_workers(client, device)
-        ahead = 2 * max(1, sum(client.nthreads().values()))  # bounds the answers that wait in memory
-        phase.describe(f"dashboard {client.dashboard_link}")
-        waiting: deque[tuple[Any, int]] = deque()
-        try:
-            for first in range(0, count, step):
-                last = min(first + step, count)
-                waiting.append((client.submit(_answer_part, part, first, last, pure=False), last - first))
-                if len(waiting) >= ahead:
-                    yield from _taken(waiting, phase)
-            while waiting:
-                yield from _taken(waiting, phase)
-        finally:
-            with contextlib.suppress(Exception):  # the scheduler may be gone
-                client.cancel([future for future, _ in waiting])
+def samples(
+    question: SampleRows, fitted: TrainedModel, count: int, size: int, cluster: OnCluster | None
+) -> Iterator[tuple[Array, Array | None]]:
+    """Yield blocks of samples with their conditions, and show the progress.
 
+    Arguments:
+        count: number of samples.
+        size: samples of a block, a multiple of what `TrainedModel.sample_given` asks for.
+        cluster: draws the samples. `None` for this process.
 
-def _taken(waiting: deque[tuple[Any, int]], phase: Phase) -> Iterator[Any]:
-    """Yield the answers of the part that has waited longest."""
-    future, rows = waiting.popleft()
-    found = future.result()
-    if isinstance(found, GenzooError):
-        raise found
-    yield from found
-    phase.advance(rows)
-
-
-_ONE_AT_A_TIME = threading.Lock()
-"""Torch's random numbers are shared by all threads of a worker."""
-
-
-def _load_this() -> None:
-    """Do nothing. A worker that runs this imports what it needs."""
-
-
-def _answer_part(part: _Part[AnswerT], first: int, last: int) -> list[AnswerT] | GenzooError:
-    """Return the answers for the blocks of a part of a table. It runs on a worker.
-
-    An error that is for the reader is returned. Dask would print one that is raised, with its traceback.
+    Raises:
+        ConfigError: as `TrainedModel.sample`.
+        GenzooError: the cluster cannot be reached, or is gone.
     """
-    try:
-        with _ONE_AT_A_TIME, speaking(part.reader):
-            fitted, blocks = _opened(part)
-            return [part.question.answer(fitted, block) for block in blocks.read(first, last)]
-    except GenzooError as error:
-        return error
-
-
-@functools.lru_cache(maxsize=1)
-def _opened(part: _Part[Any]) -> tuple[TrainedModel, RowBlocks]:
-    # A worker that has joined meanwhile was not checked before.
-    check_same(versions_here(), "A worker", dict(part.versions))
-    for model in part.own:
-        register_again(model)
-    fitted = load(part.run, part.device)
-    settings = DataSettings.model_validate_json(part.settings)
-    reading: dict[str, Any] = {"keep": part.keep, "whole": part.whole, "keep_unknown": part.keep_unknown}
-    blocks = open_blocks(settings, fitted.data, get_registry(), small=True, **reading)
-    if blocks is None or blocks.count != part.count:
-        raise DataError(
-            f"{settings.source} has {part.count} rows where this command began, and {blocks and blocks.count} on a "
-            f"worker. Put the table where all workers see the same file."
-        )
-    return fitted, blocks
-
-
-@contextlib.contextmanager
-def _explained() -> Iterator[None]:
-    """Turn errors of the cluster into ones that say what to do. Errors of the work itself stay as they are."""
-    library = dask_library()
-    try:
-        yield
-    except library.KilledWorker as error:
-        raise GenzooError(
-            "Several workers died while they computed the same rows, most likely because memory ran out. Nothing was "
-            "written. Give the workers more memory."
-        ) from error
-    except (CancelledError, library.comm.CommClosedError) as error:
-        raise GenzooError(
-            f"The scheduler is gone, and nothing was written. Start it again, or leave out {argument('on')}."
-        ) from error
+    with Phase("sampling", count, "rows") as phase:
+        if cluster is not None:
+            yield from answers_on_cluster(question, fitted, count, size, cluster, phase)
+            return
+        for first in range(0, count, size):
+            yield question.draw(fitted, min(size, count - first), first)
+            phase.advance(min(size, count - first))

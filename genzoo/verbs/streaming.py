@@ -26,8 +26,9 @@ from genzoo.spec.modality import TEXT_SUFFIXES
 from genzoo.storage.blocks import BLOCK_SUFFIXES, Spool, write_blocks
 from genzoo.storage.temporary import temporary_folder
 from genzoo.typing import Array
-from genzoo.verbs.blockwise import EmbedBlock, FillBlock, OnCluster, ScoreBlock, answers
+from genzoo.verbs.blockwise import EmbedBlock, FillBlock, SampleRows, ScoreBlock, answers, samples
 from genzoo.verbs.filling import Filled
+from genzoo.verbs.on_cluster import OnCluster
 from genzoo.wording import argument
 
 
@@ -61,6 +62,19 @@ def check_partitioned(on: AnyCluster | None) -> None:
         raise ConfigError(
             f"{argument('on', 'dask')} computes parts of Parquet files, in the order of their rows, for a table in "
             f"{argument('out', 'FILE')} ({', '.join(BLOCK_SUFFIXES)}). Convert the data, or leave it out."
+        )
+
+
+def check_drawn_here(on: OnCluster | None) -> None:
+    """Raise an error if a cluster was asked for, and samples can only be drawn in this process.
+
+    Raises:
+        ConfigError: it was.
+    """
+    if on is not None:
+        raise ConfigError(
+            f"{argument('on', 'dask')} draws parts of a table for {argument('out', 'FILE')} "
+            f"({', '.join(BLOCK_SUFFIXES)}). Name such a file for a model of a table, or leave it out."
         )
 
 
@@ -195,35 +209,40 @@ def stream_filled(
     return filled
 
 
-Draw = Callable[[int, int], tuple[Array, Array | None]]
-"""Takes a number of samples and the number of the first one; returns events and their conditions."""
+Checked = Callable[[TrainedModel, Array], Array]
+"""Returns samples if they can be used, and raises an error otherwise."""
 
 
-def stream_samples(fitted: TrainedModel, count: int, out: Path, draw: Draw, *, escape_formulas: bool) -> bool:
+def stream_samples(
+    fitted: TrainedModel,
+    question: SampleRows,
+    count: int,
+    out: Path,
+    checked: Checked,
+    *,
+    escape_formulas: bool,
+    cluster: OnCluster | None = None,
+) -> bool:
     """Draw many samples of a table and write them a block at a time. Return false if they are drawn in memory.
 
     Arguments:
+        question: how they are drawn. They are the same if all are drawn at once.
         count: number of samples.
         out: file of the samples.
-        draw: draws some of them; they are the same if all are drawn at once.
+        checked: checks each block of events.
         escape_formulas: as for `write_table`.
+        cluster: draws the samples, also if they are few. Defaults to `None`: this process does.
 
     Raises:
         GenzooError: the disk is full or read-only.
     """
     data = fitted.data
     size = block_rows(data.size + len(data.condition), math.lcm(BLOCK, fitted.sampling.group))
-    if not data.form.columns or not _is_written_in_blocks(out) or count <= size:
+    if not data.form.columns or not _is_written_in_blocks(out) or (count <= size and cluster is None):
         return False
-
-    def tables(phase: Phase) -> Iterator[pa.Table]:
-        for first in range(0, count, size):
-            events, conditions = draw(min(size, count - first), first)
-            phase.advance(len(events))
-            yield samples_table(events, conditions, data)
-
-    with Phase("sampling", count, "rows") as phase:
-        write_blocks(out, tables(phase), escape_formulas=escape_formulas)
+    found = samples(question, fitted, count, size, cluster)
+    tables = (samples_table(checked(fitted, events), conditions, data) for events, conditions in found)
+    write_blocks(out, tables, escape_formulas=escape_formulas)
     return True
 
 

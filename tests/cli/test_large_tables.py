@@ -267,6 +267,43 @@ def test_workers_of_a_cluster_find_the_same_answers(trained, client, monkeypatch
     assert (tmp_path / "here.csv").read_bytes() == (tmp_path / "there.csv").read_bytes()
 
 
+def test_samples_of_a_cluster_are_those_drawn_here(cli, trained, client, tmp_path):
+    for name, on in (("here", []), ("there", ["--on", client.scheduler.address])):
+        for suffix in (".parquet", ".csv"):
+            words = ["--seed", 5, "--given", "shade=red", "--out", name + suffix, *on]
+            code, _, err = cli("sample", "run", "-n", ROWS, *words)
+            assert code == 0, err
+    same_tables(*(parquet.read_table(tmp_path / f"{name}.parquet") for name in ("here", "there")))
+    assert (tmp_path / "here.csv").read_bytes() == (tmp_path / "there.csv").read_bytes()
+    assert cli("sample", "run", "-n", 3, "--seed", 5, "--out", "few.csv", "--on", client.scheduler.address)[0] == 0
+    assert len((tmp_path / "few.csv").read_text().splitlines()) == 4
+    code, _, err = cli("sample", "run", "-n", 3, "--out", "few.npy", "--on", client.scheduler.address)
+    assert code == 2
+    assert "--on dask draws parts of a table for --out FILE" in " ".join(err.split())
+
+
+@pytest.mark.parametrize("statistics", [True, False])
+def test_other_rows_in_equal_number_are_noticed(trained, client, monkeypatch, statistics, tmp_path):
+    data, real = tmp_path / "many.parquet", blockwise.RowBlocks.fingerprint
+    table = mixed(ROWS, seed=2)
+    place = 6000 if statistics else ROWS - 1  # the last row is looked at
+    sizes = table.column("size").to_numpy(zero_copy_only=False).copy()
+    sizes[place] = 77.0
+    other = table.set_column(table.column_names.index("size"), "size", pa.array(sizes))
+    how = {"write_statistics": statistics, "compression": "none", "use_dictionary": False, "row_group_size": 3001}
+    parquet.write_table(table, data, **how)
+
+    def replaced(blocks):  # after this process has opened the table
+        found = real(blocks)
+        parquet.write_table(other, data, **how)
+        return found
+
+    monkeypatch.setattr(blockwise.RowBlocks, "fingerprint", replaced)
+    with pytest.raises(genzoo.DataError, match=f"has {ROWS} rows on a worker, too, but they are other rows"):
+        genzoo.score(tmp_path / "run", data, out=tmp_path / "scores.parquet", on=client)
+    assert not (tmp_path / "scores.parquet").exists()
+
+
 def test_an_error_of_a_worker_is_the_error_of_the_table(trained, client, tmp_path, capsys):
     table = mixed(ROWS, seed=2)
     sizes = table.column("size").to_numpy(zero_copy_only=False).copy()

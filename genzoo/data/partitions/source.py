@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
@@ -104,6 +105,9 @@ class PartitionedSource(TableSource):
             return None
         self._starts = np.cumsum([0, *known])
         return sum(known)
+
+    def fingerprint(self) -> bytes:
+        return b"".join(hashlib.sha256(part.fingerprint()).digest() for part in self._parts)
 
     def blocks(self, columns: Sequence[str], size: int, first: int, last: int) -> Iterator[pa.Table]:
         stored = [name for name in columns if name not in self._keys]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import struct
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -92,6 +93,12 @@ class ArrowFileSource(TableSource):
 
     def count(self) -> int | None:
         return int(self.metadata.num_rows) if self.is_parquet else None
+
+    def fingerprint(self) -> bytes:
+        footer = io.BytesIO()
+        if self.is_parquet:  # with the size of each column of a row group, and its least and largest value
+            self._try(lambda: self.metadata.write_metadata_file(footer))
+        return footer.getvalue()
 
     def blocks(self, columns: Sequence[str], size: int, first: int, last: int) -> Iterator[pa.Table]:
         for block in in_blocks(self._parts(list(columns), size, first, last), size):
