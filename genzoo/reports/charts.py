@@ -62,22 +62,14 @@ def curves(series: Mapping[str, tuple[Array, Array]], title: str) -> bytes:
     for place, (name, (steps, values)) in enumerate(series.items()):
         color, style = COLORS[place % len(COLORS)], _STYLES[place // len(COLORS) % len(_STYLES)]
         mark = "o" if len(steps) == 1 else ""
-        axes.plot(steps, values, color=color, linestyle=style, marker=mark, linewidth=1.4, label=_label(name))
+        axes.plot(steps, values, color=color, linestyle=style, marker=mark, linewidth=1.4, label=short_label(name))
     axes.ticklabel_format(axis="y", useOffset=False)
     axes.set_xlabel("step")
-    axes.set_ylabel(_label(title), parse_math=False)
+    axes.set_ylabel(short_label(title), parse_math=False)
     if len(series) > 1:
         legend = axes.legend(frameon=False)
         for text in legend.get_texts():
             text.set_parse_math(False)
-    return svg_of(figure)
-
-
-def marginal(found: Marginal) -> bytes:
-    """Draw one column: real rows filled, samples as a line or hatched."""
-    figure, axes = canvas(3.6, 2.1 if isinstance(found, Histogram) else 0.9 + 0.32 * len(found.levels))
-    draw_marginal(axes, found)
-    figure.legend(loc="outside upper right", ncols=2, frameon=False, fontsize=8)
     return svg_of(figure)
 
 
@@ -93,7 +85,7 @@ def draw_marginal(axes: Axes, found: Marginal) -> None:
         axes.barh(
             place + 0.2, found.sampled, 0.38, label="sampled", edgecolor=COLORS[1], facecolor="none", hatch="////"
         )
-        axes.set_yticks(place, [_label(level) for level in found.levels], parse_math=False)
+        axes.set_yticks(place, [short_label(level) for level in found.levels], parse_math=False)
         axes.invert_yaxis()
         axes.set_xlabel("share")
 
@@ -113,7 +105,7 @@ def canvas(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _label(text: str) -> str:
+def short_label(text: str) -> str:
     """Shorten a text to fit beside an axis, and replace characters that XML does not allow."""
     shown = "".join(letter if letter.isprintable() else " " for letter in text)
     return shown if len(shown) <= _LONGEST_LABEL else f"{shown[: _LONGEST_LABEL - 1]}…"

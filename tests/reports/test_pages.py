@@ -4,11 +4,14 @@ import base64
 import dataclasses
 import html as markup
 import json
+import math
+import re
 import shutil
 import subprocess
 import tempfile
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -18,8 +21,9 @@ from refusals import assert_refused
 import genzoo
 from genzoo.errors import ArtifactError
 from genzoo.metrics.metric import Score
-from genzoo.reports.charts import Histogram, curves, marginal
+from genzoo.reports.charts import Histogram, Shares, curves
 from genzoo.reports.comparison_page import comparison_page
+from genzoo.reports.distributions import marginal, marks
 from genzoo.reports.formats import read_report
 from genzoo.reports.former import current_report
 from genzoo.reports.html import render_page
@@ -381,8 +385,41 @@ def test_drawings_hold_names_as_text_and_never_as_mathematics_or_markup():
     assert "&lt;b&gt;&amp;" in drawn
     assert "$\\frac{bad$" in drawn
     assert "<b>" not in drawn
-    found = Histogram(np.linspace(0, 1, 5), np.ones(4), np.zeros(4))
-    assert marginal(found) == marginal(found)
+
+
+def test_bars_of_a_distribution_are_as_high_as_its_densities():
+    edges, real, sampled = np.linspace(-1, 3, 5), np.array([1, 4, 2, 0.0]), np.array([0, 2, 1, 3.0])
+    paths = [path.get("d") for path in drawn_in(marginal(Histogram(edges, real, sampled)), "path")]
+    paths = [path for path in paths if path.count("V") > 1]
+    tops = [[float(part) for part in re.findall(r"V([\d.]+)", path)] for path in paths]
+    bottom, highest = tops[0][-1], min(tops[0])
+    for found, densities in zip(tops, (real, sampled), strict=True):
+        assert np.allclose((bottom - np.array(found[:4])) / (bottom - highest), densities / 4, atol=1e-3)
+    rights = [float(part) for part in re.findall(r"H([\d.]+)", paths[0])]
+    assert np.allclose(np.diff(rights), rights[1] - rights[0], atol=0.02)
+
+
+def test_bars_of_levels_are_as_long_as_their_shares():
+    shares = Shares(("<b>&", "k\x00", "$x$"), np.array([0.5, 0.25, 0.25]), np.array([0.1, 0.5, 0.4]))
+    drawn = marginal(shares)
+    widths = [float(bar.get("width")) for bar in drawn_in(drawn, "rect")[1:7]]
+    assert np.allclose(np.array(widths) / widths[0], [1, 0.2, 0.5, 1, 0.5, 0.8], atol=1e-3)
+    assert [text.text for text in drawn_in(drawn, "text")][:3] == ["<b>&", "k ", "$x$"]
+
+
+@pytest.mark.parametrize(("low", "high"), [(-1.3, 2.1), (0, 1e12), (-1.7e308, 1.7e308), (1e15, 1e15 + 1), (0, 1e-320)])
+def test_marks_lie_between_the_ends_and_say_where(low, high):
+    found = marks(low, high, 240)
+    assert 1 <= len(found) <= 8
+    assert len({text for _, text in found}) == len(found)
+    for value, text in found:
+        assert low <= value <= high
+        assert math.isclose(float(text.replace("−", "-")), value, rel_tol=1e-5, abs_tol=1e-9 * (high / 2 - low / 2))
+
+
+def drawn_in(content, name):
+    """Return the elements of a drawing with a name."""
+    return [node for node in ElementTree.fromstring(content).iter() if node.tag.rpartition("}")[2] == name]
 
 
 @pytest.mark.once

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from genzoo.reports.charts import Histogram, Marginal, Shares, marginal
+from genzoo.reports.charts import Histogram, Marginal, Shares
+from genzoo.reports.distributions import marginal
 from genzoo.reports.modalities.values import about_width
 from genzoo.reports.page import Block, Picture, Pictures
 from genzoo.spec.events import DataSpec, Feature

@@ -10,7 +10,8 @@ import numpy as np
 
 from genzoo.data.texts.symbols import decoded
 from genzoo.inference.latent import Traversal
-from genzoo.reports.charts import Shares, marginal
+from genzoo.reports.charts import Shares
+from genzoo.reports.distributions import marginal
 from genzoo.reports.modalities.marginals import MOST_LEVELS, marginal_of
 from genzoo.reports.modalities.report import ModalityReport
 from genzoo.reports.modalities.surprise import text_surprise
