@@ -1,10 +1,11 @@
 """Measure time and memory of fitting a mixture to Parquet files behind a local S3 server, by the number of rows.
 
 One part of 16 float32 columns is written, and a server in a process of its own serves it under many names. For each
-number of names, a mixture of four Gaussians is fitted in a new process. Its memory is the resident one, with all that
-PyTorch takes itself (about 270 MB). Seconds are also given as CPU seconds, which a busy machine changes less.
+number of names, a mixture of four Gaussians is fitted in a new process; the largest number is also fitted by several
+processes together. Each computes in one thread. Its memory is the resident one, with all that PyTorch takes itself
+(about 270 MB). Seconds are also given as CPU seconds, which a busy machine changes less.
 
-    python benchmarks/remote.py [--parts 5 10 20 100] [--rows 1000000] [--passes 2] [--folder DIR]
+    python benchmarks/remote.py [--parts 5 10 20 100] [--processes 1 2] [--rows 1000000] [--passes 10] [--folder DIR]
 """
 
 from __future__ import annotations
@@ -63,12 +64,27 @@ def resident(process: int) -> int:
     return next((int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM")), 0)
 
 
-def fit(url: str, out: Path, passes: int) -> Fit:
-    """Fit a mixture to all parts in a new process."""
+def below(process: int) -> list[int]:
+    """Return a process and all that it has started, and so on."""
+    found = [process]
+    for parent in found:
+        for task in Path(f"/proc/{parent}/task").glob("*/children"):
+            try:
+                found += map(int, task.read_text(encoding="ascii").split())
+            except OSError:
+                continue
+    return found
+
+
+def fit(url: str, out: Path, passes: int, processes: int) -> Fit:
+    """Fit a mixture to all parts in new processes."""
     every = ["-o", "training.tol=0", "-o", "training.n_init=1", "-o", f"training.max_iter={passes}"]
-    command = [sys.executable, "-m", "genzoo", "train", "gmm", "--data", "s3://bucket/part-*.parquet"]
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    start = [sys.executable, *(launcher if processes > 1 else []), "-m", "genzoo"]
+    command = [*start, "train", "gmm", "--data", "s3://bucket/part-*.parquet", "--device", "cpu"]
     keys = dict.fromkeys(["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"], "genzoo")
     variables = {**os.environ, **keys, "AWS_ENDPOINT_URL": url, "AWS_DEFAULT_REGION": "us-east-1"}
+    variables["OMP_NUM_THREADS"] = "1"
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     process = subprocess.Popen(
         [*command, "--out", str(out), "-o", "n_components=4", *every],
@@ -78,8 +94,8 @@ def fit(url: str, out: Path, passes: int) -> Fit:
     )
     peak = 0
     while process.poll() is None:
-        peak = max(peak, resident(process.pid))
-        time.sleep(0.02)
+        peak = max([peak, *map(resident, below(process.pid))])
+        time.sleep(0.05)
     if process.returncode:
         sys.exit(process.stderr.read().decode() if process.stderr else "failed")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -87,23 +103,32 @@ def fit(url: str, out: Path, passes: int) -> Fit:
     return Fit(time.perf_counter() - begun, cpu, peak)
 
 
-def measured(path: Path, out: Path, parts: int, passes: int) -> Fit:
+def measured(path: Path, out: Path, parts: int, passes: int, processes: int) -> Fit:
     """Serve a part under some names, and fit a mixture to them."""
     words = [sys.executable, __file__, "--serve", str(path), "--parts", str(parts)]
     server = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert server.stdout is not None
     try:
-        return fit(server.stdout.readline().strip(), out, passes)
+        return fit(server.stdout.readline().strip(), out, passes, processes)
     finally:
         server.terminate()
         server.wait()
+
+
+def show(rows: int, processes: int, cost: Fit) -> None:
+    print(
+        f"{rows:11,d} rows, {processes} process{'es'[: 2 * (processes > 1)]}: {cost.seconds:7.1f} s, {cost.cpu:7.1f} "
+        f"CPU s, resident at most {cost.peak} MB (target: 800)",
+        flush=True,
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", type=int, nargs="+", default=[5, 10, 20, 100])
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows of a part")
-    parser.add_argument("--passes", type=int, default=2)
+    parser.add_argument("--passes", type=int, default=10, help="passes of EM")
+    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2], help="for the largest number of parts")
     parser.add_argument("--folder", type=Path, help="folder for the part; a temporary one by default")
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -114,13 +139,14 @@ def main() -> None:
         path = Path(folder) / "part.parquet"
         write(path, arguments.rows)
         for number, parts in enumerate(arguments.parts):
-            cost = measured(path, Path(folder) / f"run{number}", parts, arguments.passes)
+            cost = measured(path, Path(folder) / f"run{number}", parts, arguments.passes, 1)
             found.append((parts * arguments.rows, cost.cpu))
-            print(
-                f"{parts * arguments.rows:11,d} rows: {cost.seconds:7.1f} s, {cost.cpu:7.1f} CPU s, resident at most "
-                f"{cost.peak} MB (target: 800)",
-                flush=True,
-            )
+            show(parts * arguments.rows, 1, cost)
+        alone = cost
+        for processes in sorted({*arguments.processes} - {1}):
+            cost = measured(path, Path(folder) / f"together{processes}", parts, arguments.passes, processes)
+            show(parts * arguments.rows, processes, cost)
+            print(f"{processes} processes take {cost.seconds / alone.seconds:.2f} of the time of one (target: 0.60)")
     if len(found) > 1:
         rows, seconds = np.array(found).T
         line, start = np.polyfit(rows, seconds, 1)

@@ -189,6 +189,14 @@ class Column:
         """
         return self._numbers(counts=False).all
 
+    def floats(self) -> Array:
+        """Return the column as `numbers` does; float32 and float64 without missing values are not copied."""
+        kind = self.stored.type
+        if not (pa.types.is_float32(kind) or pa.types.is_float64(kind)) or self.stored.null_count:
+            return self.numbers()
+        values: Array = self.stored.to_numpy()
+        return self.numbers() if np.isinf(values).any() else values  # which names the row
+
     def _numbers(self, *, counts: bool) -> Pieces:
         kind = self._value_type()
         values = self.values.cast(kind)

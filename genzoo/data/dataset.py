@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import EllipsisType
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from genzoo.data.splits.dividers import Divider, InOrder, RandomRows, WholeGroup
 from genzoo.data.splits.duplicates import same_rows
 from genzoo.data.splits.groups import joined
 from genzoo.data.splits.large import LARGE_ROWS, large_parts
+from genzoo.data.survey import Surveyed
 from genzoo.data.texts.flat import Texts
 from genzoo.data.texts.windows import Windows
 from genzoo.errors import DataError
@@ -217,9 +218,26 @@ class Dataset:
             yield self.given(rows[start : start + BLOCK])
 
     def digest(self) -> str:
-        """Return the SHA-256 digest of the spec, events and weights, and of conditions, groups and times if any."""
+        """Return the SHA-256 digest of the spec, events and weights, and of conditions, groups and times if any.
+
+        Of events on disk that are looked over once, their digest counts, which the processes of a training compute
+        together.
+        """
+        surveyed: Any = self.events
+        if isinstance(surveyed, Surveyed):
+            return self._digest([np.frombuffer(bytes.fromhex(surveyed.survey.digest), np.uint8)])
+        return self._digest(_content(self.events))
+
+    def has_digest(self, digest: str | None) -> bool:
+        """Return whether this is the digest of the dataset, or of the same rows in memory."""
+        surveyed: Any = self.events
+        if digest == self.digest():
+            return True
+        return isinstance(surveyed, Surveyed) and digest == self._digest(_content(self.events))
+
+    def _digest(self, content: Iterable[Array]) -> str:
         digest = hashlib.sha256(f"{self.spec}{self.events.dtype.str}{self.events.shape}".encode())
-        for block in _content(self.events):
+        for block in content:
             digest.update(np.ascontiguousarray(block).data)
         if self.weights is not None:
             digest.update(self.weights.data)
@@ -285,6 +303,9 @@ def check_values(name: str, events: Array, columns: Sequence[str] | None = None)
         raise DataError(f"{name} holds no events.")
     if events.dtype.kind != "f":
         return False
+    surveyed: Any = events
+    if isinstance(surveyed, Surveyed) and columns is not None:
+        return bool(surveyed.survey.missing.any())  # infinite values are errors when they are read
     missing = False
     for start in range(0, len(events), BLOCK):
         block = events[start : start + BLOCK]
@@ -407,11 +428,20 @@ def refuse_empty_columns(dataset: Dataset, shown: str) -> None:
         DataError: every value of a column is missing.
     """
     observed = np.zeros(dataset.spec.event_shape, bool)
-    for start in range(0, len(dataset), BLOCK):
-        observed |= ~np.isnan(dataset.events[start : start + BLOCK]).all(axis=0)
+    for found in _observed(dataset.events):
+        observed |= found
         if observed.all():
             return
     raise empty_column(shown, dataset.spec.features[int(observed.argmin())].name)
+
+
+def _observed(events: Any) -> Iterator[Array]:
+    """Yield which columns have a value in some rows, `(C,)`, until all rows were looked at."""
+    if isinstance(events, Surveyed):
+        yield events.survey.observed
+        return
+    for start in range(0, len(events), BLOCK):
+        yield ~np.isnan(events[start : start + BLOCK]).all(axis=0)
 
 
 def empty_column(shown: str, name: str) -> DataError:

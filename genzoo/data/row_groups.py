@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import functools
+import hashlib
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +17,10 @@ from pyarrow import parquet
 from genzoo.data.column import Column
 from genzoo.data.partitions.files import PartFile
 from genzoo.data.partitions.remote import explained
+from genzoo.data.survey import Survey, Surveyed, sample_rows
 from genzoo.errors import DataError, pass_out_of_memory
+from genzoo.runtime.dividing import divided
+from genzoo.runtime.progress import Phase
 from genzoo.typing import Array
 
 KEPT = 2**26
@@ -23,6 +29,10 @@ KEPT = 2**26
 
 _AT_ONCE = 2**26
 """Bytes of columns that are read together. Behind a URL, each read takes a while."""
+
+
+_ROWS = 2**13
+"""Rows that are put side by side at a time, so that they stay in the cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +60,7 @@ class ParquetPart:
         return own
 
 
-class RowGroupEvents:
+class RowGroupEvents(Surveyed):
     """Numeric columns of Parquet files as an array `(N, C)` that keeps few row groups in memory.
 
     Reading the rows in order takes one pass over the files. Each jump to another row group reads that whole group.
@@ -73,6 +83,7 @@ class RowGroupEvents:
         self.dtype = np.dtype(np.float32 if narrow else np.float64)
         self.shape = (int(self._starts[-1]), len(columns))
         self._kept: dict[int, Array] = {}
+        self._survey: Survey | None = None
         self._lock = threading.Lock()
 
     @property
@@ -106,6 +117,8 @@ class RowGroupEvents:
         if index.ndim == 0:
             row: Array = self[int(index) : int(index) + 1][0]
             return row
+        if self._survey is not None and (known := self._survey.sampled(index)) is not None:
+            return known
         events = np.empty((len(index), self.shape[1]), self.dtype)
         groups = np.searchsorted(self._starts, index, side="right") - 1
         for group in np.unique(groups):
@@ -115,6 +128,63 @@ class RowGroupEvents:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return self[:].astype(dtype or self.dtype)
+
+    @property
+    def survey(self) -> Survey:
+        """What one pass over all rows finds; the processes of a training each look at some row groups.
+
+        Raises:
+            DataError: a file cannot be read, or the files of two processes differ.
+        """
+        if self._survey is None:
+            with Phase("looking over the data", len(self._groups), "row groups") as phase:
+                parts = divided(functools.partial(self._look_over, phase))
+            if len({part["outline"] for part in parts}) > 1:
+                raise DataError(
+                    f"The processes of a training must have the same data, and the files of "
+                    f"{self._groups[0][0].file.shown} differ. Give all of them the same files."
+                )
+            rows = sample_rows(len(self), self.shape[1])
+            sample = np.frombuffer(b"".join(base64.b64decode(part["sample"]) for part in parts), self.dtype)
+            self._survey = Survey(
+                hashlib.sha256("".join(text for part in parts for text in part["digests"]).encode()).hexdigest(),
+                np.any([part["missing"] for part in parts], axis=0),
+                np.any([part["observed"] for part in parts], axis=0),
+                rows,
+                sample.reshape(len(rows), self.shape[1]),
+            )
+        return self._survey
+
+    def _look_over(self, phase: Phase, rank: int, count: int) -> dict[str, Any]:
+        """Return what one of `count` stretches of row groups holds, as plain values."""
+        rows = sample_rows(len(self), self.shape[1])
+        missing, observed = np.zeros((2, self.shape[1]), bool)
+        digests, sample = [], []
+        first, stop = (len(self._groups) * number // count for number in (rank, rank + 1))
+        for number in phase.over(range(first, stop), lambda _: 1):
+            events = self._group(number)
+            digests.append(hashlib.sha256(events.data).hexdigest())
+            gone = np.isnan(events)
+            missing |= gone.any(axis=0)
+            observed |= ~gone.all(axis=0)
+            ends = np.searchsorted(rows, self._starts[number : number + 2])
+            sample.append(events[rows[slice(*ends)] - self._starts[number]].tobytes())
+        return {
+            "outline": self._outline(),
+            "digests": digests,
+            "missing": missing.tolist(),
+            "observed": observed.tolist(),
+            "sample": base64.b64encode(b"".join(sample)).decode(),
+        }
+
+    def _outline(self) -> str:
+        """Return a digest of what the footers of the files say, with the ranges of values that most of them have."""
+        digest = hashlib.sha256()
+        for part in {id(part): part for part, _ in self._groups}.values():
+            footer = pa.BufferOutputStream()
+            part.metadata.write_metadata_file(footer)
+            digest.update(footer.getvalue())
+        return digest.hexdigest()
 
     def _group(self, number: int) -> Array:
         """Return the events of a row group, and keep them for the next calls.
@@ -167,6 +237,7 @@ class RowGroupEvents:
             for start in range(0, len(names), together):
                 some = list(names[start : start + together])
                 table = file.read_row_group(group, columns=some, use_threads=False)
+                numbers = []
                 for name in some:
                     values = table.column(name)
                     if len(values) != len(events):
@@ -174,4 +245,8 @@ class RowGroupEvents:
                             f"{part.file.shown} is damaged: row group {group} lacks rows of column {name!r}."
                         )
                     column = Column(name, values, part.file.shown, lambda row: f"row {first + row}")
-                    events[:, self._columns.index(name)] = column.numbers()
+                    numbers.append(column.floats())
+                places = [self._columns.index(name) for name in some]
+                for row in range(0, len(events), _ROWS):
+                    for place, own in zip(places, numbers, strict=True):
+                        events[row : row + _ROWS, place] = own[row : row + _ROWS]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +10,7 @@ import torch
 from genzoo.data.condition_transform import ConditionTransform
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.data.dequantize import Dequantizer
-from genzoo.data.splits.large import LargeRows, as_rows
+from genzoo.data.splits.large import share_of
 from genzoo.data.transforms import Transform, observed, to_model_space
 from genzoo.data.transforms.ended import lengths_in, shortened
 from genzoo.engine.dataloader import DataLoader
@@ -28,14 +27,6 @@ def read_rows(events: Array, rows: Rows) -> Array:
         return np.asarray(events[rows])
     block = np.asarray(events[first : last + 1])
     return block if block.flags.writeable else block.copy()  # PyTorch warns about read-only memory
-
-
-def own_share(rows: Rows, rank: int, count: int) -> Rows:
-    """Return one of `count` nearly equal stretches of rows, so that a process reads a file in one place."""
-    large: Any = rows
-    if not isinstance(large, LargeRows):
-        return np.array_split(rows, count)[rank]
-    return rows if count == 1 else as_rows(large.share(rank, count))
 
 
 class BlockLoader:
@@ -126,7 +117,7 @@ def make_block_loader(
     if dataset.spec.missing and not on_disk:
         patterns = np.packbits(np.isnan(dataset.events[rows]), axis=1)
         rows = rows[np.lexsort(patterns.T)]
-    rows = own_share(rows, rank, count)
+    rows = share_of(rows, rank, count)
     blocks = BlockLoader(dataset, rows, size, transform, runtime, dequantizer, condition)
     needed = len(rows) * dataset.spec.size * runtime.dtype.itemsize
     fits = not (on_disk or once) and fits_on(runtime.device, needed)

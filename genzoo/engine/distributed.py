@@ -27,6 +27,7 @@ from genzoo.engine.sharing.gradients import GradientMessage, in_messages
 from genzoo.engine.sharing.noise import SlicedNoise
 from genzoo.engine.sync_batchnorm import convert_batchnorm
 from genzoo.errors import ConfigError, GenzooError, Interrupted, LostProcessError, pass_out_of_memory
+from genzoo.runtime.dividing import dividing
 from genzoo.runtime.launch import process_count, restarts
 from genzoo.runtime.seeding import derive, random_scope
 from genzoo.wording import argument
@@ -153,6 +154,17 @@ class Processes(ABC):
     @abstractmethod
     def gather(self, value: Any) -> list[Any]:
         """Return the `value` of every process, by rank; plain values for JSON."""
+
+    def divided(self, work: Callable[[int, int], ResultT]) -> list[ResultT]:
+        """Call `work` with the rank in each process and their number, and return the results of all, by rank.
+
+        Arguments:
+            work: returns plain values for JSON.
+
+        Raises:
+            GenzooError: `work` raised it in one of the processes; all of them raise.
+        """
+        return self.gather(self.agreed(lambda: work(self.rank, self.count)))
 
 
 class SingleProcess(Processes):
@@ -311,7 +323,8 @@ class ProcessGroup(Processes):
         message: dict[str, Any] = {}
         if self.first:
             try:
-                message = {"value": work()}
+                with dividing(None):
+                    message = {"value": work()}
             except GenzooError as error:
                 self.gather({"error": _as_message(error)})
                 raise
@@ -339,7 +352,7 @@ class ProcessGroup(Processes):
         rows = torch.zeros(self.count, int(self.add(sizes).max()), dtype=torch.uint8)
         rows[self.rank, : len(text)] = text
         texts = zip(self.add(rows), sizes.tolist(), strict=True)
-        return [json.loads(bytes(row[:size].tolist())) for row, size in texts]
+        return [json.loads(row[:size].numpy().tobytes()) for row, size in texts]
 
     def leave_word(self, error: BaseException) -> None:
         """Store why this process ends, so that the others can report it when they lose this process."""
@@ -399,14 +412,16 @@ def join_processes() -> Iterator[Processes]:
         yield SINGLE_PROCESS
         return
     if distributed.is_initialized():  # by the caller, who also destroys the group
-        yield ProcessGroup(distributed.get_rank(), distributed.get_world_size())
+        group = ProcessGroup(distributed.get_rank(), distributed.get_world_size())
+        with dividing(group.divided):
+            yield group
         return
     store, rank, count = _join()
     beats = _of_this_start(connect(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])))
     heartbeat = Heartbeat(beats, rank, count)
     processes = ProcessGroup(rank, count, store, heartbeat)
     try:
-        with heartbeat.beating():
+        with heartbeat.beating(), dividing(processes.divided):
             yield processes
     except BaseException as error:
         processes.leave_word(error)

@@ -15,6 +15,7 @@ import numpy as np
 
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.data.degenerate.relation import Relation, digits_of, forms, short_number
+from genzoo.data.survey import spaced_rows
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.typing import Array
 
@@ -67,11 +68,11 @@ def resting_on(fitted: TrainedModel, dataset: Dataset, rows: Rows) -> Resting | 
     Arguments:
         rows: at most 4096 of them, evenly spaced, are examined.
     """
-    if len(rows) > _ROWS:
-        rows = rows[np.unique(np.linspace(0, len(rows) - 1, _ROWS).astype(np.int64))]
     if not len(rows):
         return None
-    events = np.concatenate([np.asarray(block) for block in dataset.blocks(rows)])
+    if len(rows) > _ROWS:
+        rows = spaced_rows(dataset.events, _ROWS, rows)
+    events = np.asarray(dataset.events[rows])
     touched = [(floor, floor.share.numpy()) for floor in fitted.floors(dataset.given(rows))]
     touched = [(floor, share) for floor, share in touched if share.sum() > _SHARE]
     gain = _GAIN * sum(len(floor.directions) * float(share.sum()) for floor, share in touched) / len(events)

@@ -20,6 +20,7 @@ import numpy as np
 
 from genzoo.data.columns.rounding import RoundedColumn, rounded_columns
 from genzoo.data.dataset import Conditioned, Dataset, Rows
+from genzoo.data.survey import rows_at_hand
 from genzoo.inference.description.contributions import log_likelihoods_of
 from genzoo.inference.row_likelihoods import kind_of, observed_rows, scored_as_density
 from genzoo.inference.trained_model import TrainedModel
@@ -74,6 +75,8 @@ def profit_from_rounding(fitted: TrainedModel, dataset: Dataset, rows: Rows) -> 
     """
     dense = scored_as_density(fitted)
     columns = {place: column for place, column in rounded_columns(dataset).items() if place in dense} if dense else {}
+    if len(rows) > _PAIRS:
+        rows = rows_at_hand(dataset.events, rows)
     rows = observed_rows(dataset, rows)
     if dataset.weights is not None:
         rows = rows[dataset.weights[rows] > 0]

@@ -306,7 +306,7 @@ class Run:
         """
         config, record = self.config, self.record
         with Phase("checking the data"):
-            same = dataset.digest() == config.data_digest
+            same = dataset.has_digest(config.data_digest)
         if same:
             return dataset
         try:

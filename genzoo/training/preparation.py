@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,10 +14,13 @@ from genzoo.config.run_config import RunConfig
 from genzoo.data.checks import refuse_degenerate
 from genzoo.data.columns.cells import with_cells
 from genzoo.data.columns.limits import stated_bounds, with_limits
+from genzoo.data.columns.moments import MeasuredBlocks, Moments
+from genzoo.data.columns.observed import observe
 from genzoo.data.condition_transform import ConditionTransform, fit_condition
 from genzoo.data.dataset import Dataset, Rows, Split, named_parts_of, usable
 from genzoo.data.dequantize import Dequantizer
 from genzoo.data.loading import anchor, open_dataset
+from genzoo.data.survey import Surveyed
 from genzoo.data.transforms import Transform
 from genzoo.data.transforms.parts import choose_stages, fit_stages, scored_by_cells
 from genzoo.data.transforms.transform import Stage
@@ -51,13 +54,17 @@ def objective_of(entry: Entry[ModelSpec], config: RunConfig, zoo: Registry) -> O
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """The data of a training, its rows, the transforms to fit, and the model whose weights it starts from."""
+    """The data of a training, its rows, the transforms to fit, and the model whose weights it starts from.
+
+    The moments of the training rows are there if these are on disk.
+    """
 
     config: RunConfig
     dataset: Dataset
     split: Split
     stages: tuple[Stage, ...]
     warm: TrainedModel | None
+    moments: Moments | None = None
 
 
 def training_data(
@@ -80,13 +87,14 @@ def training_data(
     split = dataset.split(config.split, config.seed) if split is None else split
     if dataset.weights is not None and not dataset.weights[split.train].any():
         raise DataError(f"{dataset.name}: every training row has zero weight, so there is nothing to learn from.")
-    dataset = with_limits(dataset, split.train, config.data)
+    observed = observe(dataset, split.train) if isinstance(dataset.events, Surveyed) else None
+    dataset = with_limits(dataset, split.train, config.data, observed)
     warm = None if resumed is not None else open_warm_start(config, dataset)
     stages = choose_stages(entry, dataset.spec, config.data.transforms, zoo, config.options)
     if warm is not None and dataset.spec.form.ended:
         _check_tokens(stages, warm, config)
     dataset = _with_cells(dataset, split.train, scored_by_cells(stages, dataset.spec, zoo), warm)
-    return TrainingData(config, dataset, split, stages, warm)
+    return TrainingData(config, dataset, split, stages, warm, None if observed is None else observed.moments)
 
 
 def _check_tokens(stages: tuple[Stage, ...], warm: TrainedModel, config: RunConfig) -> None:
@@ -179,7 +187,7 @@ def _fitted_transforms(
     if given.warm is not None:
         transform, condition = given.warm.transform, given.warm.condition
     else:
-        blocks = functools.partial(training_blocks, dataset, rows, dequantizer)
+        blocks = functools.partial(_measured_blocks, given, dequantizer)
         transform = fit_stages(given.stages, _fitting_spec(dataset, given.config.data), blocks, zoo)
         condition = fit_condition(dataset, rows)
     moved = None if condition is None else condition.to(runtime.device, runtime.wide)
@@ -201,6 +209,12 @@ def training_blocks(dataset: Dataset, rows: Rows, dequantizer: Dequantizer | Non
         index = torch.from_numpy(rows[done : done + len(block)])
         done += len(block)
         yield block if dequantizer is None else dequantizer(torch.from_numpy(block), index).numpy()
+
+
+def _measured_blocks(given: TrainingData, dequantizer: Dequantizer | None) -> Iterable[Array]:
+    """Return the training rows, with their moments if these are known of what the model sees."""
+    blocks = training_blocks(given.dataset, given.split.train, dequantizer)
+    return blocks if given.moments is None or dequantizer is not None else MeasuredBlocks(blocks, given.moments)
 
 
 def _with_cells(dataset: Dataset, rows: Rows, columns: tuple[int, ...], warm: TrainedModel | None) -> Dataset:

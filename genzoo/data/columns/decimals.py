@@ -48,6 +48,15 @@ class DecimalPlaces:
         """Step of the grid that values lie on, such as 0.1; `None` if they have no decimal places, or none is known."""
         return 10.0**-self.count if self.count else None
 
+    def plain(self) -> tuple[float | None, list[float]]:
+        """Return what was found as plain values for JSON."""
+        return self._parts, self._different.tolist()
+
+    def merge(self, parts: float | None, different: list[float]) -> None:
+        """Take in what `plain` returned for further values."""
+        self._parts = None if self._parts is None or parts is None else max(self._parts, parts)
+        self._different = np.unique(np.concatenate([self._different, different]))[:_HANDFUL]
+
     def add(self, values: Array) -> None:
         """Take in values of the column, `(n,)`, NaN for missing ones."""
         known = values[~np.isnan(values)]

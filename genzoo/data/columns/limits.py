@@ -14,15 +14,13 @@ import numpy as np
 
 from genzoo.config.data import DataSettings
 from genzoo.data.columns.dates import parse_time
-from genzoo.data.columns.decimals import decimal_places, on_grid
+from genzoo.data.columns.decimals import on_grid
+from genzoo.data.columns.observed import Observed, observe
 from genzoo.data.dataset import Dataset, Rows, parts_of
 from genzoo.errors import ConfigError, did_you_mean
 from genzoo.spec.events import Feature
 from genzoo.typing import Array
 from genzoo.wording import argument
-
-_STEPS = (86_400.0, 3600.0, 60.0, 1.0)
-"""Steps of times, in seconds, that are looked for: days, hours, minutes and seconds."""
 
 _SAME = 1e-9
 """Share of a step up to which a stated bound counts as a multiple of it."""
@@ -78,20 +76,21 @@ def _end(option: str, text: str, feature: Feature) -> float | None:
     return number
 
 
-def with_limits(dataset: Dataset, rows: Rows, settings: DataSettings) -> Dataset:
+def with_limits(dataset: Dataset, rows: Rows, settings: DataSettings, observed: Observed | None = None) -> Dataset:
     """Return a dataset whose spec limits samples, by its training rows and by what the user states.
 
     Arguments:
         rows: the training rows.
+        observed: what `observe` found in them, if they have no parts. Defaults to `None`: they are looked at.
 
     Raises:
         ConfigError: as `stated_bounds`; or bounds are stated for images.
     """
-    specs = [_with_limits(part, own, settings).spec for part, own in parts_of(dataset, rows)]
+    specs = [_with_limits(part, own, settings, observed).spec for part, own in parts_of(dataset, rows)]
     return dataclasses.replace(dataset, spec=dataset.spec.of_parts(specs))
 
 
-def _with_limits(dataset: Dataset, rows: Rows, settings: DataSettings) -> Dataset:
+def _with_limits(dataset: Dataset, rows: Rows, settings: DataSettings, observed: Observed | None) -> Dataset:
     spec = dataset.spec
     if not spec.form.columns:
         if settings.bounds:
@@ -100,7 +99,8 @@ def _with_limits(dataset: Dataset, rows: Rows, settings: DataSettings) -> Datase
             )
         return dataset
     free, stated = stated_bounds(settings.bounds, spec.features)
-    low, high, whole, decimal = _observed(dataset, rows)
+    observed = observed or observe(dataset, rows)
+    low, high, (whole, decimal) = observed.low, observed.high, observed.steps
     step = np.where(whole > 0, whole if settings.whole else 0.0, decimal if settings.round else 0.0)
     unseen = _unseen(dataset, rows)
     features = []
@@ -136,35 +136,6 @@ def _inward(end: float | None, step: float, side: int) -> float | None:
 
 def _rounded(x: float, step: float) -> float:
     return float(on_grid(np.array(x), np.array(step)))
-
-
-def _observed(dataset: Dataset, rows: Rows) -> tuple[Array, Array, Array, Array]:
-    """Return the smallest and the largest value of each column, and steps of whole numbers and of decimals, `(C,)`.
-
-    Steps are 0 if there is none.
-    """
-    spec = dataset.spec
-    size = len(spec.features)
-    low, high = np.full(size, np.inf), np.full(size, -np.inf)
-    whole = np.ones(size, bool)
-    coarse = {place: len(_STEPS) * [True] for place, f in enumerate(spec.features) if f.temporal and f.stored != "date"}
-    places = decimal_places(dataset)
-    for block in dataset.blocks(rows):
-        values = np.asarray(block, np.float64)
-        low, high = np.fmin(low, np.fmin.reduce(values)), np.fmax(high, np.fmax.reduce(values))
-        if whole.any():
-            here = values[:, whole]
-            whole[whole] = (np.isnan(here) | (here == np.floor(here))).all(axis=0)
-        for place, fits in coarse.items():
-            column = values[~np.isnan(values[:, place]), place]
-            coarse[place] = [fit and bool((column % step == 0).all()) for fit, step in zip(fits, _STEPS, strict=True)]
-        for place, found in places.items():
-            found.add(values[:, place])
-    steps = np.where(whole, 1.0, 0.0)
-    for place, fits in coarse.items():
-        steps[place] = next((step for fit, step in zip(fits, _STEPS, strict=True) if fit), 0.0)
-    decimals = _array([places[place].step if place in places else None for place in range(size)], 0.0)
-    return low, high, steps, decimals
 
 
 def _unseen(dataset: Dataset, rows: Rows) -> dict[int, tuple[str, ...]]:

@@ -14,6 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from genzoo.data.columns.cells import decimal_grid
 from genzoo.data.dataset import Dataset
+from genzoo.data.survey import spaced_rows
 from genzoo.typing import Array
 
 _NUMBERS, _LEAST_ROWS = 2**19, 2000
@@ -73,8 +74,7 @@ def rounded_columns(dataset: Dataset) -> dict[int, RoundedColumn]:
     if not spec.form.columns or not len(dataset):
         return {}
     most = max(_LEAST_ROWS, _NUMBERS // spec.size)
-    rows = np.unique(np.linspace(0, len(dataset) - 1, min(most, len(dataset))).astype(np.int64))
-    events = np.concatenate([np.asarray(block, np.float64) for block in dataset.blocks(rows)])
+    events = np.asarray(dataset.events[spaced_rows(dataset.events, most)], np.float64)
     digits = np.finfo(dataset.events.dtype).eps if dataset.events.dtype.kind == "f" else 0.0
     columns = ((place, feature) for place, feature in enumerate(spec.features) if not feature.discrete)
     found = {place: rounded_column(events[:, place], float(digits)) for place, _ in columns}

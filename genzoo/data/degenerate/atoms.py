@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from genzoo.data.dataset import Dataset
+from genzoo.data.survey import spaced_rows
 from genzoo.typing import Array
 from genzoo.wording import argument
 
@@ -70,8 +71,7 @@ def find_atoms(dataset: Dataset) -> Iterator[Atom]:
     """Yield the atoms of the continuous columns of a table, from evenly spaced rows."""
     if not dataset.spec.form.columns or len(dataset) < _FEW:
         return
-    rows = np.unique(np.linspace(0, len(dataset) - 1, min(_ROWS, len(dataset))).astype(np.int64))
-    sample = np.concatenate([np.asarray(block) for block in dataset.blocks(rows)])
+    sample = np.asarray(dataset.events[spaced_rows(dataset.events, _ROWS)])
     for place, feature in enumerate(dataset.spec.features):
         if feature.discrete:
             continue

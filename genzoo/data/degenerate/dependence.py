@@ -25,6 +25,7 @@ import numpy as np
 
 from genzoo.data.dataset import BLOCK, Dataset
 from genzoo.data.degenerate.relation import Relation, digits_of, forms, short_number
+from genzoo.data.survey import spaced_rows
 from genzoo.text import counted
 from genzoo.typing import Array
 
@@ -142,9 +143,8 @@ def _sample(dataset: Dataset, places: Array) -> Array:
     """Return evenly spaced rows of the continuous columns, `(n, C)` float64."""
     size = len(places)
     most = int(min(_ROWS, max(_WORK / size**2, 4 * size)))
-    rows = np.unique(np.linspace(0, len(dataset) - 1, min(most, len(dataset))).astype(np.int64))
-    parts = [np.asarray(block)[:, places].astype(np.float64) for block in dataset.blocks(rows)]
-    return np.concatenate(parts)
+    rows = spaced_rows(dataset.events, most)
+    return np.asarray(dataset.events[rows])[:, places].astype(np.float64)
 
 
 def _precision(dataset: Dataset) -> float:

@@ -33,6 +33,8 @@ def find_determined(dataset: Dataset) -> list[Determined]:
         if feature.levels is not None and 2 <= len(feature.levels) * _LEAST <= len(dataset)
         for place in numbers
     ]
+    if not pairs:
+        return []
     for start in range(0, len(dataset), 16 * BLOCK):
         block = np.asarray(dataset.events[start : start + 16 * BLOCK])
         pairs = [pair for pair in pairs if _one_value_each(block[:, pair[0]], block[:, pair[1]], *pair[2:])]

@@ -89,6 +89,11 @@ class LargeRows:
         found = [int(self._counts[row // _BLOCK]) + int(self._flags_below(int(row))) for row in rows]
         return np.array(found, np.int64)
 
+    def holds(self, rows: Array) -> Array:
+        """Return which of some rows are among these, `(m,)` bool."""
+        found: Array = (self._bits[rows // 8] >> (7 - rows % 8)) & 1 == 1
+        return found
+
     def _flags_below(self, row: int) -> int:
         start = row // _BLOCK * _BLOCK
         return int(self._flags(start)[: row - start].sum()) if row > start else 0
@@ -121,6 +126,13 @@ class LargeRows:
     def _flags(self, start: int) -> Array:
         stop = min(self._rows, start + _BLOCK)
         return np.unpackbits(self._bits[start // 8 : -(-stop // 8)], count=stop - start)
+
+
+def share_of(rows: Any, rank: int, count: int) -> Array:
+    """Return one of `count` nearly equal stretches of rows, so that a process reads a file in one place."""
+    if not isinstance(rows, LargeRows):
+        return np.array_split(rows, count)[rank]
+    return as_rows(rows if count == 1 else rows.share(rank, count))
 
 
 def as_rows(rows: LargeRows) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from genzoo.config.settings import Settings
+from genzoo.data.columns.moments import moments_of
 from genzoo.data.transforms.transform import NumberArray, Transform, check_none, summed
 from genzoo.errors import DataError
 from genzoo.spec.events import DataSpec
@@ -140,45 +141,13 @@ def _axis(data: DataSpec) -> int | None:
 
 
 def _moments(data: DataSpec, blocks: Iterable[NumberArray]) -> tuple[NumberArray, NumberArray]:
-    """Return mean and standard deviation, per column of a table or over all pixels.
-
-    Blocks are merged by their counts, means and sums of squared deviations. A running sum of squares would lose its
-    digits if the mean is large against the deviation.
-
-    References:
-        "Updating Formulae and a Pairwise Algorithm for Computing Sample Variances" (Chan, Golub and LeVeque, 1979).
-    """
-    count: NumberArray = np.zeros(())
-    mean: NumberArray = np.zeros(())
-    squares: NumberArray = np.zeros(())
-    with np.errstate(over="ignore", invalid="ignore"):  # an overflow raises below, with the column's name
-        for block in blocks:
-            x = np.asarray(block, np.float64)
-            n, block_mean, block_squares = _observed_moments(x) if data.missing else _whole_moments(x, _axis(data))
-            delta = block_mean - mean
-            total = np.maximum(count + n, 1.0)
-            mean = mean + delta * (n / total)
-            squares = squares + block_squares + delta**2 * (count * n / total)
-            count = count + n
-    _check_observed(data, count > 0)
-    deviation = np.sqrt(squares / count)
+    """Return mean and standard deviation, per column of a table or over all pixels."""
+    moments = moments_of(blocks, _axis(data), missing=data.missing)
+    _check_observed(data, moments.count > 0)
+    deviation = moments.deviation
     problem = "is so widely spread that its squares overflow. Store it in a larger unit."
     check_none(data, ~np.isfinite(deviation), problem)
-    return mean, deviation
-
-
-def _whole_moments(x: NumberArray, axis: int | None) -> tuple[Any, NumberArray, NumberArray]:
-    """Return count, mean and sum of squared deviations over an axis."""
-    mean = x.mean(axis=axis)
-    return float(x.size if axis is None else len(x)), mean, ((x - mean) ** 2).sum(axis=axis)
-
-
-def _observed_moments(x: NumberArray) -> tuple[Any, NumberArray, NumberArray]:
-    """Return count, mean and sum of squared deviations of each column of `x (n, C)`, NaN left out."""
-    gone = np.isnan(x)
-    n = (~gone).sum(axis=0).astype(np.float64)
-    mean = np.where(gone, 0.0, x).sum(axis=0) / np.maximum(n, 1.0)
-    return n, mean, np.where(gone, 0.0, (x - mean) ** 2).sum(axis=0)
+    return moments.mean, deviation
 
 
 def _check_spread(data: DataSpec, mean: NumberArray, deviation: NumberArray) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from genzoo.config.resolve import model_options, options_class
 from genzoo.config.settings import validate
 from genzoo.config.tokens import TokenOptions
+from genzoo.data.columns.moments import MeasuredBlocks
 from genzoo.data.texts.symbols import of_bytes
 from genzoo.data.transforms.affine import AffineSpace, restore_affine
 from genzoo.data.transforms.transform import NumberArray, Stage, Transform, TransformBuilder
@@ -190,7 +191,10 @@ def fit_stages(
     for stage in stages:
         entry, builder, options, seen = _opened(stage, _after(data, done), registry)
         before = _chained(done, parts) if done else None
-        given = (_part(block, before, stage.columns) for block in blocks())
+        started = blocks()
+        given: Iterable[NumberArray] = (_part(block, before, stage.columns) for block in started)
+        if before is None and isinstance(started, MeasuredBlocks):
+            given = MeasuredBlocks(given, started.moments.of(stage.columns))
         with blame(f"The transform {entry.id!r}"):
             parts.append(builder.fit(options, seen, given))
         done.append(stage)

@@ -110,8 +110,12 @@ def fit_stages(
     return _joined(data, parts)
 
 
-def _blocks(piece: Piece, blocks: Callable[[], Iterable[NumberArray]]) -> Iterator[NumberArray]:
-    for block in blocks():
+def _blocks(piece: Piece, blocks: Callable[[], Iterable[NumberArray]]) -> Iterable[NumberArray]:
+    return _present_blocks(piece, blocks()) if piece.name else blocks()
+
+
+def _present_blocks(piece: Piece, blocks: Iterable[NumberArray]) -> Iterator[NumberArray]:
+    for block in blocks:
         own = present(piece, block)
         if len(own) or not len(block):
             yield own

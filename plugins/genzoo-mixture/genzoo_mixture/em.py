@@ -21,7 +21,7 @@ from genzoo import Batch, EMObjective, Model
 from genzoo_mixture.box import principal_box
 from genzoo_mixture.mixture import Mixture, NoisyMixture
 from genzoo_mixture.options import EMOptions
-from genzoo_mixture.points import SAMPLE, draw_events, observed_values
+from genzoo_mixture.points import SAMPLE, ExaminedBlocks, observed_values
 from genzoo_mixture.scale import robust_deviation
 from genzoo_mixture.start import STARTS
 
@@ -58,7 +58,8 @@ class MixtureEM(EMObjective):
             Facts of the start for the run's record: of a search, how many starts it tried, and how many agreed.
         """
         mixture = _mixture(model)
-        mixture.prepare(*_ranges(blocks))
+        blocks = ExaminedBlocks(blocks, free=mixture.start != "random")
+        mixture.prepare(blocks.low, blocks.high)
         _measure(mixture, blocks)
         start = STARTS[mixture.start](mixture, blocks)
         if start.mixture is not None:
@@ -78,7 +79,8 @@ class MixtureEM(EMObjective):
 
     def adapt(self, model: Model, blocks: Iterable[Batch]) -> None:
         mixture = _mixture(model)
-        mixture.enclose(*_ranges(blocks))
+        blocks = ExaminedBlocks(blocks, free=False)
+        mixture.enclose(blocks.low, blocks.high)
         _measure(mixture, blocks)
 
     def prepare_pass(self, model: Model) -> None:
@@ -143,35 +145,11 @@ def _weighted(share: Tensor, batch: Batch) -> Tensor:
     return share if batch.weight is None else share * batch.weight.to(share.dtype)
 
 
-def _measure(mixture: Mixture, blocks: Iterable[Batch]) -> None:
+def _measure(mixture: Mixture, blocks: ExaminedBlocks) -> None:
     """Measure on the events what EM does not change: the deviations of columns, and the box of the noise."""
-    keys = torch.Generator().manual_seed(0)  # the same rows for every restart
-    mixture.measure(robust_deviation(*draw_events(observed_values, blocks, SAMPLE, keys)))
+    mixture.measure(robust_deviation(*blocks.drawn(observed_values, SAMPLE, own=False)))
     if isinstance(mixture, NoisyMixture) and (box := principal_box(blocks)) is not None:
         mixture.turn(*box)
-
-
-def _ranges(blocks: Iterable[Batch]) -> tuple[Tensor, Tensor]:
-    """Return the smallest and the largest observed value of each column, `(C,)` each."""
-    low = high = torch.zeros(0)
-    for batch in blocks:
-        lowest = highest = batch.x.flatten(1)
-        hidden = _hidden(batch)
-        if hidden is not None:
-            lowest = lowest.masked_fill(hidden, torch.inf)
-            highest = highest.masked_fill(hidden, -torch.inf)
-        low = torch.minimum(low, lowest.amin(0)) if len(low) else lowest.amin(0)
-        high = torch.maximum(high, highest.amax(0)) if len(high) else highest.amax(0)
-    return low, high
-
-
-def _hidden(batch: Batch) -> Tensor | None:
-    """Return a mask of the values that do not count, missing or of weight 0, `(N, C)` or `(N, 1)`; `None` if all do."""
-    missing = None if batch.missing is None else batch.missing.flatten(1)
-    if batch.weight is None:
-        return missing
-    weightless = (batch.weight == 0)[:, None]
-    return weightless if missing is None else missing | weightless
 
 
 def build(_: EMOptions) -> MixtureEM:

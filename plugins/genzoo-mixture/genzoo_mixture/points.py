@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -17,6 +17,9 @@ SAMPLE = 20_000
 _GRID = 2.0**20
 """Points are rounded to this part of a deviation. The same data in other units then have exactly the same points, and
 ties between distances are broken alike."""
+
+_MANY = 50
+"""Multiple of the size of a sample from which on few of the events that come are kept."""
 
 _FLAT = 1e-6
 """Smallest deviation of a principal component, as a share of the largest, that is scaled to 1."""
@@ -92,32 +95,118 @@ def observed_values(batch: Batch) -> Tensor:
     return x if batch.missing is None else x.masked_fill(batch.missing.flatten(1), torch.nan)
 
 
-def draw_events(
-    read: Callable[[Batch], Tensor], blocks: Iterable[Batch], most: int, generator: torch.Generator | None = None
-) -> tuple[Tensor, Tensor]:
-    """Draw at most `most` events in one pass over the blocks, all equally likely.
+def draw_events(read: Callable[[Batch], Tensor], blocks: Iterable[Batch], most: int) -> tuple[Tensor, Tensor]:
+    """Draw at most `most` events in one pass over the blocks, all equally likely, by torch's own generator.
 
     Every event has a uniform random key, and the events with the smallest keys are kept: a uniform sample, however many
     events there are. Events of weight 0 have the key infinity.
 
     Arguments:
         read: returns the numbers of a block, `(N, D)` float64.
-        generator: draws the keys. Defaults to torch's own.
 
     Returns:
         The numbers, `(n, D)`, and weights, `(n,)`, of the sample, in float64.
     """
-    kept: Tensor | None = None
-    keys = torch.empty(0)
+    if isinstance(blocks, ExaminedBlocks):
+        return blocks.drawn(read, most, own=True)
+    drawn = _Draw(most, None)
     for batch in blocks:
-        numbers = read(batch)
-        weight = torch.ones_like(numbers[:, 0]) if batch.weight is None else batch.weight.to(numbers.dtype)
-        new = torch.cat([numbers, weight[:, None]], 1)
-        kept = new if kept is None else torch.cat([kept, new])
-        drawn = torch.rand(len(batch), generator=generator)
-        keys = torch.cat([keys, drawn.masked_fill((weight == 0).cpu(), torch.inf)])
-        if len(keys) > most:
-            keys, order = keys.topk(most, largest=False, sorted=False)
-            kept = kept[order.to(kept.device)]
-    assert kept is not None, "there are training rows"
-    return kept[:, :-1], kept[:, -1]
+        drawn.add([read(batch)], batch)
+    return drawn.kept[0], drawn.weight
+
+
+class _Draw:
+    """A uniform sample of events that is drawn block by block.
+
+    Arguments:
+        most: largest number of events of the sample.
+        generator: draws the keys; `None` for torch's own.
+
+    Attributes:
+        kept: rows of the sample, in several tensors side by side.
+        weight: their weights, `(n,)` float64.
+        keys: their keys, `(n,)`.
+    """
+
+    def __init__(self, most: int, generator: torch.Generator | None) -> None:
+        self._most, self._generator = most, generator
+        self.kept: list[Tensor] = []
+        self.keys, self.weight = torch.empty(0), torch.empty(0)
+        self._seen = 0
+
+    def add(self, rows: Sequence[Tensor], batch: Batch) -> None:
+        """Draw from the rows of a block."""
+        weight = rows[0].new_ones(len(batch)) if batch.weight is None else batch.weight
+        keys = torch.rand(len(batch), generator=self._generator)
+        new = [*rows, weight.double()]
+        keys = keys.masked_fill((weight == 0).cpu(), torch.inf)
+        if self._seen > _MANY * self._most:  # hardly any of them is kept
+            few = (keys < self.keys.max()).nonzero()[:, 0]
+            keys, new = keys[few], [part[few.to(part.device)] for part in new]
+        self._seen += len(batch)
+        if not len(keys):
+            return
+        held = [*self.kept, self.weight]
+        new = [torch.cat(pair) for pair in zip(held, new, strict=True)] if self.kept else new
+        keys = torch.cat([self.keys, keys])
+        if len(keys) > self._most:
+            keys, order = keys.topk(self._most, largest=False, sorted=False)
+            new = [part[order.to(part.device)] for part in new]
+        self.keys, self.weight, self.kept = keys, new[-1], new[:-1]
+
+
+class ExaminedBlocks(Iterable[Batch]):
+    """Blocks of events, with what one pass over them finds, so that a start does not read them again for each.
+
+    Arguments:
+        blocks: the events, at least one.
+        free: whether a sample by torch's own generator is drawn, too.
+
+    Attributes:
+        low, high: the smallest and the largest observed value of each column, `(C,)` each. Values of weight 0 do not
+            count.
+    """
+
+    def __init__(self, blocks: Iterable[Batch], *, free: bool) -> None:
+        self._blocks = blocks
+        keys = torch.Generator().manual_seed(0)  # the same rows for every restart
+        self._draws = [_Draw(SAMPLE, keys), *([_Draw(SAMPLE, None)] if free else [])]
+        self.low = self.high = torch.zeros(0)
+        for batch in blocks:
+            self._look(batch)
+            for draw in self._draws:
+                draw.add([batch.x] if batch.missing is None else [batch.x, batch.missing], batch)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return iter(self._blocks)
+
+    def drawn(self, read: Callable[[Batch], Tensor], most: int, *, own: bool) -> tuple[Tensor, Tensor]:
+        """Return a sample as `draw_events` does.
+
+        Arguments:
+            own: whether torch's own generator drew it.
+        """
+        draw = self._draws[int(own)]
+        numbers = read(Batch(*draw.kept))
+        if len(numbers) <= most:
+            return numbers, draw.weight
+        order = draw.keys.topk(most, largest=False, sorted=False).indices.to(numbers.device)
+        return numbers[order], draw.weight[order]
+
+    def _look(self, batch: Batch) -> None:
+        lowest = highest = batch.x.flatten(1)
+        hidden = _hidden(batch)
+        if hidden is not None:
+            lowest = lowest.masked_fill(hidden, torch.inf)
+            highest = highest.masked_fill(hidden, -torch.inf)
+        self.low = torch.minimum(self.low, lowest.amin(0)) if len(self.low) else lowest.amin(0)
+        self.high = torch.maximum(self.high, highest.amax(0)) if len(self.high) else highest.amax(0)
+
+
+def _hidden(batch: Batch) -> Tensor | None:
+    """Return a mask of the values that do not count, missing or of weight 0, `(N, C)` or `(N, 1)`; `None` if all do."""
+    missing = None if batch.missing is None else batch.missing.flatten(1)
+    if batch.weight is None:
+        return missing
+    weightless = (batch.weight == 0)[:, None]
+    return weightless if missing is None else missing | weightless
