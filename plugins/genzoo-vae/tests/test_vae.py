@@ -10,7 +10,7 @@ from vae_cases import BINARY, IMAGE, MIXED, made, table
 
 import genzoo
 from genzoo_vae.build import build
-from genzoo_vae.network import ConvEncoder
+from genzoo_vae.convolutions import ConvEncoder
 from genzoo_vae.objectives import elbo, iwae
 from genzoo_vae.observation import Bernoulli, Categorical, Columns, DiscretizedLogistic, GaussianObservation
 from genzoo_vae.options import ELBOOptions, IWAEOptions, VAEOptions
