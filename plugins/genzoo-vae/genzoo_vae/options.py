@@ -18,9 +18,6 @@ GradientName = Literal["standard", "doubly-reparameterized"]
 
 Width = Annotated[int, Field(ge=1, le=65_536)]
 
-NOISE = True
-"""Default of `VAESampling.noise`."""
-
 
 class NetworkOptions(Settings):
     """Options of encoder and decoder, for every model of this distribution."""
@@ -90,16 +87,6 @@ class VAEOptions(NetworkOptions):
     )
     imputation_draws: int = Field(
         100, ge=1, le=10_000, description="latent vectors drawn for each row with missing values to fill in"
-    )
-
-
-class VAESampling(Settings):
-    """How samples are drawn."""
-
-    noise: bool = Field(
-        NOISE,
-        description="draw each value from its distribution given the latent vector, which the bound belongs to; false "
-        "takes the expected values, which are smoother than data",
     )
 
 

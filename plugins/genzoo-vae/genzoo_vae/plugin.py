@@ -53,7 +53,6 @@ _VAE = genzoo.ModelSpec(
     summary="Variational autoencoder for images and tables (Kingma and Welling, 2013)",
     builder="genzoo_vae.build:build",
     config="genzoo_vae.options:VAEOptions",
-    sampling="genzoo_vae.options:VAESampling",
     objectives=tuple(_BOUNDS),
     capabilities=frozenset({"likelihood-bound", "decoder", "encoder", "reconstruction", "imputation"}),
     input={"image": "unit", "table": "standardized"},

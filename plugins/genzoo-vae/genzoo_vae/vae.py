@@ -29,7 +29,6 @@ from torch import Tensor, nn
 from genzoo import Decoder, Encoder, Floor, Generator, Imputation, LikelihoodBound, Reconstruction, full_precision
 from genzoo_vae.network import encoder_view
 from genzoo_vae.observation import Observation
-from genzoo_vae.options import NOISE
 from genzoo_vae.prior import Prior
 
 _NUMBERS = 2**22
@@ -179,12 +178,9 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
     def prior_sample(self, n: int) -> Tensor:
         return self.prior.sample(n)
 
-    def sample(self, n: int, *, condition: Tensor | None = None, noise: bool = NOISE, **options: object) -> Tensor:
-        """Draw x ~ p(x | z) for z ~ p(z); without `noise`, the expectation of p(x | z)."""
-        z = self.prior_sample(n)
-        if not noise:
-            return self.decode(z, condition=condition)
-        return self.observation.sample(self.parameters_of(z, condition)).view(-1, *self._event_shape)
+    def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
+        """Draw x ~ p(x | z) for z ~ p(z): samples include the noise of the observation."""
+        return self.observation.sample(self.parameters_of(self.prior_sample(n), condition)).view(-1, *self._event_shape)
 
     def decode(self, z: Tensor, *, condition: Tensor | None = None) -> Tensor:
         """Return the expected events given `z (N, L)`; for categories, the most probable one."""
