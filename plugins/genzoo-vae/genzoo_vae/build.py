@@ -7,6 +7,7 @@ from collections.abc import Callable
 from torch import nn
 
 from genzoo import DataSpec, Feature, Parts, argument
+from genzoo_vae.convolutions import ConvDecoder
 from genzoo_vae.network import build_networks, kind_of_network
 from genzoo_vae.observation import (
     Bernoulli,
@@ -57,7 +58,7 @@ def build(config: VAEOptions, data: DataSpec) -> Parts:
 
 def _largest(config: VAEOptions, decoder: nn.Module) -> int:
     """Count the outputs, for one latent vector, of the largest inner layer of the decoder or the prior."""
-    inner = config.widths if isinstance(decoder, nn.Sequential) else [config.dense, *decoder.sizes]
+    inner = [config.dense, *decoder.sizes] if isinstance(decoder, ConvDecoder) else config.widths
     return max(config.n_components * config.latent if config.prior == "mixture" else 1, *inner, 1)
 
 

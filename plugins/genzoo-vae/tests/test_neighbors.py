@@ -66,8 +66,7 @@ def test_each_pixel_follows_its_neighbors_and_earlier_channels(spread):
     size = int(np.prod(shape))
     mean = 1.2 * special.expit(given[:size].numpy().reshape(shape)) - 0.1
     raw = given[size : 7 * size].numpy().reshape(6, *shape).copy()
-    raw[4, 0] = raw[5, :2] = 0.0  # the first channel follows none, the second only the first
-    weights = 0.6 * raw / (1 + np.abs(raw).sum(0))
+    weights = np.concatenate([0.6 * raw[:4] / (1 + np.abs(raw[:4]).sum(0)), np.tanh(raw[4:])])
     scale = observation.spread(given[7 * size :]).exp().detach().expand(size).numpy().reshape(shape)
     image = np.random.default_rng(0).integers(0, levels, shape) / (levels - 1)
     expected = log_probability(observation, image, mean, scale, weights, levels)

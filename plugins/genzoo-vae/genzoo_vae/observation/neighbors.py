@@ -34,8 +34,11 @@ _NEIGHBORS = ((0, -1), (-1, -1), (-1, 0), (-1, 1))
 """Rows and columns from a pixel to the neighbors that come before it."""
 
 _REACH = 0.6
-"""Upper limit of the sum of a pixel's absolute weights. Below 1, deviations fade out. Near 1, a pixel could copy its
-neighbors with any means, and the latent vector would no longer matter."""
+"""Upper limit of the sum of a pixel's absolute weights of neighbors.
+
+Below 1, deviations fade out. Near 1, a pixel could copy its neighbors with any means, and the latent vector would no
+longer matter.
+"""
 
 
 class _Given(NamedTuple):
@@ -50,7 +53,7 @@ class NeighborLogistic(Observation):
     """Logistic distributions, rounded to a grid, with a center that follows the deviations of neighbors.
 
     For each value the decoder gives the logit of its mean, a scale (as `Spread` says), and J weights: one for each of
-    four neighbors, and one for each earlier channel.
+    four neighbors in the same channel, and one between -1 and 1 for each earlier channel of the same pixel.
 
     Arguments:
         event_shape: shape of an image, `(C, H, W)`.
@@ -74,9 +77,8 @@ class NeighborLogistic(Observation):
         self._fronts = [len(front) for front in fronts if front]
         places = [y * width + x for front in fronts for x, y in front]
         self.register_buffer("order", torch.tensor(places), persistent=False)
-        before = torch.arange(channels - 1)[:, None] < torch.arange(channels)  # (C - 1, C)
-        known = torch.cat([torch.ones(len(_NEIGHBORS), channels, dtype=torch.bool), before])
-        self.register_buffer("earlier", known[:, :, None, None], persistent=False)
+        earlier = torch.arange(channels - 1)[:, None] < torch.arange(channels)  # (C - 1, C)
+        self.register_buffer("earlier", earlier[:, :, None, None], persistent=False)
 
     @property
     def width(self) -> int:
@@ -87,16 +89,23 @@ class NeighborLogistic(Observation):
         return shown if missing is None else shown.masked_fill(missing, 0.0)
 
     def _split(self, given: Tensor) -> _Given:
-        mean, weights, spread = given.split([self.places, self._weights * self.places, self.spread.width], -1)
+        sizes = [self.places, self._weights * self.places, self.spread.width]
+        mean, weights, spread = torch.split(given, sizes, -1)
+        weights = weights.reshape(*given.shape[:-1], self._weights, *self._event_shape)
+        around, beside = torch.split(weights, [len(_NEIGHBORS), self._weights - len(_NEIGHBORS)], -4)
+        around = _REACH * around / (1 + around.abs().sum(-4, keepdim=True))
+        weights = torch.cat([around, beside.tanh().masked_fill(~self.earlier, 0.0)], -4)
         log_scale = self.spread(spread)
-        weights = weights.unflatten(-1, (self._weights, *self._event_shape)).masked_fill(~self.earlier, 0.0)
-        weights = _REACH * weights / (1 + weights.abs().sum(-4, keepdim=True))
-        log_scale = log_scale.expand(*log_scale.shape[:-1], self.places).unflatten(-1, self._event_shape)
-        return _Given(center_of(mean).unflatten(-1, self._event_shape), log_scale, weights)
+        log_scale = log_scale.expand(*log_scale.shape[:-1], self.places)
+        return _Given(self._images(center_of(mean)), self._images(log_scale), weights)
+
+    def _images(self, values: Tensor) -> Tensor:
+        """Return values `(..., D)` as images, `(..., C, H, W)`."""
+        return values.reshape(*values.shape[:-1], *self._event_shape)
 
     def log_prob(self, x: Tensor, given: Tensor) -> Tensor:
         mean, log_scale, weights = self._split(given)
-        image = x.unflatten(-1, self._event_shape)
+        image = self._images(x)
         deviation = image - mean
         center = mean
         for weight, (down, right) in zip(weights.unbind(-4), _NEIGHBORS, strict=False):
@@ -125,7 +134,7 @@ class NeighborLogistic(Observation):
         free = None if missing is None else missing.reshape(-1, channels, height * width)
         beside = width + 2  # a row of deviations with a column of zeros at both ends, below a row of zeros
         deviation = mean.new_zeros(len(mean), channels, (height + 1) * beside)
-        for places in self.order.split(self._fronts):
+        for places in torch.split(self.order, self._fronts):
             spots = (places // width + 1) * beside + places % width + 1
             near = torch.stack([deviation[..., spots + down * beside + right] for down, right in _NEIGHBORS], 1)
             sides = weights[..., places]  # (N, J, C, places of the front)
