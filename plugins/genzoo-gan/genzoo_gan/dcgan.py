@@ -79,7 +79,7 @@ def _stages(side: int) -> int:
 
 
 def _doubled(width: int, layers: int) -> tuple[int, ...]:
-    """Return the channels of layers of which each has twice as many as the one before, up to `_WIDEST`."""
+    """Return channels that double from layer to layer, up to `_WIDEST`."""
     return tuple(min(width * 2**layer, max(width, _WIDEST)) for layer in range(layers))
 
 

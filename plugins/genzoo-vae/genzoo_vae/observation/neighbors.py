@@ -1,4 +1,4 @@
-"""Pixels on a grid of levels, each of which follows the pixels around it.
+"""Pixels on a grid of levels that follow the pixels around them.
 
 Noise that is independent for each pixel looks like static, and explains little: in images, what a decoder leaves out is
 alike in neighbors. Here a logistic is centered at the decoder's mean plus a weighted sum of how far neighbors deviate
