@@ -1,9 +1,10 @@
-"""VAE with its default recipe."""
+"""VAE with its default recipe and an mlp."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,9 +22,10 @@ class DefaultVAE(GradientRow):
 
     model: str = "vae"
     shape: tuple[int, int, int] = (1, 28, 28)
+    settings: dict[str, Any] = field(default_factory=lambda: {"network": "mlp"})
 
     def describe(self, place: Place) -> str:
-        return f"{super().describe(place)}, default recipe"
+        return f"{super().describe(place)}, default recipe with an mlp"
 
     def plain_step(self, place: Place, model: genzoo.Model, config: RunConfig, compiled: bool) -> PlainStep:
         vae, training = model.generator, config.training

@@ -253,7 +253,7 @@ def test_fewer_options_than_flags_is_fine_and_resume_takes_only_a_budget(cli, di
         (["train", "dcgan", "-o", "latent=1.5"], 2, ["latent"]),
         (["train", "dcgan", "-o", "dropout=1.5"], 2, ["dropout must be below 1, not 1.5."]),
         (["train", "dcgan", "-o", "kernel=4"], 2, ["kernel", "odd"]),
-        (["train", "dcgan", "-o", "generator_widths=[1,2]"], 2, ["generator_widths"]),
+        (["train", "dcgan", "-o", "generator_widths=[0,2]"], 2, ["generator_widths"]),
         (["train", "dcgan", "-o", "objective=hing"], 2, ["hing", "Did you mean 'hinge'"]),
         (["train", "dcgan", "-o", "objective.gama=1"], 2, ["gama", "Did you mean 'gamma'"]),
         (["train", "dcgan", "-o", "objective.gamma=-1"], 2, ["gamma"]),

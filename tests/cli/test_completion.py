@@ -70,7 +70,7 @@ def test_every_command_and_option_of_the_command_line_is_offered(table):
         ("genzoo train gmm -o covariance_type=t", ["covariance_type=tied"]),
         ("genzoo train gmm -o noise=", ["noise=false", "noise=true"]),
         ("genzoo train dcgan -o objective=h", ["objective=hinge"]),
-        ("genzoo train dcgan -o preset=", ["preset=tutorial"]),
+        ("genzoo train dcgan -o preset=", ["preset=tutorial", "preset=paper"]),
         ("genzoo compare gaussian naive", ["naive-bayes"]),
         ("genzoo compare gmm:n_comp", ["gmm:n_components="]),
         ("genzoo compare 'gmm:n_components=1..9,covariance_type=ti", ["gmm:n_components=1..9,covariance_type=tied"]),

@@ -11,11 +11,22 @@ References:
 
 from __future__ import annotations
 
+import itertools
+from typing import NamedTuple
+
 from torch import Tensor, cat, nn, randn
-from torch.nn import functional as F
 
 from genzoo import DataSpec, Decoder, Discriminator, Generator, Parts, full_precision
 from genzoo_gan.options import DCGANOptions
+
+_SMALLEST = 4
+"""Shorter side, in pixels, of the paper's first feature maps."""
+
+_LEAST_STAGES, _LEAST_LAYERS = 2, 3
+"""Least convolutions of the discriminator, and of the generator, for images however small."""
+
+_WIDEST = 1024
+"""Channels beyond which layers away from the image have no more; the paper's largest number."""
 
 
 def build(config: DCGANOptions, data: DataSpec) -> Parts:
@@ -24,13 +35,58 @@ def build(config: DCGANOptions, data: DataSpec) -> Parts:
     return Parts(ConvGenerator(config, shape, given), ConvDiscriminator(config, shape, given))
 
 
-def _quarter(side: int) -> int:
-    """Return a quarter of a side, rounded up; images whose sides do not divide by 4 are padded or cropped."""
-    return -(-side // 4)
+class Plan(NamedTuple):
+    """The layers of both networks for images of one shape.
+
+    Attributes:
+        generator: channels of the generator's inner layers, from latent to image.
+        discriminator: channels of the discriminator's layers, from image to logit. Each halves the sides; as many of
+            the generator's last convolutions double them.
+        rows, columns: sides of the smallest feature maps, rounded up.
+    """
+
+    generator: tuple[int, ...]
+    discriminator: tuple[int, ...]
+    rows: int
+    columns: int
+
+
+def plan(config: DCGANOptions, event_shape: tuple[int, ...]) -> Plan:
+    """Choose the layers for images of `event_shape`, `(C, H, W)`.
+
+    For 64 pixels these are the paper's: feature maps of 4, 8, 16 and 32 pixels, with half as many channels each time.
+    Images of 32 and 128 pixels have one layer less and one more.
+    """
+    _, height, width = event_shape
+    generator, discriminator = config.generator_widths, config.discriminator_widths
+    stages = _stages(min(height, width))
+    if discriminator is None:
+        stages = stages if generator is None else min(stages, len(generator))
+        discriminator = _doubled(config.width, stages)
+    if generator is None:
+        generator = _doubled(config.width, max(_LEAST_LAYERS, len(discriminator)))[::-1]
+    part = 2 ** len(discriminator)
+    return Plan(generator, discriminator, -(-height // part), -(-width // part))
+
+
+def _stages(side: int) -> int:
+    """Count how often a side can be halved with `_SMALLEST` pixels left; at least `_LEAST_STAGES`."""
+    stages = 0
+    while side >= 2 * _SMALLEST:
+        side //= 2
+        stages += 1
+    return max(stages, _LEAST_STAGES)
+
+
+def _doubled(width: int, layers: int) -> tuple[int, ...]:
+    """Return channels that double from layer to layer, up to `_WIDEST`."""
+    return tuple(min(width * 2**layer, max(width, _WIDEST)) for layer in range(layers))
 
 
 class ConvGenerator(Generator, Decoder):
-    """The generator G: a linear layer, three transposed convolutions that enlarge the sides fourfold, then tanh.
+    """The generator G: a linear layer, transposed convolutions that enlarge its feature maps, then tanh.
+
+    If a side is no multiple of the enlargement, the last rows or columns are cut off.
 
     Arguments:
         config: options of the model.
@@ -45,20 +101,17 @@ class ConvGenerator(Generator, Decoder):
         super().__init__()
         channels, self._height, self._width = event_shape
         self._latent = config.latent
-        self._rows, self._columns = _quarter(self._height), _quarter(self._width)
-        first, second, third = config.generator_widths
-        flat = self._rows * self._columns * first
-        self._channels = first
+        widths, halvings, self._rows, self._columns = plan(config, event_shape)
+        flat = self._rows * self._columns * widths[0]
+        self._channels = widths[0]
         self.linear = nn.Linear(config.latent + given, flat, bias=False)
         self.start = nn.Sequential(*_after(config, flat, flat_input=True))
-        self.convolutions = nn.Sequential(
-            _enlarge(config.kernel, first, second, stride=1),
-            *_after(config, second),
-            _enlarge(config.kernel, second, third, stride=2),
-            *_after(config, third),
-            _enlarge(config.kernel, third, channels, stride=2),
-            nn.Tanh(),
-        )
+        layers: list[nn.Module] = []
+        for place, (inputs, outputs) in enumerate(itertools.pairwise((*widths, channels))):
+            stride = 2 if place >= len(widths) - len(halvings) else 1
+            layers += [_enlarge(config.kernel, inputs, outputs, stride=stride)]
+            layers += _after(config, outputs) if place < len(widths) - 1 else [nn.Tanh()]
+        self.convolutions = nn.Sequential(*layers)
 
     @property
     def latent(self) -> int:
@@ -70,11 +123,9 @@ class ConvGenerator(Generator, Decoder):
 
     def decode(self, z: Tensor, *, condition: Tensor | None = None) -> Tensor:
         z = z if condition is None else cat([z, condition.to(z.dtype)], 1)
-        x: Tensor = self.start(self.linear(z))  # (N, H/4 * W/4 * C1)
-        x = x.view(len(x), self._rows, self._columns, self._channels).permute(
-            0, 3, 1, 2
-        )  # (N, C1, H/4, W/4), channels last
-        x = self.convolutions(x)  # (N, C, 4 ceil(H/4), 4 ceil(W/4))
+        x: Tensor = self.start(self.linear(z))  # (N, rows * columns * C1)
+        x = x.view(len(x), self._rows, self._columns, self._channels)
+        x = self.convolutions(x.permute(0, 3, 1, 2))  # (N, C, >= H, >= W)
         return x[:, :, : self._height, : self._width]
 
     def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
@@ -82,7 +133,7 @@ class ConvGenerator(Generator, Decoder):
 
 
 class ConvDiscriminator(Discriminator):
-    """The discriminator D: two convolutions of stride 2 and a linear layer.
+    """The discriminator D: convolutions of stride 2 and a linear layer.
 
     It has no batch normalization, so that the logit of an image does not depend on the rest of the batch: gradient
     penalties are defined for each image alone.
@@ -99,26 +150,17 @@ class ConvDiscriminator(Discriminator):
 
     def __init__(self, config: DCGANOptions, event_shape: tuple[int, ...], given: int = 0) -> None:
         super().__init__()
-        channels, height, width = event_shape
-        first, second = config.discriminator_widths
-        rows, columns = _quarter(height), _quarter(width)
-        self._padding = (0, columns * 4 - width, 0, rows * 4 - height)
-        half = config.kernel // 2
-        self.convolutions = nn.Sequential(
-            nn.Conv2d(channels, first, config.kernel, 2, half),
-            nn.LeakyReLU(config.slope),
-            nn.Dropout(config.dropout),
-            nn.Conv2d(first, second, config.kernel, 2, half),
-            nn.LeakyReLU(config.slope),
-            nn.Dropout(config.dropout),
-            nn.Flatten(),
-        )
-        self.linear = nn.Linear(second * rows * columns, 1, bias=False)
-        self.projection = nn.Linear(given, second * rows * columns, bias=False) if given else None
+        _, widths, rows, columns = plan(config, event_shape)
+        layers: list[nn.Module] = []
+        for inputs, outputs in itertools.pairwise((event_shape[0], *widths)):
+            layers += [nn.Conv2d(inputs, outputs, config.kernel, 2, config.kernel // 2)]
+            layers += [nn.LeakyReLU(config.slope), nn.Dropout(config.dropout)]
+        self.convolutions = nn.Sequential(*layers, nn.Flatten())
+        features = widths[-1] * rows * columns  # a convolution of stride 2 rounds an odd side up
+        self.linear = nn.Linear(features, 1, bias=False)
+        self.projection = nn.Linear(given, features, bias=False) if given else None
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        if any(self._padding):
-            x = F.pad(x, self._padding)
         features: Tensor = self.convolutions(x)
         with full_precision(x):  # differences of logits near each other would be lost in bfloat16
             features = features.to(self.linear.weight.dtype)

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from genzoo import Settings
 
 Width = Annotated[int, Field(ge=1, le=8192)]
+
+_STAGES = 12
+"""Most convolutions that halve or double the sides of an image."""
 
 
 class DCGANOptions(Settings):
     """Options of `dcgan`."""
 
     latent: int = Field(64, ge=1, le=65_536, description="dimensions of the latent vector")
-    generator_widths: tuple[Width, Width, Width] = Field(
-        (128, 64, 32), description="channels of the generator's three inner layers, from latent to image"
+    width: Width = Field(
+        32,
+        description="channels next to the image in both networks; each layer away from it has twice as many, up to "
+        "1,024; 128 for 64 pixels is the paper's",
     )
-    discriminator_widths: tuple[Width, Width] = Field(
-        (32, 64), description="channels of the discriminator's two layers, from image to logit"
+    generator_widths: tuple[Width, ...] | None = Field(
+        None,
+        min_length=1,
+        max_length=_STAGES,
+        description="channels of the generator's inner layers, from latent to image, instead of width; the last ones, "
+        "as many as the discriminator has, double the sides",
+    )
+    discriminator_widths: tuple[Width, ...] | None = Field(
+        None,
+        min_length=1,
+        max_length=_STAGES,
+        description="channels of the discriminator's layers, from image to logit, instead of width; each halves the "
+        "sides; by default 2 layers, and more while the shorter side stays at 4 pixels or above",
     )
     kernel: int = Field(3, ge=3, le=15, description="side of the convolution kernels, odd")
     slope: float = Field(0.3, ge=0, lt=1, description="slope of the leaky ReLU below zero")
@@ -32,6 +48,16 @@ class DCGANOptions(Settings):
         if kernel % 2 == 0:
             raise ValueError("the side of a kernel must be odd")
         return kernel
+
+    @model_validator(mode="after")
+    def _check_widths(self) -> Self:
+        generator, discriminator = self.generator_widths, self.discriminator_widths
+        if generator is not None and discriminator is not None and len(generator) < len(discriminator):
+            raise ValueError(
+                f"generator_widths must have at least {len(discriminator)} entries, as many as discriminator_widths: "
+                "the generator doubles sides as often as the discriminator halves them"
+            )
+        return self
 
 
 class AdversarialOptions(Settings):

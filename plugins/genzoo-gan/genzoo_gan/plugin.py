@@ -49,7 +49,16 @@ _DCGAN = genzoo.ModelSpec(
                 "optimizer": {"name": "adam", "lr": 1e-4, "betas": (0.9, 0.999)},
                 "ema": 0.0,
             },
-        }
+        },
+        "paper": {
+            "options": {"width": 128, "latent": 100, "kernel": 5, "slope": 0.2},
+            "objective": {"name": "non-saturating"},
+            "training": {
+                "batch_size": 128,
+                "optimizer": {"name": "adam", "lr": 2e-4, "betas": (0.5, 0.999)},
+                "ema": 0.0,
+            },
+        },
     },
     conditional=True,
     renamed={"normalise": "normalize"},

@@ -69,7 +69,75 @@ def test_the_tutorial_layers_stand_in_the_listed_order():
     assert discriminator.linear.bias is None
 
 
-@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 28, 28), (2, 10, 13), (1, 1, 1), (4, 5, 32)])
+def outlines(network, x):
+    """Return the shapes of the feature maps before and after each convolution, by running the network."""
+    shapes = []
+    for layer in network.convolutions:
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            layer.register_forward_hook(lambda _, given, found: shapes.append((given[0].shape[1:], found.shape[1:])))
+    with torch.no_grad():
+        network.eval().decode(x) if isinstance(network, ConvGenerator) else network.eval()(x)
+    return [tuple(shapes[0][0]), *(tuple(after) for _, after in shapes)]
+
+
+@pytest.mark.parametrize(
+    ("side", "widths"),
+    [(32, [512, 256, 128]), (64, [1024, 512, 256, 128]), (128, [1024, 1024, 512, 256, 128])],
+)
+def test_images_of_32_64_and_128_pixels_are_built_as_in_the_paper(side, widths):
+    sides = [4 * 2**stage for stage in range(len(widths) + 1)]
+    expected = [(channels, pixels, pixels) for channels, pixels in zip([*widths, 3], sides, strict=True)]
+    options = DCGANOptions(width=128, kernel=5)
+    with torch.device("meta"):
+        generator, discriminator = ConvGenerator(options, (3, side, side)), ConvDiscriminator(options, (3, side, side))
+        assert outlines(generator, torch.zeros(1, 64)) == expected
+        assert outlines(discriminator, torch.zeros(1, 3, side, side)) == expected[::-1]
+
+
+@pytest.mark.parametrize(
+    ("shape", "first"),
+    [((1, 8, 8), (2, 2)), ((1, 28, 28), (7, 7)), ((3, 48, 40), (6, 5)), ((1, 65, 100), (5, 7)), ((3, 30, 90), (8, 23))],
+)
+def test_feature_maps_start_with_at_least_4_pixels(shape, first):
+    generator = ConvGenerator(DCGANOptions(), shape)
+    shapes = outlines(generator, generator.prior_sample(1))
+    assert shapes[0][1:] == first
+    assert (shapes[0][0], shapes[-2][0]) == (2 ** (len(shapes) - 2) * 32, 32)
+
+
+def test_every_pixel_of_an_image_matters_to_the_discriminator():
+    for shape in [(1, 9, 14), (1, 31, 65)]:
+        torch.manual_seed(0)
+        x = torch.randn(1, *shape, requires_grad=True)
+        ConvDiscriminator(DCGANOptions(width=4), shape)(x).sum().backward()
+        assert (x.grad != 0).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "generator", "discriminator"),
+    [
+        ({"generator_widths": (8,)}, [8], [32]),
+        ({"discriminator_widths": (4, 8, 16, 32)}, [256, 128, 64, 32], [4, 8, 16, 32]),
+        ({"generator_widths": (8, 8, 4, 4), "discriminator_widths": (4,)}, [8, 8, 4, 4], [4]),
+    ],
+)
+def test_widths_can_be_set_for_each_layer(options, generator, discriminator):
+    shape = (1, 28, 28)
+    networks = ConvGenerator(DCGANOptions(**options), shape), ConvDiscriminator(DCGANOptions(**options), shape)
+    x = networks[0].eval().sample(2)
+    assert x.shape == (2, *shape)
+    assert [one[0] for one in outlines(networks[0], networks[0].prior_sample(1))[:-1]] == generator
+    assert [one[0] for one in outlines(networks[1], x)[1:]] == discriminator
+
+
+def test_a_generator_with_too_few_layers_is_an_error():
+    with pytest.raises(ValueError, match="generator_widths must have at least 3 entries"):
+        DCGANOptions(generator_widths=(8, 4), discriminator_widths=(2, 4, 8))
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 8, 8), (3, 28, 28), (2, 10, 13), (1, 1, 1), (4, 5, 32), (3, 48, 40), (1, 33, 70)]
+)
 @pytest.mark.parametrize("kernel", [3, 5])
 def test_images_of_any_size_and_number_of_channels(shape, kernel):
     options = DCGANOptions(kernel=kernel, latent=7)
@@ -85,11 +153,14 @@ def test_images_of_any_size_and_number_of_channels(shape, kernel):
     assert torch.allclose(alone, discriminator(x), atol=1e-6), "an event's score does not depend on its batch"
 
 
-@pytest.mark.parametrize("field", ["latent", "generator_widths", "discriminator_widths", "kernel", "slope", "dropout"])
+@pytest.mark.parametrize(
+    "field", ["latent", "width", "generator_widths", "discriminator_widths", "kernel", "slope", "dropout"]
+)
 def test_every_option_changes_the_model(field):
     base = DCGANOptions()
     other = {
         "latent": 10,
+        "width": 16,
         "generator_widths": (16, 8, 4),
         "discriminator_widths": (8, 16),
         "kernel": 5,

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from torch import nn
 
 from genzoo import DataSpec, Feature, Parts, argument
-from genzoo_vae.network import ConvDecoder, build_networks
+from genzoo_vae.convolutions import ConvDecoder
+from genzoo_vae.network import build_networks, kind_of_network
 from genzoo_vae.observation import (
     Bernoulli,
     Categorical,
@@ -16,6 +17,7 @@ from genzoo_vae.observation import (
     GaussianObservation,
     Group,
     NegativeBinomial,
+    NeighborLogistic,
     Observation,
     Poisson,
     group_columns,
@@ -67,7 +69,11 @@ def _likelihood(config: VAEOptions, data: DataSpec) -> str:
     kind = data.features[0].kind
     if kind in ("binary", "categorical"):
         return "bernoulli" if kind == "binary" else "categorical"
-    return "gaussian" if data.quantum is None or data.bounds is None else "discretized-logistic"
+    if data.quantum is None or data.bounds is None:
+        return "gaussian"
+    # Given some values of a row, the distribution of others has a closed form only if values are independent given z.
+    independent = data.missing or kind_of_network(config, data) != "residual"
+    return "discretized-logistic" if independent else "neighbor-logistic"
 
 
 def _levels(data: DataSpec, name: str) -> int:
@@ -85,6 +91,14 @@ def _levels(data: DataSpec, name: str) -> int:
 
 def _logistic(config: VAEOptions, data: DataSpec) -> Observation:
     return DiscretizedLogistic(data.size, _levels(data, "discretized-logistic"), config.spread)
+
+
+def _neighbors(config: VAEOptions, data: DataSpec) -> Observation:
+    if data.missing:
+        raise ValueError(
+            "likelihood=neighbor-logistic cannot learn from images with missing pixels; use discretized-logistic"
+        )
+    return NeighborLogistic(data.event_shape, _levels(data, "neighbor-logistic"), config.spread)
 
 
 def _gaussian(config: VAEOptions, data: DataSpec) -> Observation:
@@ -124,6 +138,7 @@ _IMAGES: dict[str, Callable[[VAEOptions, DataSpec], Observation]] = {
     "categorical": lambda _, data: categorical_pixels(data),
     "discretized-logistic": _logistic,
     "gaussian": _gaussian,
+    "neighbor-logistic": _neighbors,
 }
 
 _SUITED = {

@@ -8,9 +8,9 @@ from pydantic import Field
 
 from genzoo import Settings
 
-NetworkName = Literal["auto", "mlp", "convolutional"]
+NetworkName = Literal["auto", "mlp", "convolutional", "residual"]
 ActivationName = Literal["relu", "leaky-relu", "elu", "gelu", "silu", "tanh"]
-LikelihoodName = Literal["auto", "bernoulli", "categorical", "gaussian", "discretized-logistic"]
+LikelihoodName = Literal["auto", "bernoulli", "categorical", "gaussian", "discretized-logistic", "neighbor-logistic"]
 CountsName = Literal["poisson", "negative-binomial"]
 PriorName = Literal["mixture", "normal"]
 SpreadName = Literal["shared", "place", "network"]
@@ -22,9 +22,10 @@ Width = Annotated[int, Field(ge=1, le=65_536)]
 class NetworkOptions(Settings):
     """Options of encoder and decoder, for every model of this distribution."""
 
-    network: NetworkName = Field(
-        "auto",
-        description="type of encoder and decoder; auto is convolutional for images with 1,024 or more values",
+    network: NetworkName | None = Field(
+        None,
+        description="type of encoder and decoder; by default residual for images with 256 or more values, and mlp "
+        "otherwise; auto is the earlier default: convolutional for images with 1,024 or more values, and mlp otherwise",
     )
     latent: int = Field(12, ge=1, le=65_536, description="dimensions of the latent vector")
     widths: tuple[Width, ...] = Field(
@@ -32,11 +33,13 @@ class NetworkOptions(Settings):
         max_length=32,
         description="widths of an mlp's inner layers, from data to latent vector; empty for linear networks",
     )
-    channels: tuple[Width, ...] = Field(
-        (16, 32),
+    channels: tuple[Width, ...] | None = Field(
+        None,
         min_length=1,
         max_length=12,
-        description="channels of the convolutions; all but the first halve the sides of the image",
+        description="channels of the convolutions; each of a residual network halves the sides of the image, and each "
+        "but the first of a convolutional one; by default 32, 64 and then 128, down to 4 to 7 pixels, for residual, "
+        "and 16, 32 for convolutional",
     )
     dense: int = Field(256, ge=1, le=65_536, description="width of the layer between convolutions and latent vector")
     activation: ActivationName = Field("silu", description="activation function after each inner layer")
@@ -67,7 +70,9 @@ class VAEOptions(NetworkOptions):
     )
     n_components: int = Field(50, ge=1, le=10_000, description="number of normals in the mixture")
     likelihood: LikelihoodName = Field(
-        "auto", description="distribution of the data given a latent vector; auto follows the kind of data"
+        "auto",
+        description="distribution of the data given a latent vector; auto follows the kind of data: for levels of gray "
+        "or color, neighbor-logistic with a residual network and discretized-logistic with others",
     )
     counts: CountsName = Field("negative-binomial", description="distribution of count columns")
     spread: SpreadName = Field(

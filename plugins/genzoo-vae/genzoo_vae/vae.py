@@ -133,9 +133,16 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
             return self._observed(x, missing, parameters)
 
     def _observed(self, x: Tensor, missing: Tensor | None, parameters: Tensor) -> Tensor:
-        # Values are independent given z, so the integral over missing ones leaves their terms out.
-        each = self.observation.log_prob(x.flatten(1), parameters)
-        return (each if missing is None else each.masked_fill(missing.flatten(1), 0.0)).sum(-1)
+        flat, gone = x.flatten(1), None if missing is None else missing.flatten(1)
+        if gone is not None and self.observation.dependent:
+            flat = self.observation.complete(flat, gone, parameters)
+        return self._known(flat, gone, parameters)
+
+    def _known(self, flat: Tensor, gone: Tensor | None, parameters: Tensor) -> Tensor:
+        # If values are independent given z, the integral over missing ones leaves their terms out. If not, missing
+        # ones are draws given the values before, and what is left is the weight of the draws in importance sampling.
+        each = self.observation.log_prob(flat, parameters)
+        return (each if gone is None else each.masked_fill(gone, 0.0)).sum(-1)
 
     def log_weights(
         self, x: Tensor, missing: Tensor | None, z: Tensor, posterior: Posterior, condition: Tensor | None = None
@@ -199,11 +206,21 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
         posterior = self.posterior(x, missing, condition)
         z = posterior.draw(self._imputation_draws)
         parameters = self.parameters_of(z, condition)
-        log_weights = self._observed(x, missing, parameters) + self.prior.log_prob(z) - posterior.log_prob(z)
-        share = log_weights.softmax(0)  # (K, N)
-        if draw:
-            chosen = torch.multinomial(share.T, 1)[:, 0]
-            filled = self.observation.sample(parameters[chosen, torch.arange(len(x), device=x.device)])
-        else:
-            filled = self.observation.conclude((share[..., None] * self.observation.expectation(parameters)).sum(0))
+        flat, gone = x.flatten(1), missing.flatten(1)
+        if self.observation.dependent:
+            flat = self.observation.complete(flat, gone, parameters)  # (K, N, D)
+        weights = self._known(flat, gone, parameters) + self.prior.log_prob(z) - posterior.log_prob(z)
+        filled = self._filled(flat, parameters, weights.softmax(0), draw)
         return torch.where(missing, filled.view(-1, *self._event_shape), x)
+
+    def _filled(self, flat: Tensor, parameters: Tensor, share: Tensor, draw: bool) -> Tensor:
+        """Return one draw or the mean of events, `(N, D)`, from K draws with weights `share (K, N)`.
+
+        If values depend on each other, `flat (K, N, D)` are the draws. If not, they are independent given `parameters`.
+        """
+        dependent = self.observation.dependent
+        if draw:
+            chosen, row = torch.multinomial(share.T, 1)[:, 0], torch.arange(share.shape[1], device=share.device)
+            return flat[chosen, row] if dependent else self.observation.sample(parameters[chosen, row])
+        expected = flat if dependent else self.observation.expectation(parameters)
+        return self.observation.conclude((share[..., None] * expected).sum(0))

@@ -6,13 +6,15 @@ import json
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from vae_cases import BINARY, IMAGE, MIXED, made, table
 
 import genzoo
 from genzoo_vae.build import build
-from genzoo_vae.network import ConvEncoder
+from genzoo_vae.convolutions import ResidualBlock
 from genzoo_vae.objectives import elbo, iwae
-from genzoo_vae.observation import Bernoulli, Categorical, Columns, DiscretizedLogistic, GaussianObservation
+from genzoo_vae.observation import Bernoulli, Categorical, Columns, GaussianObservation, NeighborLogistic
+from genzoo_vae.observation import DiscretizedLogistic as Independent
 from genzoo_vae.options import ELBOOptions, IWAEOptions, VAEOptions
 
 FREE = dataclasses.replace(IMAGE, bounds=None, quantum=None, storage="float32")
@@ -30,7 +32,7 @@ def mixed_events(n, seed=0):
 @pytest.mark.parametrize(
     ("data", "options", "observation"),
     [
-        (IMAGE, {}, DiscretizedLogistic),
+        (IMAGE, {}, Independent),
         (BINARY, {}, Bernoulli),
         (FREE, {}, GaussianObservation),
         (dataclasses.replace(IMAGE, bounds=None), {}, GaussianObservation),
@@ -48,13 +50,34 @@ def test_the_likelihood_follows_the_kind_of_data(data, options, observation):
     assert generator.dequantized == (observation is GaussianObservation and data.quantum is not None)
 
 
-def test_large_images_use_convolutions_by_default():
-    large = dataclasses.replace(IMAGE, event_shape=(3, 32, 32))
-    assert isinstance(build(VAEOptions(), large).generator.encoder, ConvEncoder)
-    assert not isinstance(build(VAEOptions(network="mlp"), large).generator.encoder, ConvEncoder)
-    assert isinstance(build(VAEOptions(network="convolutional"), IMAGE).generator.encoder, ConvEncoder)
-    assert not isinstance(build(VAEOptions(), IMAGE).generator.encoder, ConvEncoder)
-    assert not isinstance(build(VAEOptions(), table(3)).generator.encoder, ConvEncoder)
+def layers_of(data, **options):
+    """Return how many convolutions and residual blocks an encoder has."""
+    modules = list(build(VAEOptions(**options), data).generator.encoder.modules())
+    return tuple(sum(isinstance(module, kind) for module in modules) for kind in (nn.Conv2d, ResidualBlock))
+
+
+def test_networks_of_large_images_are_residual_by_default():
+    gray, color = (dataclasses.replace(IMAGE, event_shape=shape) for shape in ((1, 28, 28), (3, 64, 64)))
+    assert layers_of(gray) == (2 + 2 * 2, 2)
+    assert layers_of(color) == (4 + 2 * 4, 4)
+    assert layers_of(gray, network="mlp") == layers_of(IMAGE) == layers_of(table(3)) == (0, 0)
+    assert layers_of(IMAGE, network="convolutional") == (2, 0)
+    assert isinstance(build(VAEOptions(), gray).generator.observation, NeighborLogistic)
+    assert isinstance(build(VAEOptions(), dataclasses.replace(gray, missing=True)).generator.observation, Independent)
+
+
+def test_runs_of_earlier_versions_keep_their_networks():
+    earlier = {"network": "auto", "channels": (16, 32), "likelihood": "auto", "spread": "network", "latent": 12}
+    gray, color = (dataclasses.replace(IMAGE, event_shape=shape) for shape in ((1, 28, 28), (3, 64, 64)))
+    assert layers_of(gray, **earlier) == (0, 0)
+    assert layers_of(color, **earlier) == (2, 0)
+    for data in (gray, color):
+        vae = build(VAEOptions(**earlier), data).generator
+        assert isinstance(vae.observation, Independent)
+    names = {name for name in vae.state_dict() if name.startswith(("encoder", "decoder"))}
+    parts = ("encoder.convolutions.0", "encoder.convolutions.2", "encoder.linear.0", "encoder.linear.3")
+    parts += ("decoder.linear.0", "decoder.linear.3", "decoder.convolutions.2", "decoder.convolutions.4")
+    assert names == {f"{part}.{name}" for part in parts for name in ("weight", "bias")}
 
 
 @pytest.mark.parametrize(
@@ -67,6 +90,7 @@ def test_large_images_use_convolutions_by_default():
         (dataclasses.replace(IMAGE, quantum=0.3), {}, "does not divide"),
         (dataclasses.replace(IMAGE, quantum=0.01), {"likelihood": "categorical"}, "up to 256 levels"),
         (table(2), {"network": "convolutional"}, "this is a table"),
+        (table(2), {"network": "residual"}, "this is a table"),
         (table(2), {"likelihood": "discretized-logistic"}, "is for images"),
         (MIXED, {"likelihood": "gaussian"}, "column 'smokes' is binary"),
     ],

@@ -9,6 +9,7 @@ from genzoo_vae.observation.gaussian import GaussianObservation
 from genzoo_vae.observation.head import Head
 from genzoo_vae.observation.logistic import DiscretizedLogistic
 from genzoo_vae.observation.negative_binomial import NegativeBinomial
+from genzoo_vae.observation.neighbors import NeighborLogistic
 from genzoo_vae.observation.observation import Observation
 from genzoo_vae.observation.poisson import Poisson
 from genzoo_vae.observation.squared_error import SquaredError, SquaredLogError
@@ -23,6 +24,7 @@ __all__ = [
     "Group",
     "Head",
     "NegativeBinomial",
+    "NeighborLogistic",
     "Observation",
     "Poisson",
     "SquaredError",

@@ -30,6 +30,50 @@ _TINY = 1e-30
 """Width of a cell, in scales, below which the density is flat in it."""
 
 
+def center_of(logits: Tensor) -> Tensor:
+    """Convert logits to centers, which may lie slightly outside [0, 1]."""
+    return (1 + 2 * _BEYOND) * logits.sigmoid() - _BEYOND
+
+
+def spread_of_pixels(places: int, learned: SpreadName, step: float) -> Spread:
+    """Return the scales of logistics on a grid with distances of `step`."""
+    return Spread(places, learned, max(_FIRST, step), _LEAST * step)
+
+
+def log_mass(x: Tensor, center: Tensor, log_scale: Tensor, step: float) -> Tensor:
+    """Compute the log-probability that a logistic falls into the cell of each level of `x`, in nats.
+
+    Arguments:
+        x: levels from 0 to 1, in distances of `step`. The first and the last cell also get the tails.
+        center, log_scale: of the logistics; they broadcast to the shape of `x`.
+        step: width of a cell.
+    """
+    inverse = (-log_scale).exp()
+    half = 0.5 * step * inverse
+    distance = (x - center) * inverse
+    # With sigmoid s and the edges a < b of a cell, s(b) - s(a) = s(b) s(-a) (1 - exp(a - b)). The left side cancels in
+    # the tails; the logarithms of the three factors on the right do not.
+    below = F.logsigmoid(distance + half)
+    above = F.logsigmoid(half - distance)
+    # log(1 - exp(-2 half)) = log(2 half) + log((1 - exp(-2 half)) / (2 half)). Taken apart, both stay finite if a
+    # network that starts to diverge gives a scale that is far too large, and training can go on.
+    ratio = -torch.expm1(-2 * half) / (2 * half).clamp_min(_TINY)
+    within = math.log(step) - log_scale + torch.where(half > _TINY, ratio, 1.0).log()
+    first, last = x < 0.5 * step, x > 1 - 0.5 * step
+    ends = first | last
+    return below.masked_fill(last, 0.0) + above.masked_fill(first, 0.0) + within.masked_fill(ends, 0.0)
+
+
+def logistic_noise(like: Tensor, log_scale: Tensor) -> Tensor:
+    """Draw from logistics around 0, in the shape of `like`."""
+    return log_scale.exp() * torch.rand_like(like).logit()  # logit is the inverse of the logistic's CDF
+
+
+def round_to_grid(x: Tensor, step: float) -> Tensor:
+    """Round to the nearest level from 0 to 1, in distances of `step`."""
+    return ((x / step).round() * step).clamp(0.0, 1.0)
+
+
 class DiscretizedLogistic(Observation):
     """Independent logistic distributions, rounded to a grid: a level has the mass of the cell around it.
 
@@ -45,7 +89,7 @@ class DiscretizedLogistic(Observation):
     def __init__(self, places: int, levels: int, learned: SpreadName) -> None:
         super().__init__(places)
         self.step = 1 / (levels - 1)
-        self.spread = Spread(places, learned, max(_FIRST, self.step), _LEAST * self.step)
+        self.spread = spread_of_pixels(places, learned, self.step)
 
     def show(self, x: Tensor, missing: Tensor | None) -> Tensor:
         shown = 2 * x - 1
@@ -57,30 +101,14 @@ class DiscretizedLogistic(Observation):
 
     def _split(self, given: Tensor) -> tuple[Tensor, Tensor]:
         """Split the decoder's outputs into centers `(..., D)` and log-scales."""
-        center = (1 + 2 * _BEYOND) * given[..., : self.places].sigmoid() - _BEYOND
-        return center, self.spread(given[..., self.places :])
+        return center_of(given[..., : self.places]), self.spread(given[..., self.places :])
 
     def log_prob(self, x: Tensor, given: Tensor) -> Tensor:
-        center, log_scale = self._split(given)
-        inverse = (-log_scale).exp()
-        half = 0.5 * self.step * inverse
-        distance = (x - center) * inverse
-        # With sigmoid s and the edges a < b of a cell, s(b) - s(a) = s(b) s(-a) (1 - exp(a - b)). The left side cancels
-        # in the tails; the logarithms of the three factors on the right do not.
-        below = F.logsigmoid(distance + half)
-        above = F.logsigmoid(half - distance)
-        # log(1 - exp(-2 half)) = log(2 half) + log((1 - exp(-2 half)) / (2 half)). Taken apart, both stay finite if a
-        # network that starts to diverge gives a scale that is far too large, and training can go on.
-        ratio = -torch.expm1(-2 * half) / (2 * half).clamp_min(_TINY)
-        within = math.log(self.step) - log_scale + torch.where(half > _TINY, ratio, 1.0).log()
-        first, last = x < 0.5 * self.step, x > 1 - 0.5 * self.step
-        ends = first | last
-        return below.masked_fill(last, 0.0) + above.masked_fill(first, 0.0) + within.masked_fill(ends, 0.0)
+        return log_mass(x, *self._split(given), self.step)
 
     def sample(self, given: Tensor) -> Tensor:
         center, log_scale = self._split(given)
-        x = center + log_scale.exp() * torch.rand_like(center).logit()  # logit is the inverse of the logistic's CDF
-        return ((x / self.step).round() * self.step).clamp(0.0, 1.0)
+        return round_to_grid(center + logistic_noise(center, log_scale), self.step)
 
     def expectation(self, given: Tensor) -> Tensor:
         """Return the mean of the logistic clipped to [0, 1]."""
