@@ -5,13 +5,14 @@
     fashion  60,000 images of 28×28, binarized at half, for a fixed number of epochs: the bound of the test images with
              500 draws, for genzoo and for Pythae's VAE with the same layers, batch size, optimizer and epochs. The same
              code scores both
-    speed    images per second of whole training runs, in alternating processes: Pythae's trainer and `genzoo.train`,
-             in fp32
+    speed    images per second of whole training runs, in alternating processes: Pythae's trainer, which has only fp32,
+             and `genzoo.train`, in fp32 or another precision. `auto` is what users get by default
 
 Pythae is optional: `pip install pythae==0.1.2`. Or run `pip install --no-deps --target FOLDER pythae==0.1.2 tqdm
 imageio cloudpickle`, and pass `--pythae FOLDER`.
 
     python benchmarks/vae.py [digits] [fashion] [speed] [--seeds 5] [--epochs 5] [--rounds 5] [--pythae FOLDER]
+        [--precision fp32]
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,8 +106,10 @@ def binary_fashion(rows: int | None = None) -> genzoo.Dataset:
     return found if rows is None else dataclasses.replace(found, events=found.events[:rows], labels=None, test_rows=0)
 
 
-def train_ours(dataset: genzoo.Dataset, epochs: int, seed: int, folder: Path, times: list[float]) -> genzoo.Run:
-    """Train with genzoo, in fp32 as Pythae does; append the seconds at the end of every epoch to `times`."""
+def train_ours(
+    dataset: genzoo.Dataset, epochs: int, seed: int, folder: Path, times: list[float], precision: str = "fp32"
+) -> genzoo.Run:
+    """Train with genzoo, by default in fp32 as Pythae does; append the seconds at the end of every epoch to `times`."""
     training: dict[str, Any] = {"epochs": epochs, "batch_size": BATCH, "optimizer": {"name": "adam", "lr": RATE}}
     training |= {"patience": None, "eval_steps": None, "ema": 0.0, "schedule": {"name": "constant"}}
     return genzoo.train(
@@ -116,7 +120,7 @@ def train_ours(dataset: genzoo.Dataset, epochs: int, seed: int, folder: Path, ti
         objective={"name": "elbo", "beta": 1.0, "warmup": 0.0, "free_bits": 0.0},
         training=training,
         split={"validation": 0.0, "test": 0.0},
-        precision="fp32",
+        precision=precision,
         callbacks=[lambda step: times.append(step.seconds) if step.ends_epoch else None],
         **PLAIN,
     )
@@ -231,23 +235,26 @@ def _error(values: Any) -> float:
     return float(values.std(ddof=1)) / math.sqrt(len(values))
 
 
-def images_per_second(contender: str, rows: int, epochs: int) -> float:
+def images_per_second(contender: str, rows: int, epochs: int, precision: str) -> float:
     """Train, and return images per second over all epochs but the first."""
     dataset = binary_fashion(rows)
     times: list[float] = []
-    train = train_ours if contender == "genzoo" else train_pythae
+    train = partial(train_ours, precision=precision) if contender == "genzoo" else train_pythae
     with tempfile.TemporaryDirectory() as folder:
         train(dataset, epochs, 0, Path(folder), times)
     return (epochs - 1) * (rows // BATCH * BATCH if contender == "genzoo" else rows) / (times[-1] - times[0])
 
 
-def show_speed(rounds: int, folder: str | None, rows: int = 60_000, epochs: int = 3) -> None:
-    print(f"speed     images per second, fp32, batch {BATCH}, {torch.get_num_threads()} threads, alternating processes")
+def show_speed(rounds: int, folder: str | None, precision: str, rows: int = 60_000, epochs: int = 3) -> None:
+    print(
+        f"speed     images per second, batch {BATCH}, {torch.get_num_threads()} threads, alternating processes; genzoo "
+        f"in {precision}, pythae in fp32"
+    )
     speeds: dict[str, list[float]] = {"pythae": [], "genzoo": []}
     for _ in range(rounds):
         for contender, found in speeds.items():
             words = [sys.executable, __file__, "--contender", contender, "--rows", str(rows), "--epochs", str(epochs)]
-            words += ["--pythae", folder] if folder else []
+            words += ["--precision", precision, *(["--pythae", folder] if folder else [])]
             shown = subprocess.run(words, check=True, capture_output=True, text=True).stdout
             found.append(float(json.loads(shown.splitlines()[-1])))
         print("          " + "  ".join(f"{name} {found[-1]:,.0f}" for name, found in speeds.items()), flush=True)
@@ -280,13 +287,14 @@ def main() -> None:
     parser.add_argument(
         "-o", action="append", default=[], metavar="KEY=VALUE", help="options for digits, as for genzoo train"
     )
+    parser.add_argument("--precision", choices=("fp32", "bf16", "auto"), default="fp32", help="of genzoo, for speed")
     parser.add_argument("--contender", choices=("genzoo", "pythae"), help=argparse.SUPPRESS)
     parser.add_argument("--rows", type=int, default=20_000, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.pythae:
         sys.path.append(arguments.pythae)
     if arguments.contender:
-        print(json.dumps(images_per_second(arguments.contender, arguments.rows, arguments.epochs)))
+        print(json.dumps(images_per_second(arguments.contender, arguments.rows, arguments.epochs, arguments.precision)))
         return
     peer = importlib.util.find_spec("pythae") is not None
     images = not {"fashion", "speed"} & {*arguments.parts} or have_images()
@@ -295,7 +303,7 @@ def main() -> None:
     if "fashion" in arguments.parts and images:
         show_fashion(arguments.seeds or 1, arguments.epochs, arguments.test_rows, peer)
     if "speed" in arguments.parts and peer and images:
-        show_speed(arguments.rounds, arguments.pythae)
+        show_speed(arguments.rounds, arguments.pythae, arguments.precision)
     if not peer:
         print("Pythae is not installed: pip install pythae==0.1.2, or see --pythae.")
 

@@ -7,7 +7,9 @@ References:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from itertools import chain, islice
 from typing import Any
 
 import torch
@@ -23,6 +25,7 @@ from genzoo.models.state_dict import load_tensors, strip_prefix
 from genzoo.plugins.registry import blame
 from genzoo.runtime.progress import Phase
 from genzoo.runtime.seeding import random_scope
+from genzoo.runtime.threads import in_order
 
 _ROUNDING = 32
 """Largest decrease of the mean log-likelihood that counts as rounding, in units of machine epsilon."""
@@ -210,12 +213,33 @@ class EMEngine:
         total: dict[str, Tensor] = {}
         with Phase("passing over", unit="rows") as phase:
             self.objective.prepare_pass(self.model)
-            for batch in phase.over(blocks, len):
-                for name, value in self.objective.statistics(self.model, batch).items():
+            for found in self._found_in(phase.over(blocks, len)):
+                for name, value in found.items():
                     total[name] = total[name].add_(value) if name in total else value.clone()
         if lacking := {"log_likelihood", "weight"} - total.keys():
             raise PluginError(f"The objective's statistics lack {', '.join(sorted(lacking))}.")
         return total
+
+    def _found_in(self, blocks: Iterable[Batch]) -> Iterator[dict[str, Tensor]]:
+        """Yield the statistics of each block, in the order of the blocks.
+
+        On a CPU, threads may compute a block each. Several cores then work on one small operation each, which costs
+        less than to divide every small operation among them.
+        """
+        statistics, waiting = partial(self.objective.statistics, self.model), iter(blocks)
+        on_cpu = all(value.is_cpu for value in self.model.state_dict().values())
+        at_once = min(self.objective.at_once(self.model), torch.get_num_threads()) if on_cpu else 1
+        first = list(islice(waiting, 2)) if at_once > 1 else []
+        if len(first) < 2:
+            yield from map(statistics, chain(first, waiting))
+            return
+        threads = torch.get_num_threads()
+        try:
+            yield from in_order(
+                torch.no_grad()(statistics), chain(first, waiting), 2 * at_once, workers=at_once, prepare=_alone
+            )
+        finally:
+            torch.set_num_threads(threads)  # `_alone` also sets it for the threads that other code begins later
 
     @torch.no_grad()
     def refine(self, blocks: Iterable[Batch]) -> float:
@@ -280,6 +304,11 @@ class EMEngine:
         self._change = float(numbers["change"])
         self._start = dict(numbers.get("start", {}))  # checkpoints of earlier versions have none
         self.ended = [dict(restart) for restart in numbers["ended"]]
+
+
+def _alone() -> None:
+    """Let this thread compute without the help of others."""
+    torch.set_num_threads(1)
 
 
 def _merit(restart: Mapping[str, Any]) -> tuple[bool, float]:

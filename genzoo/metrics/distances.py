@@ -70,6 +70,7 @@ class Distinct:
         counts = np.bincount(inverse, minlength=len(place))
         first = np.empty(len(place), np.int64)
         first[inverse[::-1]] = np.arange(len(keys))[::-1]
+        del keys, place  # as large as the events
         return Distinct(plain[first], inverse, counts)
 
 
@@ -81,12 +82,15 @@ class _Products:
 
     def __init__(self, a: Features, b: Features) -> None:
         center = b.mean(axis=0)  # a large common offset would cost digits
-        wide = torch.from_numpy(a - center), torch.from_numpy(b - center)
-        squares = [(x * x).sum(dim=1) for x in wide]
+        # One at a time, because events minus the center are as large as the events.
+        parts = (b,) if a is b else (a, b)
+        squares = [torch.linalg.vector_norm(torch.from_numpy(x - center), dim=1).square() for x in parts]
         narrow = a.shape[1] > _NARROW and max(float(s.max()) for s in squares) < _LARGEST
         kind = torch.float32 if narrow else torch.float64
-        self._a, self._b = (x.to(kind) for x in wide)
-        self._squares = [s.to(kind) for s in squares]
+        rows = [torch.from_numpy(x - center).to(kind) for x in parts]
+        lengths = [square.to(kind) for square in squares]
+        self._a, self._b = rows[0], rows[-1]
+        self._squares = lengths[0], lengths[-1]
         self._slack = torch.finfo(kind).eps * (a.shape[1] + 32)
 
     def __iter__(self) -> Iterator[tuple[int, Tensor, Tensor, Tensor]]:
@@ -129,7 +133,8 @@ def _nearest(a: Features, b: Features, k: int, *, own: bool) -> Iterator[tuple[i
         # The k-th nearest lies within the k-th smallest upper bound, so a pair with a larger lower bound is not among
         # the k nearest. (The row's term of the lower bound stands on the right.)
         reach = upper.amin(dim=1, keepdim=True) if k == 1 else upper.topk(k, dim=1, largest=False).values[:, -1:]
-        rows, columns = (i.numpy() for i in (upper - by_column <= reach + by_row).nonzero(as_tuple=True))
+        near = upper.sub_(by_column) <= reach + by_row  # in place: `upper` is not needed any more
+        rows, columns = (i.numpy() for i in near.nonzero(as_tuple=True))
         yield start, len(upper), rows, columns, _exact(a, b, rows + start, columns)
 
 
@@ -164,6 +169,7 @@ class Nearest:
         if unit != 1:
             return Nearest.of(a / unit, b / unit)
         mine, theirs = Distinct.of(a), Distinct.of(b)
+        del a, b  # the distinct events take as much memory
         place, ratio = np.zeros(len(mine.rows), np.int64), np.ones(len(mine.rows))
         for start, _, rows, columns, distance in _nearest(mine.rows, theirs.rows, min(2, len(theirs.rows)), own=False):
             order = np.lexsort((distance, rows))

@@ -74,8 +74,7 @@ class Memorization(Metric):
                 f"samples: {_why_equal(given)}."
             )
         count = min(len(real), len(train))
-        pool = np.concatenate([_evenly(train, count), _evenly(real, count)])
-        nearest = Nearest.of(samples, pool)
+        nearest = Nearest.of(samples, np.concatenate([_evenly(train, count), _evenly(real, count)]))
         trained = np.bincount(nearest.inverse, np.arange(2 * count) < count) / np.bincount(nearest.inverse)
         value, error = share(trained, nearest.inverse, nearest.place)
         notes = equal_note(copied, seen) + _near_notes(value, error, trained, nearest)

@@ -159,6 +159,13 @@ class EMObjective(Objective):
         """Return the default number of events to compute at a time."""
         return 8192
 
+    def at_once(self, model: Model) -> int:
+        """Return how many blocks threads may compute at the same time on a CPU. Defaults to 1.
+
+        With more than one, `statistics` must not change the model, and must not draw random numbers.
+        """
+        return 1
+
     @abstractmethod
     def initialize(self, model: Model, blocks: Iterable[Batch]) -> Mapping[str, Any] | None:
         """Initialize the model's parameters; may iterate over `blocks` more than once, and draw random numbers.

@@ -14,12 +14,23 @@ ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
 
-def thread_pool() -> ThreadPoolExecutor:
+def thread_pool(workers: int | None = None, prepare: Callable[[], None] | None = None) -> ThreadPoolExecutor:
     """Return a pool of threads whose messages are for the reader that this thread writes for.
 
-    Threads are for work of numpy, pyarrow and files, which runs beside other threads.
+    Threads are for work of numpy, torch, pyarrow and files, which runs beside other threads.
+
+    Arguments:
+        workers: number of threads. Defaults to the pool's own choice.
+        prepare: called first in every thread. Defaults to nothing.
     """
-    return ThreadPoolExecutor(initializer=speak_in_thread, initargs=(front_end(),))
+    reader = front_end()
+
+    def begin() -> None:
+        speak_in_thread(reader)
+        if prepare is not None:
+            prepare()
+
+    return ThreadPoolExecutor(workers, initializer=begin)
 
 
 def in_order(
@@ -27,16 +38,20 @@ def in_order(
     items: Iterable[ItemT],
     ahead: int,
     weight: Callable[[ItemT], int] = lambda _: 1,
+    *,
+    workers: int | None = None,
+    prepare: Callable[[], None] | None = None,
 ) -> Iterator[ResultT]:
     """Yield the result for each item, in the order of the items, computed in several threads.
 
     Arguments:
         ahead: number of results that may wait, which bounds the memory they take.
         weight: returns how many results an item counts as. Defaults to one.
+        workers, prepare: see `thread_pool`.
     """
     waiting: deque[tuple[Future[ResultT], int]] = deque()
     held = 0
-    with thread_pool() as pool:
+    with thread_pool(workers, prepare) as pool:
         try:
             for item in items:
                 own = weight(item)

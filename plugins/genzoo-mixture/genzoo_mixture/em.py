@@ -34,7 +34,7 @@ _LINE = 16
 not compete for the same few places of the cache, as they do with a power of 2."""
 
 _MOST = 2**25
-"""Limit of the numbers that an E-step computes for a block, so that they fit in memory."""
+"""Limit of the numbers that an E-step computes for the blocks of the moment, so that they fit in memory."""
 
 
 class MixtureEM(EMObjective):
@@ -44,12 +44,15 @@ class MixtureEM(EMObjective):
         return _mixture(model).components
 
     def block(self, model: Model) -> int:
-        width = sum(emission.width + emission.components for emission, _ in _mixture(model).parts)
+        width = _width(model)
         most = max(1, _MOST // width)
         if _device(model) == "cuda":  # a GPU loses more by launching a kernel for each of many small blocks
             return most
         size = min(max(_CACHE // (width * _mixture(model).log_weights.itemsize), 1024), most, 16_384)
         return size if size < 2 * _LINE else (size // _LINE - 1 | 1) * _LINE
+
+    def at_once(self, model: Model) -> int:
+        return max(1, _MOST // (self.block(model) * _width(model)))
 
     def initialize(self, model: Model, blocks: Iterable[Batch]) -> Mapping[str, Any]:
         """Take the shares from the model's start, and run one M-step on them.
@@ -130,6 +133,11 @@ class MixtureEM(EMObjective):
 def _name(components: list[int]) -> str:
     more = f" and {len(components) - 3} more" if len(components) > 3 else ""
     return f"component{'s'[: len(components) > 1]} {', '.join(map(str, components[:3]))}{more}"
+
+
+def _width(model: Model) -> int:
+    """Return how many numbers an E-step computes for an event."""
+    return sum(emission.width + emission.components for emission, _ in _mixture(model).parts)
 
 
 def _device(model: Model) -> str:
