@@ -15,6 +15,7 @@ References:
 
 from __future__ import annotations
 
+import hashlib
 import math
 from typing import Any
 
@@ -67,7 +68,7 @@ class Memorization(Metric):
     def score(self, given: MetricInput) -> Score:
         real, samples = feature_pair(given, _LEAST)
         train = training_features(given, _LEAST)
-        copied, seen = equal_to(samples, train), equal_to(real, train)
+        copied, seen = equal_to(train, samples, real)
         if seen.mean() > 0.5:
             raise DataError(
                 f"{int(seen.sum())} of {len(seen)} real events equal a training event, so copies look like fresh "
@@ -86,10 +87,15 @@ class Memorization(Metric):
         return Score(self.name, value, self.direction, error, {"pool": 2 * count}, notes=notes, parts=parts)
 
 
-def equal_to(events: Features, others: Features) -> Flags:
-    """Return which of `events (N, F)` equal one of `others (M, F)`, `(N,)`."""
-    known = {row.tobytes() for row in others + 0.0}  # turns -0.0 into 0.0, whose bytes differ
-    return np.array([row.tobytes() in known for row in events + 0.0])
+def equal_to(others: Features, *events: Features) -> list[Flags]:
+    """Return which rows of each of `events (N, F)` equal one of `others (M, F)`, each `(N,)`."""
+    known = {_key(row) for row in others}
+    return [np.array([_key(row) in known for row in some]) for some in events]
+
+
+def _key(row: Features) -> bytes:
+    # Digests of all rows take far less memory than the rows. -0.0 + 0.0 is 0.0, whose bytes differ.
+    return hashlib.blake2b((row + 0.0).tobytes(), digest_size=16).digest()
 
 
 def _evenly(events: Features, count: int) -> Features:

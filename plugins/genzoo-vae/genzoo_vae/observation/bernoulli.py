@@ -18,7 +18,7 @@ class Bernoulli(Observation):
 
     def log_prob(self, x: Tensor, given: Tensor) -> Tensor:
         # The same as x * given - softplus(given), with fewer passes over memory in the backward step.
-        logits, values = torch.broadcast_tensors(given, x)
+        logits, values = torch.broadcast_tensors(given, x)  # type: ignore[no-untyped-call]
         return -F.binary_cross_entropy_with_logits(logits, values, reduction="none")
 
     def sample(self, given: Tensor) -> Tensor:
