@@ -20,6 +20,7 @@ References:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -29,6 +30,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from genzoo import Batch, Discriminator, GradientObjective, Model, Progress, full_precision
+from genzoo_gan.augmentation import Augmentation
 from genzoo_gan.options import (
     AdversarialOptions,
     HingeOptions,
@@ -65,11 +67,14 @@ class Penalties:
         r1: weight of E|grad D(x)|² / 2 at real events. Defaults to 0.
         r2: weight of E|grad D(x~)|² / 2 at samples. Defaults to 0.
         between: weight of E(|grad D| - 1)² at random points between real events and samples. Defaults to 0.
+        share: share of a batch, in (0, 1], that stands for the batch in R1 and R2. Their gradients of gradients cost
+            most of a step, and need more digits than half precision has. Defaults to 1.
     """
 
     r1: float = 0.0
     r2: float = 0.0
     between: float = 0.0
+    share: float = 1.0
 
 
 class Adversarial(GradientObjective):
@@ -83,6 +88,7 @@ class Adversarial(GradientObjective):
         discriminator_steps: discriminator updates in one step. Defaults to 1.
         simultaneous: take the generator's loss and the last discriminator loss from one forward pass, before either
             network is updated. Defaults to False.
+        augmentation: changes images before the discriminator sees them. Defaults to `None`: nothing does.
     """
 
     needs_discriminator = True
@@ -90,50 +96,68 @@ class Adversarial(GradientObjective):
     stages: ClassVar[tuple[str, ...]] = ("discriminator_loss", "generator_loss", "both_losses")
 
     def __init__(
-        self, game: Game, penalties: Penalties, *, discriminator_steps: int = 1, simultaneous: bool = False
+        self,
+        game: Game,
+        penalties: Penalties,
+        *,
+        discriminator_steps: int = 1,
+        simultaneous: bool = False,
+        augmentation: Augmentation | None = None,
     ) -> None:
         self.game = game
         self.penalties = penalties
         self.batches_per_step = discriminator_steps
         self.simultaneous = simultaneous
+        self.augmentation = augmentation
 
     def losses(self, model: Model, batch: Batch, progress: Progress) -> Iterator[Mapping[str, Tensor]]:
-        batches = batch.chunk(self.batches_per_step)
+        batches, fraction = batch.chunk(self.batches_per_step), progress.fraction
         for part in batches[:-1] if self.simultaneous else batches:
-            yield {"discriminator": self.discriminator_loss(model, part.x, part.condition)}
+            yield {"discriminator": self.discriminator_loss(model, part.x, part.condition, fraction)}
+        last = batches[-1]
         if self.simultaneous:
-            discriminator, generator = self.both_losses(model, batches[-1].x, batches[-1].condition)
+            discriminator, generator = self.both_losses(model, last.x, last.condition, fraction)
             yield {"discriminator": discriminator, "generator": generator}
         else:
-            yield {"generator": self.generator_loss(model, batches[-1].x, batches[-1].condition)}
+            yield {"generator": self.generator_loss(model, last.x, last.condition, fraction)}
 
-    def discriminator_loss(self, model: Model, real: Tensor, condition: Tensor | None = None) -> Tensor:
+    def discriminator_loss(
+        self, model: Model, real: Tensor, condition: Tensor | None = None, fraction: Tensor | None = None
+    ) -> Tensor:
         """Compute the discriminator's loss, with penalties, on `real (N, *event)` and as many samples.
 
         Arguments:
             condition: what real events are, and samples are drawn, conditional on, `(N, D)`. Defaults to `None`.
+            fraction: share of the budget spent, `()`. Defaults to `None`: all of it.
         """
         with torch.no_grad():
             samples = model.generator.sample(len(real), condition=condition).to(real.dtype)
+            real, samples = (self._augmented(x, fraction) for x in (real, samples))
         return self._discriminator_loss(model.discriminator, real, samples, condition)
 
-    def generator_loss(self, model: Model, real: Tensor, condition: Tensor | None = None) -> Tensor:
+    def generator_loss(
+        self, model: Model, real: Tensor, condition: Tensor | None = None, fraction: Tensor | None = None
+    ) -> Tensor:
         """Compute the generator's loss on as many samples as `real (N, *event)` has events."""
-        samples = model.generator.sample(len(real), condition=condition)
+        samples = self._augmented(model.generator.sample(len(real), condition=condition), fraction)
         logits = _logits(model.discriminator, samples, real, condition)
         if not self.game.paired:
             return self.game.generator(logits)
         with torch.no_grad():
-            partners = _logits(model.discriminator, real, real, condition)
+            partners = _logits(model.discriminator, self._augmented(real, fraction), real, condition)
         return self.game.generator(logits - partners)
 
-    def both_losses(self, model: Model, real: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def both_losses(
+        self, model: Model, real: Tensor, condition: Tensor | None = None, fraction: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Compute the losses of discriminator and generator from the same samples and the same logits."""
         samples = model.generator.sample(len(real), condition=condition).to(real.dtype)
+        real, samples = (self._augmented(x, fraction) for x in (real, samples))
         # Two forward passes rather than one over both: the generator's backward pass then skips the real events.
         real_logits, sample_logits = (_logits(model.discriminator, x, real, condition) for x in (real, samples))
         generator = self.game.generator(sample_logits - real_logits if self.game.paired else sample_logits)
-        if self.penalties == Penalties():
+        weights = self.penalties
+        if not (weights.r1 or weights.r2 or weights.between):
             return self.game.discriminator(real_logits, sample_logits), generator
         return self._discriminator_loss(model.discriminator, real, samples.detach(), condition), generator
 
@@ -144,9 +168,7 @@ class Adversarial(GradientObjective):
         both = torch.cat([real, samples])
         given = None if condition is None else torch.cat([condition, condition])
         if weights.r1 or weights.r2:
-            logits, squared = logits_and_squared_gradients(discriminator, both, given)
-            at_real, at_samples = squared.chunk(2)
-            penalty = 0.5 * (weights.r1 * at_real.mean() + weights.r2 * at_samples.mean())
+            logits, penalty = self._scored_with_penalty(discriminator, both, given)
         else:
             logits, penalty = _logits(discriminator, both, real, given), real.new_zeros(())
         if weights.between:
@@ -160,6 +182,37 @@ class Adversarial(GradientObjective):
             penalty = penalty + weights.between * excess.square().mean()
         real_logits, sample_logits = logits.chunk(2)
         return self.game.discriminator(real_logits, sample_logits) + penalty
+
+    def _scored_with_penalty(
+        self, discriminator: Discriminator, both: Tensor, given: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Compute the logits of real events and as many samples, `(2N,)`, and R1 and R2 on their share of these."""
+        weights, count = self.penalties, len(both) // 2
+        held = math.ceil(weights.share * count)
+        if held == count:
+            logits, squared = logits_and_squared_gradients(discriminator, both, given)
+        else:
+            # Pairs stay together: both events of a pair are scored in the same precision.
+            of_share, others = (_rows(both, count, part) for part in (slice(held), slice(held, count)))
+            given_share, given_others = (
+                None if given is None else _rows(given, count, part) for part in (slice(held), slice(held, count))
+            )
+            first, squared = logits_and_squared_gradients(discriminator, of_share, given_share)
+            second = _logits(discriminator, others, both, given_others)
+            halves = zip(first.chunk(2), second.chunk(2), strict=True)
+            logits = torch.cat([part for half in halves for part in half])
+        at_real, at_samples = squared.chunk(2)
+        return logits, 0.5 * (weights.r1 * at_real.mean() + weights.r2 * at_samples.mean())
+
+    def _augmented(self, x: Tensor, fraction: Tensor | None) -> Tensor:
+        if self.augmentation is None:
+            return x
+        return self.augmentation(x, x.new_ones(()) if fraction is None else fraction)
+
+
+def _rows(both: Tensor, count: int, rows: slice) -> Tensor:
+    """Return some rows of each half of a tensor with `2 * count` rows."""
+    return torch.cat([both[:count][rows], both[count:][rows]])
 
 
 def _scored(discriminator: Discriminator, x: Tensor, condition: Tensor | None) -> Tensor:
@@ -245,10 +298,7 @@ def wasserstein_gp(options: WassersteinOptions) -> Adversarial:
         discriminator=lambda real, samples: samples.mean() - real.mean(),
         generator=lambda samples: -samples.mean(),
     )
-    penalties = Penalties(options.r1, options.r2, options.penalty)
-    return Adversarial(
-        game, penalties, discriminator_steps=options.discriminator_steps, simultaneous=options.simultaneous
-    )
+    return _adversarial(options, game, between=options.penalty, discriminator_steps=options.discriminator_steps)
 
 
 def relativistic(options: RelativisticOptions) -> Adversarial:
@@ -263,9 +313,17 @@ def relativistic(options: RelativisticOptions) -> Adversarial:
         generator=lambda lead: F.softplus(-lead).mean(),
         paired=True,
     )
-    penalties = Penalties(options.r1 + options.gamma, options.r2 + options.gamma)
-    return Adversarial(game, penalties, simultaneous=options.simultaneous)
+    return _adversarial(options, game, both=options.gamma)
 
 
-def _adversarial(options: AdversarialOptions, game: Game) -> Adversarial:
-    return Adversarial(game, Penalties(options.r1, options.r2), simultaneous=options.simultaneous)
+def _adversarial(
+    options: AdversarialOptions, game: Game, *, both: float = 0.0, between: float = 0.0, discriminator_steps: int = 1
+) -> Adversarial:
+    """Build the objective of a game by the options that all share; `both` is added to R1 and R2."""
+    return Adversarial(
+        game,
+        Penalties(options.r1 + both, options.r2 + both, between, options.penalty_share),
+        discriminator_steps=discriminator_steps,
+        simultaneous=options.simultaneous,
+        augmentation=Augmentation(options.augment, options.augment_warmup) if options.augment else None,
+    )

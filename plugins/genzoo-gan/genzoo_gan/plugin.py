@@ -57,10 +57,36 @@ _DCGAN = genzoo.ModelSpec(
     "(Radford, Metz and Chintala, 2015)",
 )
 
+_R3GAN = genzoo.ModelSpec(
+    name="r3gan",
+    family="gan",
+    summary="Residual GAN without normalization, for images and rows of numbers (Huang et al., 2024)",
+    builder="genzoo_gan.r3gan:build",
+    config="genzoo_gan.options:R3GANOptions",
+    objectives=tuple(_OBJECTIVES),
+    capabilities=frozenset({"decoder"}),
+    input={"image": "signed-unit"},
+    modalities=("image", "table"),
+    kinds=("continuous",),
+    data="digits",
+    training={
+        "epochs": 200,
+        "batch_size": 64,
+        "optimizer": {"name": "adam", "lr": 1e-3, "betas": (0.0, 0.99)},
+        "schedule": {"name": "cosine"},
+        "ema": 0.999,
+    },
+    objective_options={"relativistic": {"penalty_share": 0.25}},
+    conditional=True,
+    reference="The GAN is dead; long live the GAN! A Modern GAN Baseline "
+    "(Huang, Gokaslan, Kuleshov and Tompkin, 2024)",
+)
+
 
 @genzoo.hookimpl
 def register_models(register: Callable[[genzoo.ModelSpec], None]) -> None:
-    register(_DCGAN)
+    for model in (_DCGAN, _R3GAN):
+        register(model)
 
 
 @genzoo.hookimpl
