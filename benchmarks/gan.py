@@ -1,15 +1,15 @@
 """Measure `r3gan`: modes of a mixture, and images beside `dcgan` after equal times.
 
-    modes    25 Gaussians on a grid in the plane: how many have at least a quarter of their share of 5,000 samples within
-             four deviations, and what share of all samples is there
+    modes    25 Gaussians on a grid in the plane: how many have at least a quarter of their share of 5,000 samples
+             within four deviations, and what share of all samples is there
     fashion  Fashion-MNIST: KID to the test images, for `r3gan` and `dcgan`, and the ratio
     labels   Fashion-MNIST given its label: the share of samples that a network trained on real images labels as asked,
              and the same share of the test images
-    emoji    a folder of images of 64×64 pixels, such as `img/google/64` of the npm package `emoji-datasource-google`: KID
-             to a tenth that is held out, for both models
+    emoji    a folder of images of 64×64 pixels, such as `img/google/64` of the npm package `emoji-datasource-google`:
+             KID to a tenth that is held out, for both models
 
-Images need the features of `efficientnet-lite0`, see docs/metrics.md. Each training of images has `--minutes`, or as many
-steps as `--steps` says. Bars stand in parentheses. `--out` keeps the runs, and a grid of samples of each.
+Images need the features of `efficientnet-lite0`, see docs/metrics.md. Each training of images has `--minutes`, or as
+many steps as `--steps` says. Bars stand in parentheses. `--out` keeps the runs, and a grid of samples of each.
 
     python benchmarks/gan.py [modes] [fashion] [labels] [emoji] [--seed 0] [--emoji FOLDER] [--minutes 10] [--steps N]
         [--samples 5000] [--features efficientnet-lite0] [--out FOLDER] [-o KEY=VALUE]...

@@ -50,23 +50,24 @@ class Augmentation:
         """
         if x.ndim != 4:
             return x
+        x = x.to(torch.promote_types(x.dtype, torch.float32))  # samples of autocast
         rise = (fraction / self.warmup).clamp(max=1.0) if self.warmup else torch.ones_like(fraction)
         probability = self.probability * rise
         for change in CHANGES:
             changes = torch.rand(len(x), 1, 1, 1, device=x.device) < probability
-            x = torch.where(changes, change(x).to(x.dtype), x)
+            x = torch.where(changes, change(x), x)
         return x
 
 
 def reflected(x: Tensor) -> Tensor:
-    """Mirror images `x (N, C, H, W)` left to right and top to bottom, and transpose square ones, each by a fair coin."""
+    """Mirror images `x (N, C, H, W)` along both sides, and transpose square ones, each by a fair coin."""
     for axis in (-1, -2):
         x = torch.where(_coin(x), x.flip(axis), x)
     return torch.where(_coin(x), x.transpose(-1, -2), x) if x.shape[-1] == x.shape[-2] else x
 
 
 def moved(x: Tensor) -> Tensor:
-    """Shift, scale and turn images `x (N, C, H, W)`, by bilinear interpolation; what comes in from outside is mirrored."""
+    """Shift, scale and turn images `x (N, C, H, W)`; their mirror images continue them outside."""
     height, width = x.shape[-2:]
     scale = torch.exp2(_normal(x, _ZOOM))
     angle = _normal(x, _TURN)
@@ -75,9 +76,9 @@ def moved(x: Tensor) -> Tensor:
     ratio = height / width
     across = torch.stack([cosine, -sine * ratio, _normal(x, 2 * _SHIFT)], 1)
     down = torch.stack([sine / ratio, cosine, _normal(x, 2 * _SHIFT)], 1)
-    with full_precision(x):  # in bfloat16, places would be rounded to whole pixels
+    with full_precision(x):  # in bfloat16, places would be rounded
         grid = F.affine_grid(torch.stack([across, down], 1), list(x.shape), align_corners=False)
-        return F.grid_sample(x, grid.to(x.dtype), padding_mode="reflection", align_corners=False)
+        return F.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
 
 
 def tinted(x: Tensor) -> Tensor:

@@ -20,7 +20,6 @@ References:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -29,7 +28,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from genzoo import Batch, Discriminator, GradientObjective, Model, Progress, full_precision
+from genzoo import Batch, Discriminator, GradientObjective, Model, Progress
 from genzoo_gan.augmentation import Augmentation
 from genzoo_gan.options import (
     AdversarialOptions,
@@ -39,6 +38,7 @@ from genzoo_gan.options import (
     RelativisticOptions,
     WassersteinOptions,
 )
+from genzoo_gan.penalties import Penalties, logits_and_penalty, logits_and_squared_gradients, logits_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +54,6 @@ class Game:
     discriminator: Callable[[Tensor, Tensor], Tensor]
     generator: Callable[[Tensor], Tensor]
     paired: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Penalties:
-    """Weights of the penalties on the discriminator's gradient with respect to its input.
-
-    R1 and R2 pull the gradient to 0 where the data and the samples lie. Once the samples match the data, a
-    discriminator with a gradient there would push them away again, and training would circle around the solution.
-
-    Arguments:
-        r1: weight of E|grad D(x)|² / 2 at real events. Defaults to 0.
-        r2: weight of E|grad D(x~)|² / 2 at samples. Defaults to 0.
-        between: weight of E(|grad D| - 1)² at random points between real events and samples. Defaults to 0.
-        share: share of a batch, in (0, 1], that stands for the batch in R1 and R2. Their gradients of gradients cost
-            most of a step, and need more digits than half precision has. Defaults to 1.
-    """
-
-    r1: float = 0.0
-    r2: float = 0.0
-    between: float = 0.0
-    share: float = 1.0
 
 
 class Adversarial(GradientObjective):
@@ -140,11 +119,11 @@ class Adversarial(GradientObjective):
     ) -> Tensor:
         """Compute the generator's loss on as many samples as `real (N, *event)` has events."""
         samples = self._augmented(model.generator.sample(len(real), condition=condition), fraction)
-        logits = _logits(model.discriminator, samples, real, condition)
+        logits = logits_of(model.discriminator, samples, real, condition)
         if not self.game.paired:
             return self.game.generator(logits)
         with torch.no_grad():
-            partners = _logits(model.discriminator, self._augmented(real, fraction), real, condition)
+            partners = logits_of(model.discriminator, self._augmented(real, fraction), real, condition)
         return self.game.generator(logits - partners)
 
     def both_losses(
@@ -154,7 +133,7 @@ class Adversarial(GradientObjective):
         samples = model.generator.sample(len(real), condition=condition).to(real.dtype)
         real, samples = (self._augmented(x, fraction) for x in (real, samples))
         # Two forward passes rather than one over both: the generator's backward pass then skips the real events.
-        real_logits, sample_logits = (_logits(model.discriminator, x, real, condition) for x in (real, samples))
+        real_logits, sample_logits = (logits_of(model.discriminator, x, real, condition) for x in (real, samples))
         generator = self.game.generator(sample_logits - real_logits if self.game.paired else sample_logits)
         weights = self.penalties
         if not (weights.r1 or weights.r2 or weights.between):
@@ -168,9 +147,9 @@ class Adversarial(GradientObjective):
         both = torch.cat([real, samples])
         given = None if condition is None else torch.cat([condition, condition])
         if weights.r1 or weights.r2:
-            logits, penalty = self._scored_with_penalty(discriminator, both, given)
+            logits, penalty = logits_and_penalty(discriminator, both, weights, given)
         else:
-            logits, penalty = _logits(discriminator, both, real, given), real.new_zeros(())
+            logits, penalty = logits_of(discriminator, both, real, given), real.new_zeros(())
         if weights.between:
             # A discriminator optimal for the Wasserstein distance has gradient norm 1 on the lines between optimally
             # coupled data and samples. Lines between random pairs stand in for these.
@@ -183,71 +162,10 @@ class Adversarial(GradientObjective):
         real_logits, sample_logits = logits.chunk(2)
         return self.game.discriminator(real_logits, sample_logits) + penalty
 
-    def _scored_with_penalty(
-        self, discriminator: Discriminator, both: Tensor, given: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """Compute the logits of real events and as many samples, `(2N,)`, and R1 and R2 on their share of these."""
-        weights, count = self.penalties, len(both) // 2
-        held = math.ceil(weights.share * count)
-        if held == count:
-            logits, squared = logits_and_squared_gradients(discriminator, both, given)
-        else:
-            # Pairs stay together: both events of a pair are scored in the same precision.
-            of_share, others = (_rows(both, count, part) for part in (slice(held), slice(held, count)))
-            given_share, given_others = (
-                None if given is None else _rows(given, count, part) for part in (slice(held), slice(held, count))
-            )
-            first, squared = logits_and_squared_gradients(discriminator, of_share, given_share)
-            second = _logits(discriminator, others, both, given_others)
-            halves = zip(first.chunk(2), second.chunk(2), strict=True)
-            logits = torch.cat([part for half in halves for part in half])
-        at_real, at_samples = squared.chunk(2)
-        return logits, 0.5 * (weights.r1 * at_real.mean() + weights.r2 * at_samples.mean())
-
     def _augmented(self, x: Tensor, fraction: Tensor | None) -> Tensor:
         if self.augmentation is None:
             return x
         return self.augmentation(x, x.new_ones(()) if fraction is None else fraction)
-
-
-def _rows(both: Tensor, count: int, rows: slice) -> Tensor:
-    """Return some rows of each half of a tensor with `2 * count` rows."""
-    return torch.cat([both[:count][rows], both[count:][rows]])
-
-
-def _scored(discriminator: Discriminator, x: Tensor, condition: Tensor | None) -> Tensor:
-    """Compute the logits of `x`; only a discriminator of conditional events takes a condition."""
-    logits: Tensor = discriminator(x) if condition is None else discriminator(x, condition)
-    return logits
-
-
-def _logits(discriminator: Discriminator, x: Tensor, real: Tensor, condition: Tensor | None) -> Tensor:
-    """Compute the logits of `x`, in the dtype of real events, so that no loss is computed in half precision."""
-    logits = _scored(discriminator, x, condition)
-    return logits.to(real.dtype)
-
-
-def logits_and_squared_gradients(
-    discriminator: Discriminator, x: Tensor, condition: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
-    """Compute the logits D(x) of events `x (N, *event)` and the squared gradients |grad D(x)|², `(N,)` each.
-
-    A logit depends only on its own event, so the gradient of the sum of logits has the gradients of all events: one
-    backward pass is enough. Autocast is disabled, as training differentiates the gradients again.
-    """
-
-    def summed(x: Tensor) -> tuple[Tensor, Tensor]:
-        logits = _scored(discriminator, x, condition)
-        return logits.sum(), logits
-
-    with full_precision(x):
-        if torch.compiler.is_compiling():
-            gradient, logits = torch.func.grad(summed, has_aux=True)(x)
-        else:  # torch.func.grad would cost a tenth of a small model's step; this does not trace
-            x = x.detach().requires_grad_()
-            total, logits = summed(x)
-            (gradient,) = torch.autograd.grad(total, x, create_graph=True)
-        return logits, gradient.square().flatten(1).sum(1)
 
 
 def non_saturating(options: NonSaturatingOptions) -> Adversarial:
@@ -322,7 +240,7 @@ def _adversarial(
     """Build the objective of a game by the options that all share; `both` is added to R1 and R2."""
     return Adversarial(
         game,
-        Penalties(options.r1 + both, options.r2 + both, between, options.penalty_share),
+        Penalties(options.r1 + both, options.r2 + both, between, options.penalty_every),
         discriminator_steps=discriminator_steps,
         simultaneous=options.simultaneous,
         augmentation=Augmentation(options.augment, options.augment_warmup) if options.augment else None,

@@ -43,6 +43,9 @@ class R3GANOptions(Settings):
     )
     most_width: Width = Field(128, description="largest number of channels at any resolution of images")
     row_width: Width = Field(128, description="width of the layers for rows of a table")
+    waves: int = Field(
+        8, ge=0, le=1024, description="sines and cosines of each number of a table that the discriminator sees"
+    )
     blocks: int = Field(1, ge=1, le=64, description="residual blocks at each resolution; for a table, in all")
     expansion: int = Field(2, ge=1, le=16, description="how many times as many channels a block has inside")
     group: int = Field(16, ge=1, le=8192, description="channels in a group of the convolutions inside of blocks")
@@ -50,8 +53,8 @@ class R3GANOptions(Settings):
         None,
         ge=1,
         le=64,
-        description="side of the squares of pixels that form a place of the highest resolution, 1 if it does not divide "
-        "the image's sides; by default 1 below 16 pixels, 2 below 96 and then 4",
+        description="side of the squares of pixels that form a place of the highest resolution, 1 if it does not "
+        "divide the image's sides; by default 1 below 16 pixels, 2 below 96 and then 4",
     )
     embedding: int = Field(32, ge=1, le=65_536, description="dimensions of the embedding of a condition")
 
@@ -65,8 +68,8 @@ class AdversarialOptions(Settings):
     r2: float = Field(
         0.0, ge=0, le=1e6, description="weight of R2: half the squared gradient of the discriminator at samples"
     )
-    penalty_share: float = Field(
-        1.0, gt=0, le=1, description="share of each batch on which r1 and r2 are computed, which saves time"
+    penalty_every: int = Field(
+        1, ge=1, le=1024, description="R1 and R2 are computed on one of so many events of a batch, which saves time"
     )
     augment: float = Field(
         0.0,

@@ -76,10 +76,9 @@ _R3GAN = genzoo.ModelSpec(
         "schedule": {"name": "cosine"},
         "ema": 0.999,
     },
-    objective_options={"relativistic": {"penalty_share": 0.25}},
+    objective_options={"relativistic": {"penalty_every": 4}},
     conditional=True,
-    reference="The GAN is dead; long live the GAN! A Modern GAN Baseline "
-    "(Huang, Gokaslan, Kuleshov and Tompkin, 2024)",
+    reference="The GAN is dead; long live the GAN! A Modern GAN Baseline (Huang, Gokaslan, Kuleshov and Tompkin, 2024)",
 )
 
 

@@ -12,6 +12,7 @@ References:
 
 from __future__ import annotations
 
+import math
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -129,6 +130,29 @@ class Basis(nn.Module):
         return y.contiguous(memory_format=torch.channels_last)
 
 
+class Waves(nn.Module):
+    """Adds to the numbers of a row their sines and cosines, with learned frequencies.
+
+    A network of few numbers learns slowly what changes between near points, such as narrow modes, and waves change
+    there. "On Embeddings for Numerical Features in Tabular Deep Learning" (Gorishniy, Rubachev and Babenko, 2022).
+
+    Arguments:
+        columns: numbers of a row, D.
+        count: waves of each number, K.
+
+    Shape:
+        `(N, D)` to `(N, D (1 + 2 K))`.
+    """
+
+    def __init__(self, columns: int, count: int) -> None:
+        super().__init__()
+        self.frequencies = nn.Parameter(torch.randn(columns, count))
+
+    def forward(self, x: Tensor) -> Tensor:
+        angles = (2 * math.pi * x[:, :, None] * self.frequencies).flatten(1)
+        return torch.cat([x, angles.sin(), angles.cos()], 1)
+
+
 class Sum(nn.Module):
     """Turns images of one low resolution into vectors: the sum of each channel with learned weights.
 
@@ -178,8 +202,9 @@ def _row_growth(config: R3GANOptions, event_shape: tuple[int, ...]) -> tuple[int
 
 def _row_reduction(config: R3GANOptions, event_shape: tuple[int, ...]) -> tuple[int, list[nn.Module]]:
     """Return the layers from a row to its features, and the number of these."""
-    width = config.row_width
-    return width, [initialize(nn.Linear(event_shape[0], width)), *_blocks(config, width, 1, images=False)]
+    (columns,), width, count = event_shape, config.row_width, config.waves
+    first = initialize(nn.Linear(columns * (1 + 2 * count), width))
+    return width, [Waves(columns, count), first, *_blocks(config, width, 1, images=False)]
 
 
 def _plan(config: R3GANOptions, event_shape: tuple[int, ...]) -> tuple[int, list[tuple[int, int]], list[int]]:

@@ -50,6 +50,9 @@ class ResidualBlock(nn.Module):
         for layer in (self.widen, self.mix):
             initialize(layer, gain)
         initialize(self.narrow, 0.0)
+        if not images and self.widen.bias is not None:
+            # Without biases, all kinks of a network of few numbers would meet in one point, and modes stay unseen.
+            nn.init.normal_(self.widen.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.leaky_relu(self.widen(x), SLOPE)

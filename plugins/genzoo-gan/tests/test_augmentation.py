@@ -47,6 +47,16 @@ def test_the_probability_rises_during_the_warmup(monkeypatch):
     assert shares == pytest.approx([0.0, 0.2, 0.4, 0.4], abs=0.02)
 
 
+def test_samples_in_half_precision_are_changed_in_single():
+    x = torch.rand(64, 3, 8, 8).bfloat16()
+    torch.manual_seed(1)
+    changed = Augmentation(0.3)(x, WHOLE)
+    torch.manual_seed(1)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(Augmentation(0.3)(x, WHOLE), changed)
+    assert changed.dtype == torch.float32
+
+
 def test_rows_of_a_table_are_never_changed():
     x = torch.randn(100, 3)
     assert torch.equal(Augmentation(0.4)(x, WHOLE), x)
@@ -156,5 +166,5 @@ def test_the_discriminator_sees_real_images_and_samples_changed(monkeypatch, sim
 
 
 def test_probabilities_of_a_half_are_too_large():
-    with pytest.raises(ValueError, match="less than 0.5"):
+    with pytest.raises(ValueError, match=r"less than 0\.5"):
         RelativisticOptions(augment=0.5)

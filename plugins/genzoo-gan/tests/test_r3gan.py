@@ -7,9 +7,10 @@ from torch import nn
 
 import genzoo
 from genzoo import DataSpec, Feature
-from genzoo_gan.objectives import logits_and_squared_gradients, relativistic
+from genzoo_gan.objectives import relativistic
 from genzoo_gan.options import R3GANOptions, RelativisticOptions
-from genzoo_gan.r3gan import ResidualDiscriminator, ResidualGenerator, build
+from genzoo_gan.penalties import logits_and_squared_gradients
+from genzoo_gan.r3gan import ResidualDiscriminator, ResidualGenerator, Waves, build
 from genzoo_gan.residual import ResidualBlock, Resize
 
 SMALL = R3GANOptions(latent=4, width=8, most_width=16, row_width=16, group=8, embedding=5)
@@ -77,9 +78,7 @@ def test_networks_have_no_normalization_and_as_many_weights_as_counted_by_hand()
     modules = [*generator.modules(), *discriminator.modules()]
     assert not any("Norm" in type(module).__name__ for module in modules)
     # 4×4 pixels of 16 channels and 8×8 of 8, each with one block of twice the channels, in groups of 8.
-    blocks = sum(
-        width * 2 * width + 2 * width + 2 * width * 8 * 9 + 2 * width + 2 * width * width for width in (16, 8)
-    )
+    blocks = sum(width * 2 * width + 2 * width + 2 * width * 8 * 9 + 2 * width + 2 * width * width for width in (16, 8))
     between, basis = 16 * 8, 16 * 4 * 4
     assert sum(p.numel() for p in generator.parameters()) == 4 * 16 + basis + blocks + between + 8 + 1
     assert sum(p.numel() for p in discriminator.parameters()) == 8 + 8 + blocks + between + basis + 16
@@ -92,6 +91,14 @@ def test_sides_are_halved_by_means_and_doubled_by_lines():
     line = torch.arange(4.0).expand(1, 1, 4, 4)
     doubled = Resize(1, 1, (8, 8), enlarge=True)(line)
     assert torch.allclose(doubled[0, 0, 0], torch.tensor([0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3]))
+
+
+def test_waves_are_sines_and_cosines_of_each_number():
+    waves = Waves(2, 3).double()
+    x = torch.randn(4, 2, dtype=torch.float64)
+    angles = 2 * np.pi * np.einsum("nd,dk->ndk", x.numpy(), waves.frequencies.detach().numpy()).reshape(4, 6)
+    expected = np.concatenate([x.numpy(), np.sin(angles), np.cos(angles)], 1)
+    assert np.allclose(waves(x).detach().numpy(), expected)
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (2,)])
@@ -132,27 +139,26 @@ class Fixed(genzoo.Generator):
         return self.samples[:n]
 
 
-@pytest.mark.parametrize("share", [0.25, 0.3, 1.0])
-def test_penalties_on_a_share_of_the_batch_leave_the_game_whole(share):
+@pytest.mark.parametrize(("every", "step"), [(1, 1), (4, 4), (6, 2), (3, 1)])
+def test_penalties_on_some_events_leave_the_game_whole(every, step):
     real, samples = torch.randn(2, 8, 1, 6, 6, dtype=torch.float64)
     discriminator = awake(ResidualDiscriminator(SMALL, (1, 6, 6)).double())
     model = genzoo.Model(genzoo.Parts(Fixed(samples), discriminator))
-    objective = relativistic(RelativisticOptions(gamma=0.7, penalty_share=share))
+    objective = relativistic(RelativisticOptions(gamma=0.7, penalty_every=every))
     loss = objective.discriminator_loss(model, real)
-    held = {0.25: 2, 0.3: 3, 1.0: 8}[share]
     game = nn.functional.softplus(discriminator(samples) - discriminator(real)).mean()
-    squares = [logits_and_squared_gradients(discriminator, x[:held])[1].mean() for x in (real, samples)]
+    squares = [logits_and_squared_gradients(discriminator, x[::step])[1].mean() for x in (real, samples)]
     assert loss.item() == pytest.approx((game + 0.35 * sum(squares)).item(), rel=1e-9)
 
 
-def test_penalties_on_a_share_keep_conditions_with_their_events():
+def test_penalties_on_some_events_keep_conditions_with_their_events():
     real, samples = torch.randn(2, 4, 1, 6, 6, dtype=torch.float64)
     given = torch.eye(3, dtype=torch.float64)[[0, 1, 2, 0]]
     discriminator = awake(ResidualDiscriminator(SMALL, (1, 6, 6), 3).double())
     model = genzoo.Model(genzoo.Parts(Fixed(samples), discriminator))
     losses = [
-        relativistic(RelativisticOptions(gamma=1e-12, penalty_share=share)).discriminator_loss(model, real, given)
-        for share in (0.5, 1.0)
+        relativistic(RelativisticOptions(gamma=1e-12, penalty_every=every)).discriminator_loss(model, real, given)
+        for every in (1, 2)
     ]
     assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-9)
 
