@@ -62,7 +62,7 @@ def measure_modes(asked: Asked, folder: Path) -> None:
     rng = np.random.default_rng(asked.seed)
     rows = MODES[rng.integers(len(MODES), size=ROWS)] + rng.normal(0, DEVIATION, (ROWS, 2))
     training = {"steps": asked.steps} if asked.steps else {}
-    run, seconds = train("r3gan", rows, asked, folder / "modes", preset="plane", **training)
+    run, seconds = train("r3gan", rows, asked, folder / "modes", preset="rows", **training)
     samples = run.sample(DRAWS, seed=asked.seed, output="array")
     distances = np.linalg.norm(samples[:, None] - MODES, axis=2)
     near = distances.min(1) < 4 * DEVIATION

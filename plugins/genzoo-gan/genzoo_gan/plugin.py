@@ -72,11 +72,22 @@ _R3GAN = genzoo.ModelSpec(
     training={
         "epochs": 200,
         "batch_size": 64,
-        "optimizer": {"name": "adam", "lr": 1e-3, "betas": (0.0, 0.99)},
+        "optimizer": {"name": "adam", "lr": 3e-3, "betas": (0.0, 0.99)},
         "schedule": {"name": "cosine"},
         "ema": 0.999,
     },
-    objective_options={"relativistic": {"penalty_every": 4}},
+    objective_options={"relativistic": {"gamma": 1.0, "penalty_every": 4}},
+    presets={
+        "rows": {
+            "options": {"latent": 8, "row_width": 64, "blocks": 2},
+            "objective": {"name": "relativistic", "options": {"gamma": 0.01, "penalty_every": 1}},
+            "training": {
+                "steps": 20_000,
+                "batch_size": 128,
+                "optimizer": {"name": "adam", "lr": 1e-3, "betas": (0.0, 0.99)},
+            },
+        }
+    },
     conditional=True,
     reference="The GAN is dead; long live the GAN! A Modern GAN Baseline (Huang, Gokaslan, Kuleshov and Tompkin, 2024)",
 )

@@ -12,7 +12,6 @@ References:
 
 from __future__ import annotations
 
-import math
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -35,7 +34,7 @@ def build(config: R3GANOptions, data: DataSpec) -> Parts:
 
 
 class ResidualGenerator(Generator, Decoder):
-    """The generator G: a linear layer, residual blocks, and a linear layer at each pixel.
+    """The generator G: a linear layer, residual blocks, and a linear layer at each pixel, for images with tanh.
 
     Arguments:
         config: options of the model.
@@ -43,7 +42,7 @@ class ResidualGenerator(Generator, Decoder):
         given: number of values of a condition. An embedding of it comes after z. Defaults to 0.
 
     Shape:
-        `z (N, L)` to `x (N, *event_shape)`.
+        `z (N, L)` to `x (N, *event_shape)`; pixels are in [-1, 1].
     """
 
     def __init__(self, config: R3GANOptions, event_shape: tuple[int, ...], given: int = 0) -> None:
@@ -130,29 +129,6 @@ class Basis(nn.Module):
         return y.contiguous(memory_format=torch.channels_last)
 
 
-class Waves(nn.Module):
-    """Adds to the numbers of a row their sines and cosines, with learned frequencies.
-
-    A network of few numbers learns slowly what changes between near points, such as narrow modes, and waves change
-    there. "On Embeddings for Numerical Features in Tabular Deep Learning" (Gorishniy, Rubachev and Babenko, 2022).
-
-    Arguments:
-        columns: numbers of a row, D.
-        count: waves of each number, K.
-
-    Shape:
-        `(N, D)` to `(N, D (1 + 2 K))`.
-    """
-
-    def __init__(self, columns: int, count: int) -> None:
-        super().__init__()
-        self.frequencies = nn.Parameter(torch.randn(columns, count))
-
-    def forward(self, x: Tensor) -> Tensor:
-        angles = (2 * math.pi * x[:, :, None] * self.frequencies).flatten(1)
-        return torch.cat([x, angles.sin(), angles.cos()], 1)
-
-
 class Sum(nn.Module):
     """Turns images of one low resolution into vectors: the sum of each channel with learned weights.
 
@@ -179,7 +155,7 @@ def _image_growth(config: R3GANOptions, event_shape: tuple[int, ...]) -> tuple[i
     # Pixels of one patch come from the same features, so a patch sees its neighbors, too.
     kernel = 1 if patch == 1 else 3
     layers.append(initialize(nn.Conv2d(widths[-1], event_shape[0] * patch**2, kernel, padding=kernel // 2)))
-    return widths[0], [*layers, nn.PixelShuffle(patch)]
+    return widths[0], [*layers, nn.PixelShuffle(patch), nn.Tanh()]
 
 
 def _image_reduction(config: R3GANOptions, event_shape: tuple[int, ...]) -> tuple[int, list[nn.Module]]:
@@ -202,9 +178,8 @@ def _row_growth(config: R3GANOptions, event_shape: tuple[int, ...]) -> tuple[int
 
 def _row_reduction(config: R3GANOptions, event_shape: tuple[int, ...]) -> tuple[int, list[nn.Module]]:
     """Return the layers from a row to its features, and the number of these."""
-    (columns,), width, count = event_shape, config.row_width, config.waves
-    first = initialize(nn.Linear(columns * (1 + 2 * count), width))
-    return width, [Waves(columns, count), first, *_blocks(config, width, 1, images=False)]
+    width = config.row_width
+    return width, [initialize(nn.Linear(event_shape[0], width)), *_blocks(config, width, 1, images=False)]
 
 
 def _plan(config: R3GANOptions, event_shape: tuple[int, ...]) -> tuple[int, list[tuple[int, int]], list[int]]:

@@ -10,7 +10,7 @@ from genzoo import DataSpec, Feature
 from genzoo_gan.objectives import relativistic
 from genzoo_gan.options import R3GANOptions, RelativisticOptions
 from genzoo_gan.penalties import logits_and_squared_gradients
-from genzoo_gan.r3gan import ResidualDiscriminator, ResidualGenerator, Waves, build
+from genzoo_gan.r3gan import ResidualDiscriminator, ResidualGenerator, build
 from genzoo_gan.residual import ResidualBlock, Resize
 
 SMALL = R3GANOptions(latent=4, width=8, most_width=16, row_width=16, group=8, embedding=5)
@@ -93,14 +93,6 @@ def test_sides_are_halved_by_means_and_doubled_by_lines():
     assert torch.allclose(doubled[0, 0, 0], torch.tensor([0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3]))
 
 
-def test_waves_are_sines_and_cosines_of_each_number():
-    waves = Waves(2, 3).double()
-    x = torch.randn(4, 2, dtype=torch.float64)
-    angles = 2 * np.pi * np.einsum("nd,dk->ndk", x.numpy(), waves.frequencies.detach().numpy()).reshape(4, 6)
-    expected = np.concatenate([x.numpy(), np.sin(angles), np.cos(angles)], 1)
-    assert np.allclose(waves(x).detach().numpy(), expected)
-
-
 @pytest.mark.parametrize("shape", [(1, 8, 8), (2,)])
 def test_a_condition_moves_samples_and_logits(shape):
     generator, discriminator = networks(shape, given=3)
@@ -161,16 +153,3 @@ def test_penalties_on_some_events_keep_conditions_with_their_events():
         for every in (1, 2)
     ]
     assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-9)
-
-
-@pytest.mark.full
-@pytest.mark.long
-def test_all_of_25_gaussians_are_found(tmp_path):
-    rng = np.random.default_rng(0)
-    modes = np.array([(x, y) for x in range(-4, 5, 2) for y in range(-4, 5, 2)], dtype=float)
-    rows = modes[rng.integers(25, size=10_000)] + rng.normal(0, 0.05, (10_000, 2))
-    run = genzoo.train("r3gan", rows, preset="plane", out=tmp_path / "run", precision="fp32", progress=False)
-    distances = np.linalg.norm(run.sample(2500, output="array")[:, None] - modes, axis=2)
-    near = distances.min(1) < 0.2
-    counts = np.bincount(distances.argmin(1)[near], minlength=25)
-    assert (counts >= 25).all(), "each mode has at least a quarter of its share"
