@@ -1,6 +1,5 @@
 """The networks of `r3gan`: their shapes, their start, conditions, and what they learn."""
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
