@@ -59,14 +59,14 @@ def logits_and_penalty(
         given = (None, None) if condition is None else _divided(condition, every)
         first, squared = logits_and_squared_gradients(discriminator, chosen, given[0])
         second = logits_of(discriminator, others, both, given[1])
-        logits = torch.cat([first[:, None], second.unflatten(0, (-1, every - 1))], 1).flatten()
+        logits = torch.cat([first[:, None], second.reshape(-1, every - 1)], 1).flatten()
     at_real, at_samples = squared.chunk(2)
     return logits, 0.5 * (weights.r1 * at_real.mean() + weights.r2 * at_samples.mean())
 
 
 def _divided(rows: Tensor, every: int) -> tuple[Tensor, Tensor]:
     """Return one of `every` rows, and all others."""
-    groups = rows.unflatten(0, (-1, every))
+    groups = rows.reshape(-1, every, *rows.shape[1:])
     return groups[:, 0], groups[:, 1:].flatten(0, 1)
 
 

@@ -1,8 +1,8 @@
 """Residual networks without normalization, for images and for vectors.
 
 A block adds W3 a(W2 a(W1 x)) to its input x, with a the leaky ReLU. W1 widens, W2 mixes neighbors within groups of
-channels, and W3 narrows. W3 starts at zero, so a network of L blocks starts without them. W1 and W2 start smaller by
-a factor of L^(-1/4), which keeps the first updates of deep networks as large as the updates of shallow ones.
+channels, and W3 narrows. W3 starts at zero, so blocks have no effect at first. In a network of L blocks, W1 and W2 start
+smaller by a factor of L^(-1/4), which keeps the first updates of deep networks as large as the updates of shallow ones.
 
 References:
     "Fixup Initialization: Residual Learning Without Normalization" (Zhang, Dauphin and Ma, 2019);
@@ -55,10 +55,10 @@ class ResidualBlock(nn.Module):
             nn.init.normal_(self.widen.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.leaky_relu(self.widen(x), SLOPE)
+        y: Tensor = F.leaky_relu(self.widen(x), SLOPE)
         y = F.leaky_relu(self.mix(y), SLOPE)
-        y = self.narrow(y)
-        return x + y
+        y = x + self.narrow(y)
+        return y
 
 
 class Resize(nn.Module):
