@@ -1,8 +1,8 @@
 """Residual networks without normalization, for images and for vectors.
 
 A block adds W3 a(W2 a(W1 x)) to its input x, with a the leaky ReLU. W1 widens, W2 mixes neighbors within groups of
-channels, and W3 narrows. W3 starts at zero, so blocks have no effect at first. In a network of L blocks, W1 and W2 start
-smaller by a factor of L^(-1/4), which keeps the first updates of deep networks as large as the updates of shallow ones.
+channels, and W3 narrows. W3 starts at zero, so blocks have no effect at first. In a network of L blocks, W1 and W2
+start smaller by a factor of L^(-1/4), so that the first updates of deep networks are no larger than in shallow ones.
 
 References:
     "Fixup Initialization: Residual Learning Without Normalization" (Zhang, Dauphin and Ma, 2019);
@@ -57,8 +57,8 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = F.leaky_relu(self.widen(x), SLOPE)
         y = F.leaky_relu(self.mix(y), SLOPE)
-        y = x + self.narrow(y)
-        return y
+        change: Tensor = self.narrow(y)
+        return x + change
 
 
 class Resize(nn.Module):
