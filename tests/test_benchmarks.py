@@ -16,6 +16,7 @@ SHORTEST = {
     "diffusion": "--seeds 1 --draws 500 --rows 300 --images 2 --alone -o training.steps=2",
     "digits": "--seeds 1 -o training.epochs=1",
     "evaluate": "--events 200 --threads 1",
+    "gan": "modes --steps 2",
     "gmm": "--rounds 1 --passes 1 --case 3",
     "gpu": "--short",
     "keel": "--shortest",

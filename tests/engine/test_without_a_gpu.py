@@ -26,6 +26,7 @@ VARIANTS = [
         ("dcgan", {}, {"name": name, "r1": 0.5, "r2": 0.1, **STEPS.get(name, {})})
         for name in ("non-saturating", "relativistic", "wasserstein-gp")
     ),
+    ("r3gan", {}, {"name": "relativistic", "augment": 0.3, "penalty_every": 2}),
     ("vae", {}, DOUBLY),
     ("vae", {"widths": [16]}, {"name": "elbo", "warmup": 0.1, "free_bits": 0.5, "draws": 2}),
     ("vae", {"prior": "normal"}, {"name": "elbo"}),  # the one divergence in closed form

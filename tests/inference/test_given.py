@@ -97,7 +97,7 @@ def test_conditions_that_do_not_fit_are_explained(conditional, ask, said):
 
 def test_a_model_that_is_not_conditional_says_what_to_use(rows):
     with pytest.raises(
-        DataError, match=r"'naive-bayes' is not conditional.*\(diffusion, flow, made, vae\).*joint=True.*given="
+        DataError, match=r"'naive-bayes' is not conditional.*\(diffusion, flow, made, r3gan, vae\).*joint=True.*given="
     ):
         genzoo.train("naive-bayes", rows, condition=["kind"], **QUIET)
     with pytest.raises(ConfigError, match="not conditional"):

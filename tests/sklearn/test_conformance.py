@@ -51,6 +51,7 @@ CASES = {
         estimator("made")(steps=10, batch_size=4, width=8, precision="fp32"),
         {"check_methods_subset_invariance": ROUNDING},
     ),
+    "r3gan": (estimator("r3gan")(steps=10, batch_size=4, row_width=8, precision="fp32"), {}),
     "autoencoder": (estimator("autoencoder")(**NETWORK), {}),
     "copula": (estimator("copula")(), {"check_sample_weight_equivalence_on_dense_data": SINGULAR}),
     "arf": (estimator("arf")(trees=3), {}),

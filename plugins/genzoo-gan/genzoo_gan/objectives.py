@@ -28,7 +28,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from genzoo import Batch, Discriminator, GradientObjective, Model, Progress, full_precision
+from genzoo import Batch, Discriminator, GradientObjective, Model, Progress
+from genzoo_gan.augmentation import Augmentation
 from genzoo_gan.options import (
     AdversarialOptions,
     HingeOptions,
@@ -37,6 +38,7 @@ from genzoo_gan.options import (
     RelativisticOptions,
     WassersteinOptions,
 )
+from genzoo_gan.penalties import Penalties, logits_and_penalty, logits_and_squared_gradients, logits_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +56,6 @@ class Game:
     paired: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Penalties:
-    """Weights of the penalties on the discriminator's gradient with respect to its input.
-
-    R1 and R2 pull the gradient to 0 where the data and the samples lie. Once the samples match the data, a
-    discriminator with a gradient there would push them away again, and training would circle around the solution.
-
-    Arguments:
-        r1: weight of E|grad D(x)|² / 2 at real events. Defaults to 0.
-        r2: weight of E|grad D(x~)|² / 2 at samples. Defaults to 0.
-        between: weight of E(|grad D| - 1)² at random points between real events and samples. Defaults to 0.
-    """
-
-    r1: float = 0.0
-    r2: float = 0.0
-    between: float = 0.0
-
-
 class Adversarial(GradientObjective):
     """The training step of a GAN: `discriminator_steps` updates of the discriminator, then one of the generator.
 
@@ -83,6 +67,7 @@ class Adversarial(GradientObjective):
         discriminator_steps: discriminator updates in one step. Defaults to 1.
         simultaneous: take the generator's loss and the last discriminator loss from one forward pass, before either
             network is updated. Defaults to False.
+        augmentation: changes images before the discriminator sees them. Defaults to `None`: nothing does.
     """
 
     needs_discriminator = True
@@ -90,50 +75,68 @@ class Adversarial(GradientObjective):
     stages: ClassVar[tuple[str, ...]] = ("discriminator_loss", "generator_loss", "both_losses")
 
     def __init__(
-        self, game: Game, penalties: Penalties, *, discriminator_steps: int = 1, simultaneous: bool = False
+        self,
+        game: Game,
+        penalties: Penalties,
+        *,
+        discriminator_steps: int = 1,
+        simultaneous: bool = False,
+        augmentation: Augmentation | None = None,
     ) -> None:
         self.game = game
         self.penalties = penalties
         self.batches_per_step = discriminator_steps
         self.simultaneous = simultaneous
+        self.augmentation = augmentation
 
     def losses(self, model: Model, batch: Batch, progress: Progress) -> Iterator[Mapping[str, Tensor]]:
-        batches = batch.chunk(self.batches_per_step)
+        batches, fraction = batch.chunk(self.batches_per_step), progress.fraction
         for part in batches[:-1] if self.simultaneous else batches:
-            yield {"discriminator": self.discriminator_loss(model, part.x, part.condition)}
+            yield {"discriminator": self.discriminator_loss(model, part.x, part.condition, fraction)}
+        last = batches[-1]
         if self.simultaneous:
-            discriminator, generator = self.both_losses(model, batches[-1].x, batches[-1].condition)
+            discriminator, generator = self.both_losses(model, last.x, last.condition, fraction)
             yield {"discriminator": discriminator, "generator": generator}
         else:
-            yield {"generator": self.generator_loss(model, batches[-1].x, batches[-1].condition)}
+            yield {"generator": self.generator_loss(model, last.x, last.condition, fraction)}
 
-    def discriminator_loss(self, model: Model, real: Tensor, condition: Tensor | None = None) -> Tensor:
+    def discriminator_loss(
+        self, model: Model, real: Tensor, condition: Tensor | None = None, fraction: Tensor | None = None
+    ) -> Tensor:
         """Compute the discriminator's loss, with penalties, on `real (N, *event)` and as many samples.
 
         Arguments:
             condition: what real events are, and samples are drawn, conditional on, `(N, D)`. Defaults to `None`.
+            fraction: share of the budget spent, `()`. Defaults to `None`: all of it.
         """
         with torch.no_grad():
             samples = model.generator.sample(len(real), condition=condition).to(real.dtype)
+            real, samples = (self._augmented(x, fraction) for x in (real, samples))
         return self._discriminator_loss(model.discriminator, real, samples, condition)
 
-    def generator_loss(self, model: Model, real: Tensor, condition: Tensor | None = None) -> Tensor:
+    def generator_loss(
+        self, model: Model, real: Tensor, condition: Tensor | None = None, fraction: Tensor | None = None
+    ) -> Tensor:
         """Compute the generator's loss on as many samples as `real (N, *event)` has events."""
-        samples = model.generator.sample(len(real), condition=condition)
-        logits = _logits(model.discriminator, samples, real, condition)
+        samples = self._augmented(model.generator.sample(len(real), condition=condition), fraction)
+        logits = logits_of(model.discriminator, samples, real, condition)
         if not self.game.paired:
             return self.game.generator(logits)
         with torch.no_grad():
-            partners = _logits(model.discriminator, real, real, condition)
+            partners = logits_of(model.discriminator, self._augmented(real, fraction), real, condition)
         return self.game.generator(logits - partners)
 
-    def both_losses(self, model: Model, real: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def both_losses(
+        self, model: Model, real: Tensor, condition: Tensor | None = None, fraction: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Compute the losses of discriminator and generator from the same samples and the same logits."""
         samples = model.generator.sample(len(real), condition=condition).to(real.dtype)
+        real, samples = (self._augmented(x, fraction) for x in (real, samples))
         # Two forward passes rather than one over both: the generator's backward pass then skips the real events.
-        real_logits, sample_logits = (_logits(model.discriminator, x, real, condition) for x in (real, samples))
+        real_logits, sample_logits = (logits_of(model.discriminator, x, real, condition) for x in (real, samples))
         generator = self.game.generator(sample_logits - real_logits if self.game.paired else sample_logits)
-        if self.penalties == Penalties():
+        weights = self.penalties
+        if not (weights.r1 or weights.r2 or weights.between):
             return self.game.discriminator(real_logits, sample_logits), generator
         return self._discriminator_loss(model.discriminator, real, samples.detach(), condition), generator
 
@@ -144,11 +147,9 @@ class Adversarial(GradientObjective):
         both = torch.cat([real, samples])
         given = None if condition is None else torch.cat([condition, condition])
         if weights.r1 or weights.r2:
-            logits, squared = logits_and_squared_gradients(discriminator, both, given)
-            at_real, at_samples = squared.chunk(2)
-            penalty = 0.5 * (weights.r1 * at_real.mean() + weights.r2 * at_samples.mean())
+            logits, penalty = logits_and_penalty(discriminator, both, weights, given)
         else:
-            logits, penalty = _logits(discriminator, both, real, given), real.new_zeros(())
+            logits, penalty = logits_of(discriminator, both, real, given), real.new_zeros(())
         if weights.between:
             # A discriminator optimal for the Wasserstein distance has gradient norm 1 on the lines between optimally
             # coupled data and samples. Lines between random pairs stand in for these.
@@ -161,40 +162,10 @@ class Adversarial(GradientObjective):
         real_logits, sample_logits = logits.chunk(2)
         return self.game.discriminator(real_logits, sample_logits) + penalty
 
-
-def _scored(discriminator: Discriminator, x: Tensor, condition: Tensor | None) -> Tensor:
-    """Compute the logits of `x`; only a discriminator of conditional events takes a condition."""
-    logits: Tensor = discriminator(x) if condition is None else discriminator(x, condition)
-    return logits
-
-
-def _logits(discriminator: Discriminator, x: Tensor, real: Tensor, condition: Tensor | None) -> Tensor:
-    """Compute the logits of `x`, in the dtype of real events, so that no loss is computed in half precision."""
-    logits = _scored(discriminator, x, condition)
-    return logits.to(real.dtype)
-
-
-def logits_and_squared_gradients(
-    discriminator: Discriminator, x: Tensor, condition: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
-    """Compute the logits D(x) of events `x (N, *event)` and the squared gradients |grad D(x)|², `(N,)` each.
-
-    A logit depends only on its own event, so the gradient of the sum of logits has the gradients of all events: one
-    backward pass is enough. Autocast is disabled, as training differentiates the gradients again.
-    """
-
-    def summed(x: Tensor) -> tuple[Tensor, Tensor]:
-        logits = _scored(discriminator, x, condition)
-        return logits.sum(), logits
-
-    with full_precision(x):
-        if torch.compiler.is_compiling():
-            gradient, logits = torch.func.grad(summed, has_aux=True)(x)
-        else:  # torch.func.grad would cost a tenth of a small model's step; this does not trace
-            x = x.detach().requires_grad_()
-            total, logits = summed(x)
-            (gradient,) = torch.autograd.grad(total, x, create_graph=True)
-        return logits, gradient.square().flatten(1).sum(1)
+    def _augmented(self, x: Tensor, fraction: Tensor | None) -> Tensor:
+        if self.augmentation is None:
+            return x
+        return self.augmentation(x, x.new_ones(()) if fraction is None else fraction)
 
 
 def non_saturating(options: NonSaturatingOptions) -> Adversarial:
@@ -245,10 +216,7 @@ def wasserstein_gp(options: WassersteinOptions) -> Adversarial:
         discriminator=lambda real, samples: samples.mean() - real.mean(),
         generator=lambda samples: -samples.mean(),
     )
-    penalties = Penalties(options.r1, options.r2, options.penalty)
-    return Adversarial(
-        game, penalties, discriminator_steps=options.discriminator_steps, simultaneous=options.simultaneous
-    )
+    return _adversarial(options, game, between=options.penalty, discriminator_steps=options.discriminator_steps)
 
 
 def relativistic(options: RelativisticOptions) -> Adversarial:
@@ -263,9 +231,17 @@ def relativistic(options: RelativisticOptions) -> Adversarial:
         generator=lambda lead: F.softplus(-lead).mean(),
         paired=True,
     )
-    penalties = Penalties(options.r1 + options.gamma, options.r2 + options.gamma)
-    return Adversarial(game, penalties, simultaneous=options.simultaneous)
+    return _adversarial(options, game, both=options.gamma)
 
 
-def _adversarial(options: AdversarialOptions, game: Game) -> Adversarial:
-    return Adversarial(game, Penalties(options.r1, options.r2), simultaneous=options.simultaneous)
+def _adversarial(
+    options: AdversarialOptions, game: Game, *, both: float = 0.0, between: float = 0.0, discriminator_steps: int = 1
+) -> Adversarial:
+    """Build the objective of a game by the options that all share; `both` is added to R1 and R2."""
+    return Adversarial(
+        game,
+        Penalties(options.r1 + both, options.r2 + both, between, options.penalty_every),
+        discriminator_steps=discriminator_steps,
+        simultaneous=options.simultaneous,
+        augmentation=Augmentation(options.augment, options.augment_warmup) if options.augment else None,
+    )

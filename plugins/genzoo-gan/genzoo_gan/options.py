@@ -60,6 +60,28 @@ class DCGANOptions(Settings):
         return self
 
 
+class R3GANOptions(Settings):
+    """Options of `r3gan`."""
+
+    latent: int = Field(64, ge=1, le=65_536, description="dimensions of the latent vector")
+    width: Width = Field(
+        32, description="channels at the highest resolution; each halving of the sides doubles them, up to most_width"
+    )
+    most_width: Width = Field(128, description="largest number of channels at any resolution of images")
+    row_width: Width = Field(128, description="width of the layers for rows of a table")
+    blocks: int = Field(1, ge=1, le=64, description="residual blocks at each resolution; for a table, in all")
+    expansion: int = Field(2, ge=1, le=16, description="how many times as many channels a block has inside")
+    group: int = Field(16, ge=1, le=8192, description="channels in a group of the convolutions inside of blocks")
+    patch: int | None = Field(
+        None,
+        ge=1,
+        le=64,
+        description="side of the squares of pixels that form a place of the highest resolution, 1 if it does not "
+        "divide the image's sides; by default 1 below 16 pixels, 2 below 96 and then 4",
+    )
+    embedding: int = Field(32, ge=1, le=65_536, description="dimensions of the embedding of a condition")
+
+
 class AdversarialOptions(Settings):
     """Options that all adversarial objectives share."""
 
@@ -68,6 +90,19 @@ class AdversarialOptions(Settings):
     )
     r2: float = Field(
         0.0, ge=0, le=1e6, description="weight of R2: half the squared gradient of the discriminator at samples"
+    )
+    penalty_every: int = Field(
+        1, ge=1, le=1024, description="R1 and R2 are computed on one of so many events of a batch, which saves time"
+    )
+    augment: float = Field(
+        0.0,
+        ge=0,
+        lt=0.5,
+        description="probability of each random change of an image before the discriminator sees it, for small data; "
+        "below 0.5, samples do not show the changes",
+    )
+    augment_warmup: float = Field(
+        0.5, ge=0, le=1, description="share of the budget in which the probability rises from 0 to augment"
     )
     simultaneous: bool = Field(
         False, description="compute both losses in one forward pass, before either network is updated"

@@ -66,10 +66,46 @@ _DCGAN = genzoo.ModelSpec(
     "(Radford, Metz and Chintala, 2015)",
 )
 
+_R3GAN = genzoo.ModelSpec(
+    name="r3gan",
+    family="gan",
+    summary="Residual GAN without normalization, for images and rows of numbers (Huang et al., 2024)",
+    builder="genzoo_gan.r3gan:build",
+    config="genzoo_gan.options:R3GANOptions",
+    objectives=tuple(_OBJECTIVES),
+    capabilities=frozenset({"decoder"}),
+    input={"image": "signed-unit"},
+    modalities=("image", "table"),
+    kinds=("continuous",),
+    data="digits",
+    training={
+        "epochs": 200,
+        "batch_size": 64,
+        "optimizer": {"name": "adam", "lr": 3e-3, "betas": (0.0, 0.99)},
+        "schedule": {"name": "cosine"},
+        "ema": 0.999,
+    },
+    objective_options={"relativistic": {"gamma": 1.0, "penalty_every": 4}},
+    presets={
+        "rows": {
+            "options": {"latent": 8, "row_width": 64, "blocks": 2},
+            "objective": {"name": "relativistic", "options": {"gamma": 0.01, "penalty_every": 1}},
+            "training": {
+                "steps": 20_000,
+                "batch_size": 128,
+                "optimizer": {"name": "adam", "lr": 1e-3, "betas": (0.0, 0.99)},
+            },
+        }
+    },
+    conditional=True,
+    reference="The GAN is dead; long live the GAN! A Modern GAN Baseline (Huang, Gokaslan, Kuleshov and Tompkin, 2024)",
+)
+
 
 @genzoo.hookimpl
 def register_models(register: Callable[[genzoo.ModelSpec], None]) -> None:
-    register(_DCGAN)
+    for model in (_DCGAN, _R3GAN):
+        register(model)
 
 
 @genzoo.hookimpl

@@ -8,10 +8,8 @@ import genzoo
 from genzoo_gan.dcgan import ConvDiscriminator, ConvGenerator
 from genzoo_gan.objectives import (
     Adversarial,
-    Penalties,
     hinge,
     least_squares,
-    logits_and_squared_gradients,
     non_saturating,
     relativistic,
     wasserstein_gp,
@@ -24,6 +22,7 @@ from genzoo_gan.options import (
     RelativisticOptions,
     WassersteinOptions,
 )
+from genzoo_gan.penalties import Penalties, logits_and_squared_gradients
 
 TUTORIAL = DCGANOptions(
     latent=100, generator_widths=(256, 128, 64), discriminator_widths=(64, 128), kernel=5, dropout=0.3
