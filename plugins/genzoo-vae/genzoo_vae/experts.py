@@ -30,27 +30,27 @@ class Experts(NamedTuple):
     means: Tensor
     log_variances: Tensor
 
-    def product(self, seen: Tensor) -> Mixture:
+    def product(self, seen: Tensor) -> JoinedPosterior:
         """Return the product of the experts of the parts that are seen, `(..., M, N)`, and of a standard normal."""
         precision = torch.where(seen[..., None], (-self.log_variances).exp(), 0.0)  # (..., M, N, L)
         total = 1.0 + precision.sum(-3)
         mean = (precision * self.means).sum(-3) / total
         weights = mean.new_zeros(1, *mean.shape[:-1])
-        return Mixture(mean[None], -total.log()[None], weights, ~seen.any(-2))
+        return JoinedPosterior(mean[None], -total.log()[None], weights, ~seen.any(-2))
 
-    def mixture_of_products(self, seen: Tensor) -> Mixture:
+    def mixture_of_products(self, seen: Tensor) -> JoinedPosterior:
         """Return the mixture, with equal weights, of the products of all subsets of the parts that are seen."""
         count = seen.shape[-2]
         subsets = torch.tensor(list(itertools.product((False, True), repeat=count))[1:], device=seen.device)
         subsets = subsets.view(-1, *[1] * (seen.ndim - 2), count, 1)
         products = self.product((subsets & seen).expand(-1, *seen.shape))
         able = (~subsets | seen).all(-2)  # (C, ..., N): only subsets of what is seen
-        able = able | ~seen.any(-2)  # an event with no part is drawn from the prior, whatever the weights
+        able = able | ~seen.any(-2)  # an event with no part is drawn from the prior, and needs any weights
         weights = torch.where(able, 0.0, -math.inf).log_softmax(0).to(self.means.dtype)
-        return Mixture(products.means[0], products.log_variances[0], weights, ~seen.any(-2))
+        return JoinedPosterior(products.means[0], products.log_variances[0], weights, ~seen.any(-2))
 
 
-class Mixture(NamedTuple):
+class JoinedPosterior(NamedTuple):
     """Mixtures of normals q(z | x), one for each event; events with no part have the prior p(z) in their place.
 
     Arguments:

@@ -19,14 +19,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from genzoo import DataSpec, Decoder, Encoder, Generator, Imputation, LikelihoodBound, Parts, Reconstruction
+from genzoo import DataSpec, Decoder, Encoder, Feature, Generator, Imputation, LikelihoodBound, Parts, Reconstruction
 from genzoo_vae.build import build
-from genzoo_vae.experts import MOST_MIXED, Experts, Mixture
+from genzoo_vae.experts import MOST_MIXED, Experts, JoinedPosterior
 from genzoo_vae.multimodal_options import MVAEOptions
 from genzoo_vae.prior import MixturePrior, Normal, Prior
 from genzoo_vae.vae import VAE
@@ -93,7 +93,7 @@ class MVAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputat
         means, log_variances = (torch.stack([one[place] for one in each]) for place in (0, 1))
         return Experts(means, log_variances), torch.stack(seen)
 
-    def joined(self, experts: Experts, seen: Tensor) -> Mixture:
+    def joined(self, experts: Experts, seen: Tensor) -> JoinedPosterior:
         """Return q(z | x_S) of the parts that are seen, `(..., M, N)`."""
         return experts.mixture_of_products(seen) if self._mixed else experts.product(seen)
 
@@ -201,14 +201,14 @@ def build_mvae(config: MVAEOptions, data: DataSpec) -> Parts:
     shapes = {name: spec.event_shape for name, spec in specs.items()}
     generator = MVAE(parts, shapes, prior, mixed=mixed, imputation_draws=config.imputation_draws)
     generator.dequantized = any(part.dequantized for part in parts.values())
-    by_kind = {
-        name: tuple("density" if feature.kind == "continuous" else "mass" for feature in spec.features)
-        for name, spec in specs.items()
-    }
     generator.measures = tuple(
-        measure for name, part in parts.items() for measure in (part.measures or by_kind[name])
+        measure for name, part in parts.items() for measure in part.measures or map(_measure, specs[name].features)
     )
     return Parts(generator)
+
+
+def _measure(feature: Feature) -> Literal["density", "mass"]:
+    return "density" if feature.kind == "continuous" else "mass"
 
 
 def _alone(config: MVAEOptions, spec: DataSpec) -> VAE:
