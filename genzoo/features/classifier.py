@@ -79,24 +79,48 @@ def build_classifier(material: Material) -> Extractor:
     dataset = material.dataset
     rows, classes = _labeled(dataset)
     events = np.asarray(dataset.events[rows])
-    raw: Extractor = (
-        _scaled(dataset.spec, events) if dataset.spec.form.ranged else ColumnExtractor(dataset.spec, events)
-    )
-    width = raw(events[:1]).shape[1]
-
-    def prepare(some: Array) -> Tensor:
-        return torch.from_numpy(raw(some)).to(torch.float32)
-
+    prepare, width = _preparation(dataset.spec, events)
     path = cached(f"{NAME}-{_key(dataset, rows, classes)}.safetensors")
-    features = _features(dataset.spec, width)
+    features: Any = _features(dataset.spec, width)
     try:
         digest = load_network(NAME, features, path)
     except ArtifactError:  # not cached yet, or damaged
-        features = _trained(dataset.spec, width, prepare, events, classes)
+        features = _trained(dataset.spec, width, prepare, events, classes)[0]
         _standardize(features, prepare, events)
         write_tensors(path, features.state_dict())
         digest = load_network(NAME, features, path)
     return NetworkExtractor(features, prepare, {"digest": digest}, material.device)
+
+
+def fit_classifier(data: DataSpec, events: Array, classes: Array) -> Callable[[Array], Array]:
+    """Train a classifier of events, and return what predicts the class of each of N events, `(N,)`.
+
+    Arguments:
+        data: describes an event.
+        events: the training events, without missing values.
+        classes: their classes, whole numbers.
+    """
+    prepare, width = _preparation(data, events)
+    levels, numbers = np.unique(classes, return_inverse=True)
+    network = _trained(data, width, prepare, events, numbers)
+
+    @torch.no_grad()
+    def predict(some: Array) -> Array:
+        starts = range(0, len(some), _BATCH)
+        found = [network(prepare(some[start : start + _BATCH])).argmax(1).numpy() for start in starts]
+        return np.asarray(levels[np.concatenate(found)])
+
+    return predict
+
+
+def _preparation(data: DataSpec, events: Array) -> tuple[Callable[[Array], Tensor], int]:
+    """Return what makes inputs of a network from events, and their width."""
+    raw: Extractor = _scaled(data, events) if data.form.ranged else ColumnExtractor(data, events)
+
+    def prepare(some: Array) -> Tensor:
+        return torch.from_numpy(raw(some)).to(torch.float32)
+
+    return prepare, raw(events[:1]).shape[1]
 
 
 def _labeled(dataset: Dataset) -> tuple[Array, Array]:
@@ -176,7 +200,7 @@ def _standardize(features: nn.Sequential, prepare: Callable[[Array], Tensor], ev
 def _trained(
     data: DataSpec, width: int, prepare: Callable[[Array], Tensor], events: Array, classes: Array
 ) -> nn.Sequential:
-    """Train a network to classify events, and return it up to its last hidden layer."""
+    """Train a network to classify events, and return it: up to its last hidden layer, and the rest."""
     target = torch.from_numpy(classes)
     with random_scope(0, "classifier"):
         features = _features(data, width)
@@ -190,4 +214,5 @@ def _trained(
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 phase.advance()
-    return features
+    assert isinstance(network, nn.Sequential)
+    return network
