@@ -110,7 +110,7 @@ class Wish:
         chosen = [piece.take(events) for piece in data.pieces if piece.name in self.show]
         if len(chosen) > 1:
             return np.concatenate([part.reshape(len(events), -1) for part in chosen], 1)
-        return chosen[0].astype(self.shown(data).storage)
+        return np.asarray(chosen[0].astype(self.shown(data).storage))
 
     def drawn(self, fitted: TrainedModel, watch: TextStream | None) -> tuple[Array, Array | None]:
         """Draw the samples, and return them with their conditions."""

@@ -93,7 +93,7 @@ def build_classifier(material: Material) -> Extractor:
 
 
 def fit_classifier(data: DataSpec, events: Array, classes: Array) -> Callable[[Array], Array]:
-    """Train a classifier of events, and return what predicts the class of each of N events, `(N,)`.
+    """Train a classifier of events, or take it from the cache. Return what predicts the class of N events, `(N,)`.
 
     Arguments:
         data: describes an event.
@@ -102,7 +102,15 @@ def fit_classifier(data: DataSpec, events: Array, classes: Array) -> Callable[[A
     """
     prepare, width = _preparation(data, events)
     levels, numbers = np.unique(classes, return_inverse=True)
-    network = _trained(data, width, prepare, events, numbers)
+    path = cached(f"judge-{_digest(repr(data.as_dict()), events, numbers)}.safetensors")
+    with random_scope(0, "classifier"):
+        network: Any = nn.Sequential(_features(data, width), nn.Linear(WIDTH, len(levels)))
+    try:
+        load_network(NAME, network, path)
+    except ArtifactError:  # not cached yet, or damaged
+        network = _trained(data, width, prepare, events, numbers)
+        write_tensors(path, network.state_dict())
+    network.eval()
 
     @torch.no_grad()
     def predict(some: Array) -> Array:
@@ -153,12 +161,17 @@ def _scaled(data: DataSpec, events: Array) -> PixelExtractor:
 
 def _key(dataset: Dataset, rows: Array, classes: Array) -> str:
     """Return a digest of everything the weights depend on: the code, the libraries' versions and the data."""
+    return _digest(dataset.digest(), rows, classes)
+
+
+def _digest(about: str, *arrays: Array) -> str:
+    """Return a digest of a text, of arrays, and of the code and the libraries' versions."""
     versions = f"{torch.__version__} {np.__version__}"
-    digest = hashlib.sha256(f"{versions} {dataset.digest()}".encode())
+    digest = hashlib.sha256(f"{versions} {about}".encode())
     for place in (__file__, identity.__file__):
         digest.update(Path(place).read_bytes())
-    digest.update(np.ascontiguousarray(rows).data)
-    digest.update(np.ascontiguousarray(classes).data)
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()[:16]
 
 
