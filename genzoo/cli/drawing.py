@@ -15,11 +15,12 @@ import click
 import numpy as np
 
 from genzoo.data.texts.symbols import decoded
-from genzoo.errors import ArtifactError, ConfigError
+from genzoo.errors import ArtifactError, ConfigError, did_you_mean
 from genzoo.inference.export import check_suffix, save_events
 from genzoo.inference.joint import how_drawn
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.runtime.progress import observed
+from genzoo.spec.composite import CompositeSpec
 from genzoo.spec.events import DataSpec
 from genzoo.text import counted, harmless
 from genzoo.typing import Array
@@ -83,6 +84,33 @@ class Wish:
     options: dict[str, Any]
     given: dict[str, str]
     prompt: str | None
+    show: tuple[str, ...] = ()
+
+    def shown(self, data: DataSpec) -> DataSpec:
+        """Return what is written of events: all of them, one of their parts, or events of some parts.
+
+        Raises:
+            ConfigError: they have no such part.
+        """
+        if not self.show:
+            return data
+        parts = {piece.name: piece.spec for piece in data.pieces if piece.name}
+        for name in self.show:
+            if name not in parts:
+                hint = did_you_mean(name, parts) if parts else "They have no parts. Leave --show out."
+                raise ConfigError(f"--show names {name!r}, and the model draws {data.describe()}. {hint}")
+        return (
+            parts[self.show[0]] if len(self.show) == 1 else CompositeSpec.of({name: parts[name] for name in self.show})
+        )
+
+    def taken(self, events: Array, data: DataSpec) -> Array:
+        """Return of events `(N, *event)` what is written."""
+        if not self.show:
+            return events
+        chosen = [piece.take(events) for piece in data.pieces if piece.name in self.show]
+        if len(chosen) > 1:
+            return np.concatenate([part.reshape(len(events), -1) for part in chosen], 1)
+        return np.asarray(chosen[0].astype(self.shown(data).storage))
 
     def drawn(self, fitted: TrainedModel, watch: TextStream | None) -> tuple[Array, Array | None]:
         """Draw the samples, and return them with their conditions."""
@@ -98,7 +126,7 @@ class Wish:
         given = ", ".join(f"{name}={value}" for name, value in self.given.items())
         begin = "" if self.prompt is None else f" that begin{'s'[: self.count == 1]} with {self.prompt!r}"
         what = counted(self.count, "mean" if self.mean else "sample")
-        return f"{what}{begin}{f' given {given}' if given else ''} ({fitted.data.describe()})"
+        return f"{what}{begin}{f' given {given}' if given else ''} ({self.shown(fitted.data).describe()})"
 
     def content(self, fitted: TrainedModel) -> dict[str, Any]:
         """Return the same for JSON."""
@@ -125,14 +153,16 @@ def save_samples(
     known = wish.given
     if wish.mean and "decoder" not in fitted.capabilities:
         raise ConfigError(f"Model {fitted.model!r} has no latent space to decode, so its samples have no means.")
-    out = out or default_path(fitted, f"{wish.count}-seed{wish.seed}{'-mean' if wish.mean else ''}")
-    check_suffix(out, wish.count, fitted.data)
+    data = wish.shown(fitted.data)
+    out = out or default_path(fitted, f"{wish.count}-seed{wish.seed}{'-mean' if wish.mean else ''}", data)
+    check_suffix(out, wish.count, data)
     how: dict[str, Any] = {"escape_formulas": escape_formulas}
-    if not stream_samples(fitted, wish.question, wish.count, out, check_finite, cluster=on, **how):
+    whole = not wish.show
+    if not (whole and stream_samples(fitted, wish.question, wish.count, out, check_finite, cluster=on, **how)):
         check_drawn_here(on)
         events, conditions = _drawn(fitted, wish, stream)
         check_finite(fitted, events)
-        save_events(out, events, fitted.data, conditions=conditions, **how)
+        save_events(out, wish.taken(events, fitted.data), data, conditions=conditions, **how)
     content = {"out": str(out), **wish.content(fitted)}
     if known:
         content |= {"given": known, "draws": how_drawn(fitted.units, known)}
@@ -170,6 +200,10 @@ def check_finite(fitted: TrainedModel, events: Array) -> Array:
     return events
 
 
-def default_path(fitted: TrainedModel, name: str) -> Path:
-    """Return the file that samples are written to if the command line names none."""
-    return Path(f"{fitted.model.rpartition('/')[2]}-{name}{fitted.data.form.suffix}")
+def default_path(fitted: TrainedModel, name: str, data: DataSpec | None = None) -> Path:
+    """Return the file that samples are written to if the command line names none.
+
+    Arguments:
+        data: what is written. Defaults to `None`: whole events.
+    """
+    return Path(f"{fitted.model.rpartition('/')[2]}-{name}{(data or fitted.data).form.suffix}")

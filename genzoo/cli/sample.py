@@ -20,6 +20,7 @@ from genzoo.cli.options import (
     with_data_options,
 )
 from genzoo.cli.output import print_json, print_line, show_unfinished
+from genzoo.config.data import split_names
 from genzoo.errors import ConfigError
 from genzoo.storage.paths import check_not_source
 
@@ -80,6 +81,11 @@ _LONGEST_ROW = 16
     "drawn as often as training rows have them]",
 )
 @click.option(
+    "--show",
+    metavar="PART,...",
+    help="Parts of each event to write, such as image. A single part is written as data of its kind.  [default: all]",
+)
+@click.option(
     "--prompt",
     metavar="TEXT",
     help="What each text begins with, for models that draw one symbol after another.",
@@ -105,6 +111,7 @@ def sample_command(
     mean: bool,
     options: tuple[str, ...],
     givens: tuple[str, ...],
+    show: str | None,
     prompt: str | None,
     stream: bool,
     on: str | None,
@@ -120,6 +127,7 @@ def sample_command(
     genzoo sample RUN -n 64 -o steps=20                    of a model with the sampling option steps
     genzoo sample RUN -n 64 --mean --out means.png         without the noise that a VAE adds to what it decodes
     genzoo sample RUN --given species=setosa               samples of one condition
+    genzoo sample RUN --given label=7 --show image         one part of events of several, given another
     genzoo sample RUN -n 5 --prompt "KING"                 texts that begin so
     genzoo sample RUN -n 100000000 --out rows.parquet --on dask   with all cores of this machine
     genzoo sample RUN --traverse --out traversal.png       show what each latent dimension does
@@ -128,6 +136,8 @@ def sample_command(
     walk = "--traverse" if traverse else None if ends is None else "--interpolate"
     _check(traverse, ends, given)
     _check_text(prompt, stream, walk, count, as_json=as_json)
+    if show is not None and walk is not None:
+        raise ConfigError(f"{walk} decodes all parts of an event, and --show names some. Leave --show out.")
     sampling = _sampling(options, walk=walk)
     if on is not None and walk is not None:
         raise ConfigError(f"{walk} decodes a few latent vectors, in this process. Leave --on out.")
@@ -150,7 +160,7 @@ def sample_command(
         )
     else:
         asked = (1 if stream else 64) if count is None else count
-        wish = Wish(asked, seed, mean, sampling, known, prompt)
+        wish = Wish(asked, seed, mean, sampling, known, prompt, tuple(split_names(show)) if show else ())
         content, line = save_samples(
             fitted, wish, out, escape_formulas, stream=None if as_json else stream, on=cluster_of(run, on)
         )

@@ -32,10 +32,12 @@ from genzoo.errors import DataError, PluginError, explain_out_of_memory
 from genzoo.plugins.registry import Registry, blame, resolve
 from genzoo.runtime.progress import Phase
 from genzoo.spec.events import DataSpec
+from genzoo.spec.modality import METADATA
 from genzoo.wording import argument
 
 if TYPE_CHECKING:
     from genzoo.data.columns.listing import Listing
+    from genzoo.data.readers.images.described import Described
     from genzoo.data.table_source import TableSource
 
 
@@ -179,6 +181,11 @@ def _open(
     if is_registered(settings.source, registry):
         return _as_registered(settings, registry, spec)
     several = several_of(settings)
+    if settings.parts and (described := _described(settings, several)) is not None:
+        from genzoo.data.readers.images.described import described_dataset  # needs pyarrow
+
+        settings = settings.model_copy(update={"skip_bad": True}) if lenient else settings
+        return described_dataset(name_of(settings), described, settings, spec)
     if several is not None and several.is_together:
         return _together(several, settings, () if spec is None else _names(spec), lenient=lenient)
     if several is not None:
@@ -189,6 +196,29 @@ def _open(
         hint = _similar_file(path, registry) or registry.datasets.hint(settings.source)
         raise DataError(f"Data {settings.source!r} is neither a built-in name nor an existing path. {hint}")
     return _one_file(path, settings, spec, lenient=lenient)
+
+
+def _described(settings: DataSettings, several: Several | None) -> Described | None:
+    """Return the images that a table describes, if the source is a folder with metadata or holds them in Parquet."""
+    if several is not None:
+        if "Parquet" not in several.kind.name or several.form.columns:
+            return None
+        from genzoo.data.readers.images.described_parquet import DescribedParquet
+
+        return DescribedParquet(settings.source, several.files)
+    if settings.source == STANDARD_INPUT:
+        return None
+    path = path_of(settings)
+    if path.is_dir() and any((path / name).is_file() for name in METADATA):
+        from genzoo.data.readers.images.described_folder import DescribedFolder
+
+        return DescribedFolder(path, settings)
+    found = source_of(settings) if path.is_file() and path.suffix.lower() == ".parquet" else None
+    if found is None or found[0].columns:
+        return None
+    from genzoo.data.readers.images.described_parquet import DescribedParquet
+
+    return DescribedParquet(settings.source, (PartFile.of(path),))
 
 
 def _one_file(path: Path, settings: DataSettings, spec: DataSpec | None, *, lenient: bool) -> Dataset | TableSource:

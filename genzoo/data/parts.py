@@ -153,11 +153,19 @@ def match_parts(name: str, arrays: Mapping[str, Any], settings: DataSettings, sp
 
 
 def with_parts(settings: DataSettings, spec: DataSpec) -> DataSettings:
-    """Return the settings of data for a trained model; its parts are the arrays that it needs of an `.npz` file."""
+    """Return the settings of data for a trained model; its parts are the arrays or columns that it needs."""
     names = tuple(piece.name for piece in spec.pieces if piece.name)
-    if settings.parts or not names or not settings.source.lower().endswith(".npz"):
+    if settings.parts or not names:
         return settings
+    if not settings.source.lower().endswith(".npz"):
+        names = tuple(_columns_of(piece) for piece in spec.pieces)
     return settings.model_copy(update={"parts": names})
+
+
+def _columns_of(piece: Piece) -> str:
+    """Return a part as `--parts` names it, with its columns if they have other names."""
+    columns = [feature.name for feature in piece.spec.features]
+    return piece.name if not piece.spec.form.columns or len(columns) == 1 else f"{piece.name}={'+'.join(columns)}"
 
 
 def _read(part: str, value: Any) -> Dataset:

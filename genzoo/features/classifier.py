@@ -79,24 +79,56 @@ def build_classifier(material: Material) -> Extractor:
     dataset = material.dataset
     rows, classes = _labeled(dataset)
     events = np.asarray(dataset.events[rows])
-    raw: Extractor = (
-        _scaled(dataset.spec, events) if dataset.spec.form.ranged else ColumnExtractor(dataset.spec, events)
-    )
-    width = raw(events[:1]).shape[1]
-
-    def prepare(some: Array) -> Tensor:
-        return torch.from_numpy(raw(some)).to(torch.float32)
-
+    prepare, width = _preparation(dataset.spec, events)
     path = cached(f"{NAME}-{_key(dataset, rows, classes)}.safetensors")
-    features = _features(dataset.spec, width)
+    features: Any = _features(dataset.spec, width)
     try:
         digest = load_network(NAME, features, path)
     except ArtifactError:  # not cached yet, or damaged
-        features = _trained(dataset.spec, width, prepare, events, classes)
+        features = _trained(dataset.spec, width, prepare, events, classes)[0]
         _standardize(features, prepare, events)
         write_tensors(path, features.state_dict())
         digest = load_network(NAME, features, path)
     return NetworkExtractor(features, prepare, {"digest": digest}, material.device)
+
+
+def fit_classifier(data: DataSpec, events: Array, classes: Array) -> Callable[[Array], Array]:
+    """Train a classifier of events, or take it from the cache. Return what predicts the class of N events, `(N,)`.
+
+    Arguments:
+        data: describes an event.
+        events: the training events, without missing values.
+        classes: their classes, whole numbers.
+    """
+    prepare, width = _preparation(data, events)
+    levels, numbers = np.unique(classes, return_inverse=True)
+    path = cached(f"judge-{_digest(repr(data.as_dict()), events, numbers)}.safetensors")
+    with random_scope(0, "classifier"):
+        network: Any = nn.Sequential(_features(data, width), nn.Linear(WIDTH, len(levels)))
+    try:
+        load_network(NAME, network, path)
+    except ArtifactError:  # not cached yet, or damaged
+        network = _trained(data, width, prepare, events, numbers)
+        write_tensors(path, network.state_dict())
+    network.eval()
+
+    @torch.no_grad()
+    def predict(some: Array) -> Array:
+        starts = range(0, len(some), _BATCH)
+        found = [network(prepare(some[start : start + _BATCH])).argmax(1).numpy() for start in starts]
+        return np.asarray(levels[np.concatenate(found)])
+
+    return predict
+
+
+def _preparation(data: DataSpec, events: Array) -> tuple[Callable[[Array], Tensor], int]:
+    """Return what makes inputs of a network from events, and their width."""
+    raw: Extractor = _scaled(data, events) if data.form.ranged else ColumnExtractor(data, events)
+
+    def prepare(some: Array) -> Tensor:
+        return torch.from_numpy(raw(some)).to(torch.float32)
+
+    return prepare, raw(events[:1]).shape[1]
 
 
 def _labeled(dataset: Dataset) -> tuple[Array, Array]:
@@ -129,12 +161,17 @@ def _scaled(data: DataSpec, events: Array) -> PixelExtractor:
 
 def _key(dataset: Dataset, rows: Array, classes: Array) -> str:
     """Return a digest of everything the weights depend on: the code, the libraries' versions and the data."""
+    return _digest(dataset.digest(), rows, classes)
+
+
+def _digest(about: str, *arrays: Array) -> str:
+    """Return a digest of a text, of arrays, and of the code and the libraries' versions."""
     versions = f"{torch.__version__} {np.__version__}"
-    digest = hashlib.sha256(f"{versions} {dataset.digest()}".encode())
+    digest = hashlib.sha256(f"{versions} {about}".encode())
     for place in (__file__, identity.__file__):
         digest.update(Path(place).read_bytes())
-    digest.update(np.ascontiguousarray(rows).data)
-    digest.update(np.ascontiguousarray(classes).data)
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()[:16]
 
 
@@ -176,7 +213,7 @@ def _standardize(features: nn.Sequential, prepare: Callable[[Array], Tensor], ev
 def _trained(
     data: DataSpec, width: int, prepare: Callable[[Array], Tensor], events: Array, classes: Array
 ) -> nn.Sequential:
-    """Train a network to classify events, and return it up to its last hidden layer."""
+    """Train a network to classify events, and return it: up to its last hidden layer, and the rest."""
     target = torch.from_numpy(classes)
     with random_scope(0, "classifier"):
         features = _features(data, width)
@@ -190,4 +227,5 @@ def _trained(
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 phase.advance()
-    return features
+    assert isinstance(network, nn.Sequential)
+    return network

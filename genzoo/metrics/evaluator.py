@@ -13,15 +13,18 @@ import numpy as np
 from genzoo.config.training import BOUND_DRAWS
 from genzoo.data.texts.flat import Texts
 from genzoo.errors import DataError, PluginError, explain_out_of_memory
+from genzoo.inference.joint import draw_rows_given
 from genzoo.inference.likelihood import symbol_counts
 from genzoo.inference.row_likelihoods import kind_of, log_likelihoods, measure_of, solver_error
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.evaluation.reference import Reference
 from genzoo.metrics.metric import Metric, MetricInput, Need, Score
 from genzoo.metrics.strided import strided
+from genzoo.models.base import Imputation
 from genzoo.plugins.registry import blame
 from genzoo.runtime.progress import Phase
 from genzoo.spec.modality import plurals
+from genzoo.typing import Array
 from genzoo.wording import argument
 
 _LIKELIHOOD: frozenset[Need] = frozenset({"likelihood", "training-likelihood"})
@@ -133,6 +136,8 @@ def _reason(metric: Metric, fitted: TrainedModel, reference: Reference) -> str |
             return "the model has no likelihood"
         if not len(reference.rows):
             return f"there are no {reference.split} rows"
+    if "filled-parts" in metric.needs and not (fitted.units.missing and isinstance(fitted.generator, Imputation)):
+        return "the model does not fill in missing parts"
     if metric.needs - _LIKELIHOOD and not len(reference.real):
         some = len(reference.rows)
         if some > reference.incomplete:
@@ -210,7 +215,18 @@ def _metric_input(
         train_weights=None if task is None else task.weights,
         train_log_likelihoods=known,
         solver_error=solver_error(fitted, reference.dataset, reference.rows, seed) if needs & _LIKELIHOOD else 0.0,
+        filled=_filled(fitted, reference.real, seed) if "filled-parts" in needs else None,
     )
+
+
+def _filled(fitted: TrainedModel, real: Array, seed: int) -> dict[str, Array]:
+    """Return real events with all parts but one drawn given it, by the name of this part."""
+    found = {}
+    for piece in fitted.data.pieces:
+        rows = np.full(real.shape, np.nan)
+        rows[:, piece.places] = real[:, piece.places]
+        found[piece.name] = draw_rows_given(fitted.units, rows, seed)
+    return found
 
 
 def _notes(metric: Metric, reference: Reference) -> tuple[str, ...]:

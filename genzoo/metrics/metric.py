@@ -19,7 +19,16 @@ from genzoo.typing import Array
 Direction = Literal["higher", "lower"]
 
 
-Need = Literal["samples", "features", "training", "training-events", "likelihood", "training-likelihood", "target"]
+Need = Literal[
+    "samples",
+    "features",
+    "training",
+    "training-events",
+    "likelihood",
+    "training-likelihood",
+    "target",
+    "filled-parts",
+]
 
 
 FoundT = TypeVar("FoundT")
@@ -125,6 +134,8 @@ class MetricInput:
             has one, `(L,)`. Defaults to `None`: events are no texts.
         model_data: spec of one event as the model sees it. Defaults to `None`: unknown.
         strided: the texts in windows that overlap. Defaults to `None`: each event is scored from nothing.
+        filled: the real events with all parts but one drawn given it, by the name of this part. Defaults to `None`: no
+            metric asks for them.
         shared: results that metrics share through `once`.
     """
 
@@ -153,6 +164,7 @@ class MetricInput:
     train_weights: Array | None = None
     train_log_likelihoods: Array | None = None
     solver_error: float = 0.0
+    filled: Mapping[str, Array] | None = None
 
     @property
     def weights_of_real(self) -> Array:

@@ -99,6 +99,11 @@ _METRICS = (
         "membership:membership_auc",
     ),
     ("pair-trends", "mean similarity of pairs of columns, by SDMetrics' definitions", "tables.pair_trends:pair_trends"),
+    (
+        "part-agreement",
+        "mean share of parts, drawn given another part of the row, that a classifier finds to have the row's class",
+        "parts.agreement:part_agreement",
+    ),
     ("bleu", "mean BLEU of samples with held-out texts as references, as sacrebleu's", "texts.bleu:bleu"),
     ("self-bleu", "mean BLEU of samples with the other samples as references: repetition", "texts.bleu:self_bleu"),
     (

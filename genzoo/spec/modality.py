@@ -30,6 +30,10 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".
 """Suffixes of files in folders of images."""
 
 
+METADATA = ("metadata.csv", "metadata.jsonl")
+"""Names of the tables that describe the images of a folder, a line for each."""
+
+
 Modality = str
 """Name of a modality, a key of `MODALITIES`."""
 

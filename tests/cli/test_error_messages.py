@@ -105,11 +105,12 @@ def test_data_that_do_not_suit_the_model_exit_4(cli, tmp_path, model):
         ),
         (
             "embed gmm",
-            "Model 'gmm' cannot embed. Models that can: autoencoder, factor-analysis, gaussian, gpt, mfa, ppca, vae.",
+            "Model 'gmm' cannot embed. Models that can: autoencoder, factor-analysis, gaussian, gpt, mfa, mvae, ppca, "
+            "vae.",
         ),
         (
             "reconstruct gmm --out again.csv",
-            "Model 'gmm' cannot reconstruct. Models that can: autoencoder, factor-analysis, mfa, ppca, vae.",
+            "Model 'gmm' cannot reconstruct. Models that can: autoencoder, factor-analysis, mfa, mvae, ppca, vae.",
         ),
     ],
 )

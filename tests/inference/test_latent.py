@@ -227,7 +227,8 @@ def test_the_command_line_raises_for_impossible_walks(runs, cli, tmp_path):
     assert_refused(
         cli("embed", image_run, "--data", "digits"),
         2,
-        "Model 'dcgan' cannot embed. Models that can: autoencoder, factor-analysis, gaussian, gpt, mfa, ppca, vae.",
+        "Model 'dcgan' cannot embed. Models that can: autoencoder, factor-analysis, gaussian, gpt, mfa, mvae, ppca, "
+        "vae.",
     )
 
 

@@ -118,7 +118,7 @@ def test_a_zoo_without_plugins_says_why_and_how_to_get_them_back(monkeypatch, cl
     assert_refused(
         cli("train", "dcgan"),
         2,
-        "Known: autoencoder, vae",
+        "Known: autoencoder, mvae, vae",
         "leaves out " + ", ".join(sorted(OURS - {"genzoo-vae"})) + ":",
     )
 
@@ -126,4 +126,4 @@ def test_a_zoo_without_plugins_says_why_and_how_to_get_them_back(monkeypatch, cl
 @pytest.mark.parametrize("name", ["genzoo-vae", "vae", "genzoo-vae:genzoo-vae"])
 def test_a_plugin_is_loaded_by_any_of_its_names(monkeypatch, name):
     monkeypatch.setenv("GENZOO_LOAD_PLUGINS", name)
-    assert loaded().registry.models.names() == ["autoencoder", "vae"]
+    assert loaded().registry.models.names() == ["autoencoder", "mvae", "vae"]

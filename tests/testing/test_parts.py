@@ -90,6 +90,24 @@ def test_the_command_line_samples_scores_and_reports(tmp_path, run, cli):
     page = (run.path / "report.html").read_text(encoding="utf-8")
     assert "Distribution of column label" in page
     assert "images of 8×8 pixels" in page
+    assert "Samples of the model: parts side by side" in page
+
+
+@pytest.mark.once
+def test_samples_of_one_part_are_data_of_its_kind(tmp_path, run, cli):
+    words = ("sample", run.path, "-n", 3, "--model-file", LABELED.partition(":")[0], "--out")
+    assert cli(*words, tmp_path / "a.npz")[0] == 0
+    assert cli(*words, tmp_path / "a.npy", "--show", "image")[0] == 0
+    assert cli(*words, tmp_path / "a.csv", "--show", "label")[0] == 0
+    assert cli(*words, tmp_path / "b.npz", "--show", "image,label")[0] == 0
+    with np.load(tmp_path / "a.npz") as whole, np.load(tmp_path / "b.npz") as named:
+        assert np.array_equal(np.load(tmp_path / "a.npy"), whole["image"])
+        assert np.load(tmp_path / "a.npy").dtype == np.uint8
+        assert (tmp_path / "a.csv").read_text().split() == ["label", *map(str, whole["label"])]
+        assert all(np.array_equal(whole[name], named[name]) for name in whole.files)
+    code, _, said = cli(*words, tmp_path / "c.png", "--show", "imgae")
+    assert code == 2
+    assert "Did you mean 'image'" in said
 
 
 @pytest.mark.once

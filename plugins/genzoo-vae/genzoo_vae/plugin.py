@@ -66,10 +66,28 @@ _VAE = genzoo.ModelSpec(
     reference="Auto-Encoding Variational Bayes (Kingma and Welling, 2013)",
 )
 
+_MVAE = genzoo.ModelSpec(
+    name="mvae",
+    family="vae",
+    summary="Multimodal variational autoencoder for events of several parts (Wu and Goodman, 2018)",
+    builder="genzoo_vae.mvae:build_mvae",
+    config="genzoo_vae.multimodal_options:MVAEOptions",
+    objectives=("subset-elbo",),
+    capabilities=_VAE.capabilities,
+    input=_VAE.input,
+    modalities=("parts",),
+    missing=True,
+    data="labeled-digits",
+    objective_options={"subset-elbo": {"warmup": 0.3}},
+    training=_TRAINING,
+    reference="Multimodal Generative Models for Scalable Weakly-Supervised Learning (Wu and Goodman, 2018)",
+)
+
 
 @genzoo.hookimpl
 def register_models(register: Callable[[genzoo.ModelSpec], None]) -> None:
     register(_AUTOENCODER)
+    register(_MVAE)
     register(_VAE)
 
 
@@ -79,3 +97,12 @@ def register_objectives(register: Callable[[genzoo.ObjectiveSpec], None]) -> Non
         builder, config = f"genzoo_vae.objectives:{name.replace('-', '_')}", f"genzoo_vae.options:{options}"
         renamed = {"gradient=doubly-reparameterised": "doubly-reparameterized"} if name == "iwae" else {}
         register(genzoo.ObjectiveSpec(name, summary, builder, config, kind="gradient", renamed=renamed))
+    register(
+        genzoo.ObjectiveSpec(
+            "subset-elbo",
+            "Evidence lower bounds of all parts of an event, and of random subsets of them (Wu and Goodman, 2018)",
+            "genzoo_vae.subset_elbo:subset_elbo",
+            "genzoo_vae.multimodal_options:SubsetELBOOptions",
+            kind="gradient",
+        )
+    )

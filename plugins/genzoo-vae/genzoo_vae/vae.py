@@ -109,6 +109,11 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
     def latent(self) -> int:
         return self._latent
 
+    @property
+    def largest(self) -> int:
+        """Number of outputs, for one latent vector, of the decoder's largest layer."""
+        return self._largest
+
     def posterior(self, x: Tensor, missing: Tensor | None = None, condition: Tensor | None = None) -> Posterior:
         """Compute q(z | x, c) of events `x (N, *event)`, given conditions `c (N, D)` if there are any."""
         hidden = self._hidden if self.training else 0.0

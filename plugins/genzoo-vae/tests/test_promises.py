@@ -25,3 +25,14 @@ def test_autoencoder(promise):
 @keeps_promises("autoencoder", options={"widths": [], "latent": 1, "input_dropout": 0.1})
 def test_linear_autoencoder_with_one_dimension(promise):
     promise()
+
+
+@keeps_promises("mvae", options={"widths": [32]})
+def test_mvae_with_a_product_of_experts(promise):
+    promise()
+
+
+@pytest.mark.full  # the same code, but for the posterior
+@keeps_promises("mvae", options={"experts": "mixture-of-products", "widths": [32], "prior": "normal"})
+def test_mvae_with_a_mixture_of_products(promise):
+    promise()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,8 @@ from genzoo.data.readers.images.files import ImageFile, Room, UnreadableImageErr
 from genzoo.data.readers.images.stack import Stack
 from genzoo.data.value_range import found_spec
 from genzoo.errors import DataError, GenzooError
-from genzoo.spec.modality import PICTURE_SUFFIXES
+from genzoo.spec.modality import METADATA, PICTURE_SUFFIXES
+from genzoo.wording import argument
 
 SUFFIXES = frozenset(PICTURE_SUFFIXES)
 
@@ -65,7 +66,7 @@ def read_folder(path: Path, settings: DataSettings) -> Dataset:
         skipped=len(found.bad),
         unreadable=listed(path, found.bad),
         range_from="data",
-        notes=(*_notes(found, others), *failure),
+        notes=(*_notes(found, others), *failure, *_described(path)),
         label=None if labels is None else category("label", classes),
     )
 
@@ -90,6 +91,14 @@ def _decoded(path: Path, files: Sequence[Path], settings: DataSettings) -> tuple
     except GenzooError as error:
         note = f"the decoded images are not kept for the next start, because {str(error).rstrip('.')}"
         return dataclasses.replace(about, events=stack.filled()), (note,)
+
+
+def _described(path: Path) -> Iterator[str]:
+    """Yield a note if a table describes the images, because it is not read."""
+    for name in METADATA:
+        if (path / name).is_file():
+            parts = argument("parts", ["image", "COL"])
+            yield f"{name} describes the images, and is not read; {parts} reads its columns as parts of each event"
 
 
 def _is_readable(file: Path, settings: DataSettings) -> bool:

@@ -20,12 +20,18 @@ def holds_images(file: PartFile) -> bool:
 
 
 def image_column(schema: Any) -> str | None:
-    """Return the name of the column of image files: structs with the fields `bytes` and `path`."""
+    """Return the name of the first column of image files; `None` if there is none."""
+    return next(iter(image_columns(schema)), None)
+
+
+def image_columns(schema: Any) -> list[str]:
+    """Return the names of the columns of image files: structs with the fields `bytes` and `path`."""
+    found = []
     for field in schema:
         parts = {part.name: part.type for part in field.type} if pa.types.is_struct(field.type) else {}
         if parts.keys() == {"bytes", "path"} and _is_binary(parts["bytes"]):
-            return str(field.name)
-    return None
+            found.append(str(field.name))
+    return found
 
 
 def _is_binary(kind: Any) -> bool:

@@ -10,6 +10,7 @@ References:
 
 from __future__ import annotations
 
+import contextlib
 import io
 import tarfile
 from collections import Counter
@@ -120,9 +121,16 @@ def samples_of(file: PartFile) -> Iterator[Sample]:
     Raises:
         DataError: it is damaged, or cannot be reached.
     """
+    with undamaged(file):
+        yield from _in_tar(file) if file.name.lower().endswith(".tar") else _in_parquet(file)
+
+
+@contextlib.contextmanager
+def undamaged(file: PartFile) -> Iterator[None]:
+    """Turn what goes wrong in the block, while a file is read, into one paragraph."""
     with explained(file.shown):
         try:
-            yield from _in_tar(file) if file.name.lower().endswith(".tar") else _in_parquet(file)
+            yield
         except (tarfile.TarError, EOFError, pa.ArrowException, ValueError) as error:
             pass_out_of_memory(error)
             if isinstance(error, DataError):
@@ -207,7 +215,7 @@ def _in_parquet(file: PartFile) -> Iterator[Sample]:
         names = None if label is None else label_names(schema, label)
         row = 0
         columns = [column] if label is None else [column, label]
-        for batch in content.iter_batches(_rows_at_once(file, content.metadata), columns=columns):
+        for batch in content.iter_batches(rows_at_once(file, content.metadata), columns=columns):
             batch.validate(full=True)
             labels = [None] * len(batch) if label is None else batch.column(label).to_pylist()
             for image, own in zip(batch.column(column).to_pylist(), labels, strict=True):
@@ -217,7 +225,7 @@ def _in_parquet(file: PartFile) -> Iterator[Sample]:
                 row += 1
 
 
-def _rows_at_once(file: PartFile, metadata: Any) -> int:
+def rows_at_once(file: PartFile, metadata: Any) -> int:
     """Return how many rows to read at a time: a value that is stored once may recur in all of them.
 
     Raises:

@@ -1,0 +1,1 @@
+"""Metrics of events of several parts."""

@@ -1,0 +1,31 @@
+"""Options of `mvae` and its objective."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from genzoo import Settings
+from genzoo_vae.options import VAEOptions
+
+ExpertsName = Literal["product", "mixture-of-products"]
+
+
+class MVAEOptions(VAEOptions):
+    """Options of `mvae`; encoder, decoder and likelihood of each part are as for `vae`."""
+
+    experts: ExpertsName = Field(
+        "product",
+        description="how the encoders of the parts are joined: a product, or a mixture of the products of all subsets",
+    )
+
+
+class SubsetELBOOptions(Settings):
+    """Options of `subset-elbo`."""
+
+    subsets: int = Field(
+        1, ge=0, le=64, description="random subsets of the parts of each event whose bounds are maximized, too"
+    )
+    beta: float = Field(1.0, ge=0, le=1e4, description="weight of the KL divergence; 1 gives the bound itself")
+    warmup: float = Field(0.0, ge=0, le=1, description="share of the budget over which the weight rises from 0 to beta")
