@@ -128,7 +128,7 @@ def _option(option: click.Option) -> dict[str, Any]:
         "names": [*option.opts, *option.secondary_opts],
         "help": (option.help or "").partition(". ")[0].partition("  [")[0].removesuffix("."),
         "many": option.multiple,
-        "values": 0 if option.is_flag or option.count else option.nargs,
+        "values": 0 if option.is_flag or option.count or getattr(option, "words", ()) else option.nargs,
         **_value(option),
     }
 
