@@ -58,7 +58,8 @@ class Redraw:
         bits = hashed(derive(self.seed, "redraw", number), index, events[:1].numel()) & (2**_BITS - 1)
         # float64 holds these bits, and a brightness of 8 bits times 2^32, to far less than one.
         white = (events.flatten(1).double() - self.low) * (2.0**_BITS / (self.high - self.low))
-        return (bits < white).to(torch.uint8).view(events.shape)
+        drawn: Tensor = bits < white
+        return drawn.to(torch.uint8).view(events.shape)
 
 
 def redraw(dataset: Dataset) -> Dataset:
