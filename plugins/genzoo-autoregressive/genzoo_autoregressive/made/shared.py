@@ -16,8 +16,8 @@ _MOST_FEATURES = 8
 
 
 class SharedNetwork(Networks):
-    """One masked network. Each value brings hidden units, which see the values before it and are seen by its own
-    features and those of all later values.
+    """One masked network. Each value brings hidden units, which see the values before it, and which its own features
+    and the features of all later values see.
 
     A product of matrices reaches all units. The work for D values grows with D², and not with D² for each of their
     own units, as in networks that share nothing.
@@ -95,7 +95,7 @@ class SharedNetwork(Networks):
 
 
 def _masked(weight: Tensor, mask: Tensor) -> Tensor:
-    """Return a matrix of weights with zeros from the units of a value to those of values it does not see.
+    """Return a matrix of weights with zeros between a value and the values that it does not see.
 
     Arguments:
         weight: `(D * units, D * units of what is seen)`.
