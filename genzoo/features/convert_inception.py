@@ -40,7 +40,7 @@ def convert(source: Path, target: Path) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Convert the weights, print how to use them, and return the exit code."""
+    """Convert the weights, print the target, and return the exit code."""
     if len(arguments) != 1:
         print(f"Error: name the file that you downloaded from {URL}", file=sys.stderr)
         return 2
@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
     except GenzooError as error:
         print(f"Error: {error}", file=sys.stderr)
         return error.exit_code
-    print(f"--features inception={target} (SHA-256 {digest(target)})")
+    print(f"{target} (SHA-256 {digest(target)})")
     return 0
 
 
