@@ -151,7 +151,7 @@ def test_candidates_are_compared_on_draws_that_no_seed_changes(tmp_path):
     settings = {"device": "cpu", "precision": "fp32"}
     one = genzoo.compare(models, data, seed=3, out=tmp_path / "one", **settings)
     two = genzoo.compare(models, data, seed=3, seeds=2, out=tmp_path / "two", **settings)
-    assert one.data["digest"] == two.data["digest"]
+    assert one.data["sha256"] == two.data["sha256"]
     assert {row.log_likelihood.measure for row in two.rows} == {"mass"}
 
 
