@@ -63,6 +63,10 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(self._lines.items()))
 
 
+_ON = "\0"
+"""Value of a switch that takes words and has none."""
+
+
 class Option(click.Option):
     """An option with a section of the help, and with former names.
 
@@ -70,11 +74,13 @@ class Option(click.Option):
         section: heading that the help lists it under. Defaults to "Options".
         former: names in earlier versions, which are still understood but not in the help.
         former_values: current values by former ones.
+        words: values that it takes, if it is a switch that takes some. Defaults to none.
     """
 
     def __init__(
         self,
         *args: Any,
+        words: Sequence[str] = (),
         section: str = "Options",
         former: Sequence[str] = (),
         former_values: Mapping[str, str] | None = None,
@@ -84,6 +90,7 @@ class Option(click.Option):
         self.section = section
         self.former = tuple(former)
         self._former_values = dict(former_values or {})
+        self.words = tuple(words)
 
     def add_to_parser(self, parser: _OptionParser, ctx: click.Context) -> None:
         super().add_to_parser(parser, ctx)
@@ -118,6 +125,21 @@ class Option(click.Option):
                 )
         return super().handle_parse_result(ctx, values, args)
 
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        """Return the value of a switch that takes some: true, or one of its words.
+
+        Raises:
+            BadParameter: it is another word.
+        """
+        found = super().type_cast_value(ctx, value)
+        if not self.words or found is None:
+            return found
+        if found == _ON:
+            return True
+        if found not in self.words:
+            raise click.BadParameter(f"{found!r} is not {' or '.join(self.words)}.", ctx, self)
+        return found
+
     def _current(self, value: Any) -> Any:
         return self._former_values.get(value, value) if isinstance(value, str) else value
 
@@ -137,10 +159,28 @@ class Command(click.Command):
     allow_extra_args = True  # parse_args explains them
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        rest = super().parse_args(ctx, args)
+        rest = super().parse_args(ctx, self._with_words(args))
         if rest and not ctx.resilient_parsing:
             raise click.UsageError(self.explain_extra(ctx, rest), ctx)
         return rest
+
+    def _with_words(self, args: list[str]) -> list[str]:
+        """Join switches and the words they take, so that a word that is none of these stays an argument."""
+        words = {name: one.words for one in self.params if isinstance(one, Option) for name in (*one.opts, *one.former)}
+        found: list[str] = []
+        rest = iter(range(len(args)))
+        for place in rest:
+            arg, following = args[place], args[place + 1 : place + 2]
+            if arg == "--":
+                return [*found, *args[place:]]
+            if words.get(arg):
+                joined = following and following[0] in words[arg]
+                found.append(f"{arg}={following[0] if joined else _ON}")
+                if joined:
+                    next(rest)
+            else:
+                found.append(arg)
+        return found
 
     def explain_extra(self, ctx: click.Context, words: Sequence[str]) -> str:
         """Explain that a command line has words that no option or argument takes."""

@@ -103,9 +103,16 @@ def setting_option(
         arguments["type"] = click.Choice(kind)
     elif kind is not bool:
         arguments["type"] = kind
+    elif setting.words:
+        arguments["metavar"] = f"[{'|'.join(setting.words)}]"
     elif "/" not in flag.name:
         arguments["is_flag"] = True
-    arguments |= {"section": section, "former": flag.former, "former_values": flag.former_values}
+    arguments |= {
+        "words": setting.words,
+        "section": section,
+        "former": flag.former,
+        "former_values": flag.former_values,
+    }
     return Option([flag.name], **{**arguments, **changes})
 
 
@@ -187,7 +194,9 @@ metric_option = click.option(
 features_option = click.option(
     "--features",
     metavar="EXTRACTOR[=FILE]",
-    help="Feature extractor of the metrics, such as pixels, columns, classifier, efficientnet-lite0 or inception=FILE.",
+    help="Feature extractor of the metrics, such as pixels, columns, classifier, efficientnet-lite0 or inception=FILE; "
+    "docs/metrics.md says how to get the file, which fid and kid need. On other features, frechet-distance and "
+    "kernel-distance are the same, and efficientnet-lite0 is the nearest.",
 )
 
 

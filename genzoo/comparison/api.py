@@ -239,7 +239,7 @@ def prepare_comparison(
     zoo = get_registry()
     by = None if by is None else current_metric(by)
     _check_numbers(folds, seeds, jobs, threads, on)
-    _check_figure(zoo, by, folds, target)
+    _check_figure(zoo, by, folds, target, features)
     if tie not in get_args(Tie):
         raise ConfigError(f"A tie cannot go to {tie!r}. {did_you_mean(tie, get_args(Tie))}")
     # 2. The candidates, and what they share.
@@ -378,16 +378,17 @@ def _check_numbers(folds: int, seeds: int, jobs: int | None, threads: int, on: A
         )
 
 
-def _check_figure(zoo: Registry, by: str | None, folds: int, target: str | None) -> None:
+def _check_figure(zoo: Registry, by: str | None, folds: int, target: str | None, features: str | None) -> None:
     if by is None:
         return
-    known = [*CRITERIA, "test", "cv", *(metric.name for metric in sample_metrics(zoo))]
+    metrics = sample_metrics(zoo, features)
+    known = [*CRITERIA, "test", "cv", *(metric.name for metric in metrics)]
     if by == "log-likelihood" or any(by in form.rates for form in MODALITIES.values()):
         raise ConfigError(
             f"{by!r} ranks candidates as 'test' does: it is their log-likelihood of the same rows in another unit. Ask "
             f"for {argument('by', 'test')}."
         )
-    if any(by == metric.name and not metric.ranks for metric in sample_metrics(zoo)):
+    if any(by == metric.name and not metric.ranks for metric in metrics):
         raise ConfigError(
             f"{by!r} ranks no candidates: copies of training events, or noise, can have its best value. Rank by "
             f"another figure, such as {argument('by', 'classifier-two-sample')}; the report shows {by!r}, too."
@@ -404,7 +405,7 @@ def _check_figure(zoo: Registry, by: str | None, folds: int, target: str | None)
             f"{argument('by', 'cv')} ranks by cross-validation; give the number of folds, such as "
             f"{argument('folds', 10)}."
         )
-    if target is None and any("target" in metric.needs for metric in sample_metrics(zoo) if metric.name == by):
+    if target is None and any("target" in metric.needs for metric in metrics if metric.name == by):
         raise ConfigError(
             f"{argument('by', by)} needs the name of a column to predict. Name it with {argument('target')}."
         )

@@ -24,7 +24,7 @@ _EVENTS = "events"
 _PIECES = "pieces"
 """Name of the array of the long texts that windows belong to."""
 
-_BESIDE = ("weights", "groups", "times", "conditions", "buckets")
+_BESIDE = ("weights", "groups", "times", "conditions", "buckets", "gray", "gray_range")
 """Arrays of a dataset in memory, besides its events, that a worker needs."""
 
 
@@ -119,8 +119,8 @@ def save_arrays(dataset: Dataset, folder: Path) -> None:
 
 
 def load_arrays(folder: Path) -> dict[str, Array]:
-    """Return the arrays that `save_arrays` wrote; events are mapped from their file."""
+    """Return the arrays that `save_arrays` wrote; events and gray images are mapped from their files."""
     return {
-        path.stem: np.load(path, mmap_mode="r" if path.stem == _EVENTS else None)
+        path.stem: np.load(path, mmap_mode="r" if path.stem in (_EVENTS, "gray") else None)
         for path in sorted(folder.glob("*.npy"))
     }

@@ -121,8 +121,10 @@ class DataSettings(Settings):
     range: Annotated[tuple[float, float] | None, Flag("--range", metavar="LOW..HIGH")] = Field(
         None, description="smallest and largest possible value of a pixel, such as 0..255; by default found in the data"
     )
-    binarize: Annotated[bool, Flag("--binarize", former=("--binarise",))] = Field(
-        False, description="turn images into black (0) and white (1) at the middle of their range"
+    binarize: Annotated[bool | Literal["redraw"], Flag("--binarize", former=("--binarise",))] = Field(
+        False,
+        description="turn images into black (0) and white (1) at the middle of their range; redraw draws each pixel "
+        "with its brightness as probability, and the training images anew in each epoch",
     )
     parts: Annotated[tuple[str, ...], Flag("--parts", metavar=LISTED)] = Field(
         (), description="arrays of an .npz file that are parts of each event, such as image,label"

@@ -77,6 +77,14 @@ class FlaggedSetting:
             return choices
         return kinds[0] if kinds[0] in (int, float) else str
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What a switch takes as a value: `redraw` for `--binarize` or `--binarize redraw`; none of others."""
+        kinds = members(self.field.annotation)
+        if bool not in kinds or "/" in self.flag.name:
+            return ()
+        return tuple(str(word) for kind in kinds for word in _literals(kind))
+
     def parse(self, value: Any) -> Any:
         """Convert what was typed to what the field takes.
 

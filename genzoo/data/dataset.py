@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import EllipsisType
@@ -93,6 +94,9 @@ class Dataset:
             `None`: nothing.
         buckets: bucket of the hash of each row's key, `(N,)` uint16, for `--split hash`. Defaults to `None`.
         label: name and levels of the labels, if these are codes of levels. Defaults to `None`.
+        gray: gray images, `(N, C, H, W)`, if the events are drawn from them, and training draws others in each epoch.
+            Defaults to `None`.
+        gray_range: their brightness of black and of white, `(2,)`. Defaults to `None`.
     """
 
     name: str
@@ -114,6 +118,8 @@ class Dataset:
     conditions: Array | None = None
     label: Feature | None = None
     buckets: Array | None = None
+    gray: Array | None = None
+    gray_range: Array | None = None
 
     def __post_init__(self) -> None:
         if self.spec.end is not None and not isinstance(self.events, Texts):
@@ -135,6 +141,10 @@ class Dataset:
         ):
             seen = "none" if self.conditions is None else f"some of shape {self.conditions.shape}"
             raise DataError(f"{self.name} needs conditions of shape {conditions}, and has {seen}.")
+        if self.gray is not None and self.gray.shape != self.events.shape:
+            raise DataError(
+                f"{self.name} holds images of shape {self.events.shape}, and gray ones of {self.gray.shape}."
+            )
         if self.weights is not None:
             object.__setattr__(self, "weights", _checked_weights(self.name, self.weights, len(self.events)))
 
@@ -218,7 +228,7 @@ class Dataset:
             yield self.given(rows[start : start + BLOCK])
 
     def digest(self) -> str:
-        """Return the SHA-256 digest of the spec, events and weights, and of conditions, groups and times if any.
+        """Return the SHA-256 digest of the spec and all that fits depend on: events, weights, conditions, groups ...
 
         Of events on disk that are looked over once, their digest counts, which the processes of a training compute
         together.
@@ -237,7 +247,7 @@ class Dataset:
 
     def _digest(self, content: Iterable[Array]) -> str:
         digest = hashlib.sha256(f"{self.spec}{self.events.dtype.str}{self.events.shape}".encode())
-        for block in content:
+        for block in content if self.gray is None else itertools.chain(content, _content(self.gray)):
             digest.update(np.ascontiguousarray(block).data)
         if self.weights is not None:
             digest.update(self.weights.data)
@@ -250,6 +260,7 @@ class Dataset:
             ("times", self.times),
             ("windows", pieces),
             ("buckets", self.buckets),
+            ("gray range", self.gray_range),
         ):
             if values is not None:
                 digest.update(f"{name}{values.dtype.str}".encode())

@@ -20,14 +20,14 @@ def binarize(dataset: Dataset) -> Dataset:
     spec = dataset.spec
     if spec.features[0].kind == "binary":
         return dataset
-    low, high = spec.bounds or _range_of(dataset)
+    low, high = spec.bounds or range_of(dataset)
     events = np.empty(dataset.events.shape, np.uint8)
     for start in range(0, len(dataset), BLOCK):
         np.greater(dataset.events[start : start + BLOCK], (low + high) / 2, out=events[start : start + BLOCK])
     return dataclasses.replace(dataset, spec=binary_spec(events), events=events, range_from="declared")
 
 
-def _range_of(dataset: Dataset) -> tuple[float, float]:
+def range_of(dataset: Dataset) -> tuple[float, float]:
     """Return the smallest and the largest value."""
     blocks = [dataset.events[start : start + BLOCK] for start in range(0, len(dataset), BLOCK)]
     return min(float(block.min()) for block in blocks), max(float(block.max()) for block in blocks)

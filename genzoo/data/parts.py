@@ -229,6 +229,11 @@ def _with_range(parts: dict[str, Dataset], settings: DataSettings) -> dict[str, 
     if settings.range is not None:
         bounds = settings.range
         changes.append(lambda dataset: overrule_range(dataset, bounds))
+    if settings.binarize == "redraw":
+        raise ConfigError(
+            f"{argument('binarize', 'redraw')} is for data that are images alone, and these have other parts. Use "
+            f"{argument('binarize', True)}."
+        )
     if settings.binarize:
         changes.append(binarize)
     images = [part for part, dataset in parts.items() if dataset.spec.form.ranged]

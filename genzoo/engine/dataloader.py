@@ -18,6 +18,7 @@ from genzoo.data.condition_transform import ConditionTransform
 from genzoo.data.dataset import BLOCK, Dataset, Rows
 from genzoo.data.dequantize import Dequantizer
 from genzoo.data.partitions.stretches import bounds_among, buffer_note, buffered_groups
+from genzoo.data.redraw import Redraw
 from genzoo.data.row_groups import RowGroupEvents
 from genzoo.data.texts.flat import Texts
 from genzoo.data.texts.windows import MovingWindows, Windows
@@ -78,6 +79,7 @@ class BatchLoader(DataLoader[Batch]):
         conditions: Conditions | None = None,
         data: DataSpec | None = None,
         flip: Flip | None = None,
+        redraw: Redraw | None = None,
     ) -> None:
         super().__init__(runtime.device, order.steps_per_epoch, order.share)
         self.order = order
@@ -89,6 +91,7 @@ class BatchLoader(DataLoader[Batch]):
         self._conditions = conditions
         self._data = data
         self._flip = flip
+        self._redraw = redraw
         source: Any = events
         grouped = isinstance(source, RowGroupEvents) and order.stretches is not None
         self._about_order = (buffer_note(source),) if grouped else ()
@@ -105,6 +108,8 @@ class BatchLoader(DataLoader[Batch]):
 
     def _batch(self, events: Tensor, index: Tensor, epoch: int) -> Batch:
         """Return a batch in model space, from events in data units on the device; epochs count from 0."""
+        if self._redraw is not None:
+            events = self._redraw(events, index, epoch)
         if self._flip is not None:
             events = self._flip(events, index, epoch)
         if self._dequantizer is not None:
@@ -277,7 +282,11 @@ def make_loader(
     condition: ConditionTransform | None = None,
     flip: Flip | None = None,
 ) -> BatchLoader:
-    """Return the fastest loader for the data and the device: resident if the rows fit, else streaming."""
+    """Return the fastest loader for the data and the device: resident if the rows fit, else streaming.
+
+    Images that are drawn from gray ones are drawn anew in each epoch.
+    """
+    events = dataset.events if dataset.gray is None else dataset.gray
     # The order of rows must not depend on the loader: the same run gives the same bits, however much memory is free.
     texts = isinstance(dataset.events, Texts)
     buckets = Buckets.of(dataset.events, rows, events_per_step) if isinstance(dataset.events, Texts) else None
@@ -285,11 +294,12 @@ def make_loader(
     window = dataset.spec.event_shape[0] if isinstance(dataset.events, Windows) else 1
     stretches = _stretches(dataset, rows, 1 if share is None else share.count)
     order = Sampler(rows, events_per_step, seed, block, share, buckets, window, stretches)
-    needed = dataset.events.nbytes if texts else len(rows) * dataset.events[:1].nbytes
+    needed = events.nbytes if texts else len(rows) * events[:1].nbytes
     fits = fits_on(runtime.device, needed) and (stretches is None or runtime.device.type != "cpu")
     loader = ResidentLoader if fits else StreamingLoader
     conditions = Conditions.of_dataset(dataset, condition, runtime)
     missing, data = dataset.spec.missing, dataset.spec
+    redraw = Redraw.of(dataset, seed)
     return loader(
-        order, dataset.events, transform, runtime, channels_last, missing, dequantizer, conditions, data, flip
+        order, events, transform, runtime, channels_last, missing, dequantizer, conditions, data, flip, redraw
     )

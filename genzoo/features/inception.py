@@ -11,19 +11,27 @@ References:
 
 from __future__ import annotations
 
+import shlex
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from genzoo.errors import ConfigError
+from genzoo.errors import ArtifactError, ConfigError
 from genzoo.features.extractor import Extractor, Material
 from genzoo.features.networks import RESIZER, NetworkExtractor, check_images, load_network, resized
 from genzoo.typing import Array
 from genzoo.wording import argument
 
 NAME = "inception"
+
+URL = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth"
+"""Where pytorch-fid publishes the weights; `convert_inception` makes a safetensors file of them."""
+
+IGNORED = ("fc.", "AuxLogits.")
+"""Beginnings of the names of tensors that are not used: the classes and auxiliary outputs."""
 
 
 SIDE = 299
@@ -203,16 +211,22 @@ def build_inception(material: Material) -> Extractor:
     Raises:
         ConfigError: no file was named.
         DataError: the images have no range, or neither 1 nor 3 channels.
-        ArtifactError: the file is missing or damaged, or holds other tensors.
+        ArtifactError: the file is missing or damaged, holds other tensors, or is no safetensors file.
     """
     if material.file is None:
         raise ConfigError(
-            f"Features 'inception' need a file of weights: {argument('features', 'inception=FILE.safetensors')}."
+            f"Features 'inception' need a file of weights: {argument('features', 'inception=FILE.safetensors')}. "
+            f"Download {URL} and convert it: python -m genzoo.features.convert_inception FILE."
+        )
+    if zipfile.is_zipfile(material.file):
+        raise ArtifactError(
+            f"{material.file} is a file of PyTorch and no safetensors file. Convert the published weights first: "
+            f"python -m genzoo.features.convert_inception {shlex.quote(str(material.file))}."
         )
     check_images(NAME, material.data)
     network = Inception()
     protocol = {
-        "digest": load_network(NAME, network, material.file, ignored=("fc.", "AuxLogits.")),
+        "digest": load_network(NAME, network, material.file, ignored=IGNORED),
         "resizer": f"{RESIZER}, to {SIDE}×{SIDE}",
         "normalisation": "−1..1",
     }

@@ -120,15 +120,21 @@ def _chance(own: _Moments, gap: Features, directions: Features, singular: Featur
 
 
 class FrechetDistance(Metric):
-    """Fréchet distance of features; with features of Inception-v3 it is known as FID."""
+    """Fréchet distance of features; with features of Inception-v3 it is known as FID.
 
-    name = "frechet-distance"
+    Arguments:
+        name, extractor: as for `Metric`.
+    """
+
     direction: Direction = "lower"
     weighted = True
 
+    def __init__(self, name: str, extractor: str | None = None) -> None:
+        self.name, self.extractor = name, extractor
+
     def score(self, given: MetricInput) -> Score:
         real, samples = feature_pair(given, 2)
-        value, mine, theirs = _compared(real, samples, given.real_weights)
+        value, mine, theirs = given.once("frechet", lambda: _compared(real, samples, given.real_weights))
         error = math.sqrt(float(mine @ mine) + float(theirs @ theirs))
         width = real.shape[1]
         notes: tuple[str, ...] = ()
@@ -144,7 +150,7 @@ class FrechetDistance(Metric):
             error,
             {"dimension": width},
             notes=notes,
-            real_halves=_between_halves(real, given.real_weights, given.seed),
+            real_halves=given.once("frechet halves", lambda: _between_halves(real, given.real_weights, given.seed)),
             shared=in_groups(mine, given.seed),
         )
 
@@ -172,4 +178,6 @@ _NARROW = 64
 """Number of features up to which several splits of the real events are compared."""
 
 
-frechet = FrechetDistance()
+frechet = FrechetDistance("frechet-distance")
+
+fid = FrechetDistance("fid", "inception")

@@ -194,6 +194,8 @@ class Metric(ABC):
         weighted: whether it uses `real_weights`. If not, it has no score for events with fractional weights. Defaults
             to false.
         beside: names of the metrics without which its score misleads. They are computed with it. Defaults to none.
+        extractor: name of the only features that it is defined for. It is computed by default with these alone.
+            Defaults to `None`: any features.
         ranks: whether comparisons can rank by it. Defaults to true. Copies or noise win by a metric that ranks none.
     """
 
@@ -203,6 +205,7 @@ class Metric(ABC):
     modalities: tuple[Modality, ...] = ()
     weighted: bool = False
     beside: tuple[str, ...] = ()
+    extractor: str | None = None
     ranks: bool = True
 
     def takes(self, modality: Modality) -> bool:

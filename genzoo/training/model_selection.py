@@ -86,10 +86,10 @@ def find_selection_rule(
         )
     if not (monitored or named) or not len(split.validation):
         return None
-    metrics = find_metrics(zoo, dict.fromkeys(named))
+    extractor = find_extractor(zoo, training.features, dataset.spec)
+    metrics = find_metrics(zoo, dict.fromkeys(named), extractor.entry.spec.name)
     for metric in metrics:
         _check_metric(metric, zoo, config, dataset)
-    extractor = find_extractor(zoo, training.features, dataset.spec)
     by = training.monitor or (OBJECTIVE if monitored else metrics[0].name)
     if by == OBJECTIVE:
         if not monitored:

@@ -116,8 +116,9 @@ def find_terms(
         if value is not None:
             check_count(name, value)
     zoo = get_registry()
-    chosen = find_metrics(zoo, ([metrics] if isinstance(metrics, str) else metrics) or None)
     extractor = find_extractor(zoo, features, fitted.data)
+    named = ([metrics] if isinstance(metrics, str) else metrics) or None
+    chosen = find_metrics(zoo, named, extractor.entry.spec.name)
     return EvaluationTerms(chosen, extractor, samples, draws or fitted.bound_draws, seed, target, stride)
 
 

@@ -144,9 +144,13 @@ def test_a_word_without_its_option_is_explained(cli, table, words, expected):
     [
         ("train vae --monitor loss", "There is no metric 'loss' to monitor. Did you mean 'objective'?"),
         ("train vae --monitor zzz", "memorization, mmd, objective, pair-trends, precision"),
-        ("train vae --monitor fid", "Did you mean 'frechet-distance'?"),
-        ("train vae --metric fid", "There is no metric 'fid'. Did you mean 'frechet-distance'?"),
-        ("train vae --metric KID", "Did you mean 'kernel-distance'?"),
+        ("train vae --monitor FD", "Did you mean 'frechet-distance'?"),
+        ("train vae --metric fd", "There is no metric 'fd'. Did you mean 'frechet-distance'?"),
+        ("train vae --metric KD", "Did you mean 'kernel-distance'?"),
+        (
+            "train vae --metric fid",
+            "'fid' is defined for the features 'inception' alone. Add --features inception=FILE",
+        ),
     ],
 )
 def test_a_usual_name_of_a_score_leads_to_the_one_in_the_zoo(cli, words, expected):

@@ -217,8 +217,11 @@ def test_inception_takes_the_file_that_is_named_and_says_its_digest(tmp_path):
         inception.build_inception(material(dataset, file=path))
     with pytest.raises(ArtifactError, match="which does not exist"):
         inception.build_inception(material(dataset, file=tmp_path / "nothing"))
-    with pytest.raises(ConfigError, match="inception=FILE"):
+    with pytest.raises(ConfigError, match=r"inception=FILE.*pt_inception-2015-12-05-6726825d\.pth.*convert_inception"):
         inception.build_inception(material(dataset))
+    torch.save({"x": torch.zeros(1)}, path)
+    with pytest.raises(ArtifactError, match=r"is a file of PyTorch.*convert_inception .*inception\.safetensors"):
+        inception.build_inception(material(dataset, file=path))
 
 
 @pytest.mark.parametrize(

@@ -124,11 +124,14 @@ def _add(commands: dict[str, Any], path: str, command: click.Command) -> None:
 
 
 def _option(option: click.Option) -> dict[str, Any]:
+    from genzoo.cli.command import Option
+
+    switch = option.is_flag or option.count or (isinstance(option, Option) and bool(option.words))
     return {
         "names": [*option.opts, *option.secondary_opts],
         "help": (option.help or "").partition(". ")[0].partition("  [")[0].removesuffix("."),
         "many": option.multiple,
-        "values": 0 if option.is_flag or option.count else option.nargs,
+        "values": 0 if switch else option.nargs,
         **_value(option),
     }
 

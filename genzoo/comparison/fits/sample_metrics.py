@@ -32,7 +32,7 @@ def compare_samples(
     """
     common = division.split(everything=False, watched=True)
     zoo, config = get_registry(), trial.config
-    metrics = sample_metrics(zoo)
+    metrics = sample_metrics(zoo, trial.features)
     extractor = find_extractor(zoo, trial.features, dataset.spec)
     reference = make_reference(
         dataset,
@@ -62,6 +62,11 @@ def prepare_features(chosen: Chosen, dataset: Dataset, device: str) -> dict[str,
     }
 
 
-def sample_metrics(zoo: Registry) -> tuple[Metric, ...]:
-    """Return the metrics that a comparison computes from samples. Likelihoods have their own columns."""
-    return tuple(metric for metric in find_metrics(zoo) if "likelihood" not in metric.needs)
+def sample_metrics(zoo: Registry, features: str | None) -> tuple[Metric, ...]:
+    """Return the metrics that a comparison computes from samples. Likelihoods have their own columns.
+
+    Arguments:
+        features: the extractor, `NAME` or `NAME=FILE`; `None` is plain pixels or columns.
+    """
+    found = find_metrics(zoo, features=None if features is None else features.partition("=")[0])
+    return tuple(metric for metric in found if "likelihood" not in metric.needs)

@@ -27,6 +27,10 @@ def as_stated(dataset: Dataset, settings: DataSettings) -> Dataset:
         from genzoo.data.value_range import overrule_range
 
         dataset = overrule_range(dataset, settings.range)
+    if settings.binarize == "redraw":
+        from genzoo.data.redraw import redraw  # needs torch
+
+        return redraw(dataset)
     if settings.binarize:
         from genzoo.data.images import binarize
 

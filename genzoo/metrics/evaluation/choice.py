@@ -15,25 +15,46 @@ from genzoo.spec.entries import ExtractorSpec, MetricSpec
 from genzoo.spec.events import DataSpec
 from genzoo.spec.modality import plurals
 from genzoo.typing import Array
-from genzoo.wording import argument
+from genzoo.wording import Word, argument
 
 
-def find_metrics(registry: Registry, names: Iterable[str] | None = None) -> tuple[Metric, ...]:
+def find_metrics(
+    registry: Registry, names: Iterable[str] | None = None, features: str | None = None
+) -> tuple[Metric, ...]:
     """Return the metrics of these names and those that belong beside them, or all registered metrics.
 
-    If no names are given, a metric that cannot be loaded has a reason instead of a score.
+    If no names are given, a metric that cannot be loaded has a reason instead of a score, and metrics that are defined
+    for other features are left out.
+
+    Arguments:
+        names: names of metrics. Defaults to all.
+        features: name of the extractor. Defaults to `None`: plain pixels or columns.
 
     Raises:
-        ConfigError: a name is not registered.
+        ConfigError: a name is not registered, or its metric is defined for other features.
         PluginError: a named metric cannot be loaded, or is not a `Metric`.
     """
     if names is not None:
         asked = tuple(_metric(registry.metrics.get(name)) for name in names)
+        for metric in asked:
+            _check_features(metric, registry, features)
         known = {metric.name for metric in asked}
         others = dict.fromkeys(name for metric in asked for name in metric.beside if name not in known)
         return (*asked, *(_metric(registry.metrics.get(name)) for name in others))
     shown = zip(registry.metrics.names(), registry.metrics, strict=True)
-    return tuple(_any_metric(name, entry) for name, entry in shown)
+    found = (_any_metric(name, entry) for name, entry in shown)
+    return tuple(metric for metric in found if metric.extractor in (None, features))
+
+
+def _check_features(metric: Metric, registry: Registry, features: str | None) -> None:
+    if metric.extractor in (None, features):
+        return
+    needed = registry.extractors.get(metric.extractor).spec
+    option = argument("features", Word(f"{needed.name}=FILE" if needed.file else needed.name))
+    raise ConfigError(
+        f"Metric {metric.name!r} is defined for the features {needed.name!r} alone. Add {option}; docs/metrics.md says "
+        f"how to get the file, and which metrics take other features."
+    )
 
 
 def _metric(entry: Entry[MetricSpec]) -> Metric:
@@ -77,6 +98,7 @@ class _Named(Metric):
         self.modalities = metric.modalities
         self.beside = metric.beside
         self.ranks = metric.ranks
+        self.extractor = metric.extractor
         self._metric = metric
 
     def score(self, given: MetricInput) -> Score:

@@ -26,6 +26,17 @@ _PIXELCNN = genzoo.ModelSpec(
         "optimizer": {"name": "muon", "lr": 0.01, "betas": (0.95, 0.99), "weight_decay": 1.0},
         "schedule": {"name": "linear", "floor": 0.02},
     },
+    presets={
+        "binarized": {
+            "options": {"dropout": 0.0},
+            "training": {
+                "epochs": None,
+                "steps": 5000,
+                "batch_size": 16,
+                "optimizer": {"name": "muon", "lr": 0.01, "betas": (0.95, 0.99), "weight_decay": 0.0},
+            },
+        }
+    },
     reference="Conditional Image Generation with PixelCNN Decoders (van den Oord and others, 2016)",
 )
 
@@ -57,6 +68,12 @@ _MADE = genzoo.ModelSpec(
         "ema": 0.995,
         "eval_steps": 50,
         "patience": 6,
+    },
+    presets={
+        "binarized": {
+            "options": {"dropout": 0.0},
+            "training": {"steps": 4000, "batch_size": 512, "ema": 0.998, "eval_steps": 200},
+        }
     },
     sampling_group=1024,
     reference="MADE: Masked Autoencoder for Distribution Estimation (Germain, Gregor, Murray and Larochelle, 2015)",

@@ -11,8 +11,9 @@ from torch.nn import functional as F
 
 from genzoo import Batch, DataSpec, Generator, Imputation, Likelihood, LikelihoodBound, check_condition
 from genzoo_autoregressive.made.codes import Codes
-from genzoo_autoregressive.made.network import NEVER, Networks
+from genzoo_autoregressive.made.network import NEVER, Networks, OwnNetworks
 from genzoo_autoregressive.made.options import MadeOptions
+from genzoo_autoregressive.made.shared import SharedNetwork
 
 _MOST_DROPOUT, _LEAST_DROPOUT, _PLENTY = 0.5, 0.1, 10_000
 """Dropout for few rows and for many, and rows from which on little of it is left."""
@@ -42,16 +43,15 @@ class Made(Generator):
         if not data.form.columns:
             self.measures = ("mass",)
         self.codes = Codes(data)
-        self.networks = Networks(
-            self.codes.sizes,
-            self.codes.ordered,
-            data.condition_size,
-            width=config.width,
-            layers=config.layers,
-            embedding=config.embedding,
-            dropout=config.dropout,
-            known=data.size / 2 if self.orderless else None,
-        )
+        self.networks = self._networks(data, config)
+
+    def _networks(self, data: DataSpec, config: MadeOptions) -> Networks:
+        sizes, ordered, given = self.codes.sizes, self.codes.ordered, data.condition_size
+        if config.shares(data.size, orderless=self.orderless):
+            return SharedNetwork(sizes, ordered, given, **config.network(shared=True, levels=max(sizes)))
+        known = data.size / 2 if self.orderless else None
+        own = config.network(shared=False, levels=max(sizes))
+        return OwnNetworks(sizes, ordered, given, known=known, **own)
 
     def choose_dropout(self, rows: int) -> None:
         """Choose the dropout by the number of training rows, unless it was given."""
@@ -127,9 +127,9 @@ class Made(Generator):
         """
         check_condition(condition, self._given)
         seen = self.networks.embedded(self.codes(x), known)
-        x, total = x.clone(), x.new_zeros(len(x))
+        x, total, room = x.clone(), x.new_zeros(len(x)), self.networks.room(len(x))
         for place in range(x.shape[1]):
-            logs = self.networks.of_value(place, seen, condition).log_softmax(1)
+            logs = self.networks.of_value(place, seen, condition, room).log_softmax(1)
             code = _drawn(logs)
             new = ~known[:, place]
             x[:, place] = torch.where(new, self.codes.draw(code, place, x.dtype), x[:, place])

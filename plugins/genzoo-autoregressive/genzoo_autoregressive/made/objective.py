@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar
 
@@ -33,8 +34,9 @@ class LogProbability(GradientObjective):
 
     def loss(self, model: Model, x: Tensor, missing: Tensor | None = None, condition: Tensor | None = None) -> Tensor:
         """Return the loss of events `x (N, *event)`, `()` nats."""
-        with full_precision(x):
-            return -_made(model).training_log_prob(x, missing, condition).mean()
+        made = _made(model)
+        with contextlib.nullcontext() if made.networks.rounds else full_precision(x):
+            return -made.training_log_prob(x, missing, condition).mean()
 
     def monitor(self, model: Model, batch: Batch) -> Tensor:
         return -_made(model).held_out_log_prob(batch.x, batch.missing, batch.condition).mean()
