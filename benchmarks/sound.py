@@ -70,7 +70,7 @@ def griffin(dataset: Dataset, count: int) -> dict[str, float]:
     transform = LogMelTransform.fit(options, dataset.spec, [dataset.events[: -dataset.test_rows]])
     spectra = transform.spectra
     started = time.process_time()
-    linear = [spectra.sound_of_magnitudes(spectra.of(part).abs(), options.iterations) for part in x.split(16)]
+    linear = [spectra.sound_of_magnitudes(spectra.of(part).abs(), options.iterations) for part in torch.split(x, 16)]
     halfway = time.process_time()
     mel = transform.inverse(transform(x))
     ended = time.process_time()
@@ -114,7 +114,7 @@ class Judge:
             rows = torch.randint(len(x), (BATCH,))
             loss = nn.functional.cross_entropy(self._network(_varied(x[rows])), target[rows], label_smoothing=0.05)
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
         self._network.eval()
@@ -122,7 +122,7 @@ class Judge:
     @torch.no_grad()
     def __call__(self, events: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Return the class of each sound, `(N,)`."""
-        parts = torch.from_numpy(events).float().split(BATCH)
+        parts = torch.split(torch.from_numpy(events).float(), BATCH)
         return torch.cat([self._network(self._levels(part)).argmax(1) for part in parts]).numpy()
 
 

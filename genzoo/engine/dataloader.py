@@ -143,7 +143,7 @@ class ResidentLoader(BatchLoader):
     def _see(self) -> None:
         """Transform all events once, if that is costly: spectra are. A resumed run has its transform only now."""
         if self._transform.lossy and not self._seen and self._dequantizer is None and self._flip is None:
-            parts = self._events.split(_AT_ONCE)
+            parts = torch.split(self._events, _AT_ONCE)
             self._events = torch.cat([to_model_space(self._transform, part, self._dtype) for part in parts])
             self._seen = True
 

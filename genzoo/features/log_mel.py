@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from genzoo.data.transforms.log_mel import LogMelOptions, LogMelTransform
@@ -27,7 +28,7 @@ class LogMelExtractor(Extractor):
         with torch.no_grad():
             levels = self._levels(x).flatten(1).double()
         levels[~x.isfinite().all(1)] = torch.nan
-        return levels.numpy()
+        return np.asarray(levels.numpy())
 
 
 def build_log_mel(material: Material) -> Extractor:

@@ -17,7 +17,7 @@ def levels_of(events: Array, data: DataSpec) -> Array:
     with torch.no_grad():
         x = torch.from_numpy(np.asarray(events, np.float32))
         found = LogMelTransform.fit_any(LogMelOptions(), data, x)
-        return found(x).numpy()
+        return np.asarray(found(x).numpy())
 
 
 def spectrograms(events: Array, data: DataSpec, *, columns: int | None = None) -> Image.Image:

@@ -37,7 +37,8 @@ def loudness(events: Array, data: DataSpec) -> Array:
     assert data.rate is not None
     energy = np.square(np.asarray(events, np.float64) / FULL).sum(1)
     mean = energy / np.maximum(seconds_of(events, data) * data.rate, 1)
-    return 10 * np.log10(np.maximum(mean, 10 ** (_SOFTEST / 10)))
+    levels: Array = 10 * np.log10(np.maximum(mean, 10 ** (_SOFTEST / 10)))
+    return levels
 
 
 def sound_facts(dataset: Dataset) -> dict[str, Any]:

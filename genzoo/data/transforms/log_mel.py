@@ -123,7 +123,7 @@ class LogMelTransform(Transform):
     def loudest_of(self, x: Tensor) -> float:
         """Return the largest magnitude of a band in sounds `(N, T)`; 0 for no sounds. Sounds with NaN do not count."""
         known = x[x.isfinite().all(1)]
-        return max((float(self.bands(part).amax()) for part in known.split(_AT_ONCE) if len(part)), default=0.0)
+        return max((float(self.bands(part).amax()) for part in torch.split(known, _AT_ONCE) if len(part)), default=0.0)
 
     def forward(self, x: Tensor) -> Tensor:
         return _by_parts(x, self._levels)
@@ -154,4 +154,4 @@ class LogMelTransform(Transform):
 
 
 def _by_parts(x: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
-    return torch.cat([change(part) for part in x.split(_AT_ONCE)]) if len(x) else change(x)
+    return torch.cat([change(part) for part in torch.split(x, _AT_ONCE)]) if len(x) else change(x)

@@ -11,7 +11,7 @@ from genzoo.data.sounds.files import wav
 from genzoo.inference.description.figures import Description
 from genzoo.inference.image_grid import picture_of, png
 from genzoo.inference.latent import Traversal
-from genzoo.reports.charts import marginal
+from genzoo.reports.distributions import marginal
 from genzoo.reports.modalities.marginals import marginal_of
 from genzoo.reports.modalities.report import ModalityReport
 from genzoo.reports.page import Block, Clip, Picture, Pictures, Sounds, Table
