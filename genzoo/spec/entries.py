@@ -358,8 +358,8 @@ class TransformSpec:
             of its cells. Defaults to false: such a column has a density.
         whole: names of its tensors that hold whole numbers. Defaults to none: all are floating.
         after: `"package.module:attribute"` of `after(options, data) -> DataSpec`, which describes events after it if
-            it makes other events of them, and does not learn their form from the training rows. Defaults to none: it keeps their form, or
-            `Transform.spec_after` says it.
+            it makes other events of them, and does not learn their form from the training rows. Defaults to none: it
+            keeps their form, or `Transform.spec_after` says it.
     """
 
     name: str
