@@ -33,6 +33,17 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 'es' if noun.endswith('s') else 's'}"
 
 
+def shown_first(names: Sequence[str], most: int = 20) -> str:
+    """List names, and count those beyond the first `most`.
+
+    Examples:
+        >>> shown_first(["a", "b", "c"], 2)
+        'a, b and 1 more'
+    """
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
 def one_of(names: Sequence[str]) -> str:
     """List alternatives.
 

@@ -33,6 +33,7 @@ SHORTEST = {
     "scale": "--rows 1 2 --passes 4",
     "scoring": "--rows 1 --rounds 1 --components 2",
     "selection": "--repeats 2 --jobs 2",
+    "sound": "--short -o training.steps=2",
     "startup": "--rounds 1",
     "synthesis": "--table iris --model copula:marginals=normal --draws 1",
     "tables": "--gigabytes 0.001 --rounds 1",

@@ -167,7 +167,8 @@ def save_samples(
     if known:
         content |= {"given": known, "draws": how_drawn(fitted.units, known)}
     noisy = not wish.mean and fitted.data.form.pictured and fitted.adds_noise
-    hint = "; they include the noise of each pixel, and --mean leaves it out" if noisy else ""
+    value = fitted.units.inner.form.value
+    hint = f"; they include the noise of each {value}, and --mean leaves it out" if noisy else ""
     hint += f"; {drawn}" if (drawn := how_drawn(fitted.units, known)) else ""
     return content, f"{wish.about(fitted)}: {out}{hint}"
 

@@ -15,7 +15,7 @@ from pydantic import (
 
 from genzoo.config.flags import LISTED, Flag
 from genzoo.config.settings import Settings
-from genzoo.spec.events import MOST_SYMBOLS, Kind
+from genzoo.spec.events import MOST_RATE, MOST_SYMBOLS, Kind
 from genzoo.wording import argument
 
 _METHODS = ("random", "contiguous", "time=COL", "hash=COL")
@@ -117,6 +117,18 @@ class DataSettings(Settings):
     ] = Field("auto", description="color mode that images of a folder are converted to")
     skip_bad: Annotated[bool, Flag("--skip-bad")] = Field(
         False, description="leave unreadable files out and count them, instead of stopping"
+    )
+    rate: Annotated[int | None, Flag("--rate", metavar="HZ")] = Field(
+        None, ge=100, le=MOST_RATE, description="rate that sounds are resampled to; by default the most frequent one"
+    )
+    seconds: Annotated[float | None, Flag("--seconds", metavar="S")] = Field(
+        None,
+        gt=0,
+        le=600,
+        description="length of sounds, which are cut or followed by silence; by default 98 in 100 fit",
+    )
+    fields: Annotated[str | None, Flag("--fields", metavar="PATTERN")] = Field(
+        None, description="fields in the names of sound files, such as digit_speaker_take; the first one is the label"
     )
     range: Annotated[tuple[float, float] | None, Flag("--range", metavar="LOW..HIGH")] = Field(
         None, description="smallest and largest possible value of a pixel, such as 0..255; by default found in the data"

@@ -79,6 +79,25 @@ def find_file(name: str, file: str, digest: str, base: str, own: str) -> Path:
     return _fetch(name, {file: digest}, base) / file
 
 
+def find_cached(name: str) -> Path:
+    """Return the folder of a dataset in the cache, which may not exist yet."""
+    import pooch  # as in `_fetch`
+
+    return Path(pooch.os_cache("genzoo")) / name
+
+
+def fetch_file(name: str, file: str, base: str) -> Path:
+    """Return a file of a dataset that has no lasting digest. The caller checks what it holds.
+
+    Arguments:
+        name, file, base: as for `find_file`.
+
+    Raises:
+        DataError: it cannot be fetched.
+    """
+    return _fetch(name, {file: ""}, base) / file
+
+
 def _find(folder: Path, file: str) -> Path | None:
     for path in (folder / file, folder / file.removesuffix(".gz")):
         if path.is_file():
@@ -111,7 +130,7 @@ def _is_cached(path: Path, checksum: str) -> bool:
     import pooch  # as in `_fetch`
 
     kind, _, digest = checksum.rpartition(":")
-    return path.is_file() and pooch.file_hash(str(path), alg=kind or "md5") == digest
+    return path.is_file() and bool(digest) and pooch.file_hash(str(path), alg=kind or "md5") == digest
 
 
 class _Counter:
@@ -141,7 +160,7 @@ class _Counter:
 def _fetch(name: str, sums: dict[str, str], base: str) -> Path:
     import pooch  # slow to import, and needed only the first time
 
-    folder = Path(pooch.os_cache("genzoo")) / name
+    folder = find_cached(name)
     if not may_fetch():
         if not all(_is_cached(folder / file, checksum) for file, checksum in sums.items()):
             raise DataError(f"Dataset {name!r} is not on this machine. Download it with: genzoo data {name}.")
@@ -152,8 +171,10 @@ def _fetch(name: str, sums: dict[str, str], base: str) -> Path:
             if not _is_cached(folder / file, checksum):
                 with Phase(f"downloading {file}", unit="KB") as phase:
                     downloader = pooch.HTTPDownloader(progressbar=_Counter(phase))
-                    known = checksum if ":" in checksum else f"md5:{checksum}"
-                    pooch.retrieve(base + file, known_hash=known, fname=file, path=folder, downloader=downloader)
+                    known = checksum if ":" in checksum or not checksum else f"md5:{checksum}"
+                    pooch.retrieve(
+                        base + file, known_hash=known or None, fname=file, path=folder, downloader=downloader
+                    )
     except Exception as error:
         pass_out_of_memory(error)
         raise DataError(

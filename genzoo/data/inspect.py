@@ -19,6 +19,7 @@ from genzoo.data.dataset import BLOCK, Dataset, every_named_part
 from genzoo.data.degenerate.remarks import degenerate_remarks
 from genzoo.data.degenerate.totals import total_columns
 from genzoo.data.marks import MARKS, marked_levels, missing_option
+from genzoo.data.sounds.facts import sound_facts, sound_remarks
 from genzoo.data.splits.notes import how_divided, repeats
 from genzoo.data.texts.facts import text_facts, text_remarks
 from genzoo.data.value_range import describe_range, range_remarks
@@ -143,6 +144,7 @@ def _inspect(dataset: Dataset, split: SplitSettings) -> Findings:
         if dataset.notes:
             facts["notes"] = list(dataset.notes)
         facts |= {"range": describe_range(dataset)} if dataset.spec.form.ranged else {}
+        facts |= sound_facts(dataset) if dataset.spec.form.timed else {}
         facts["values"] = f"{rows.min():g} to {rows.max():g}, mean {rows.mean(dtype=np.float64):.4g}"
         facts["sha256"] = dataset.digest()
         remarks = [*repeated, *_common_remarks(dataset), *_value_remarks(dataset)[0]]
@@ -176,7 +178,7 @@ def _value_remarks(dataset: Dataset) -> tuple[list[str], list[ColumnFacts], int]
     if dataset.spec.form.ranged:
         return [*_pixel_remarks(rows), *range_remarks(dataset)], [], 0
     if not dataset.spec.form.columns:
-        return [], [], 0
+        return sound_remarks(dataset) if dataset.spec.form.timed else [], [], 0
     columns, empty = _columns(dataset)
     remarks: list[str] = []
     known = set()

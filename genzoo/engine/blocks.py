@@ -75,7 +75,7 @@ class BlockLoader:
             condition = None if self._conditions is None else self._conditions.of(index)
             x = shortened(x, inner.end)
             length = None if inner.end is None else lengths_in(x, inner.end)
-            yield in_parts(Batch(x, missing, weight, index, condition, length), data.spec)
+            yield in_parts(Batch(x, missing, weight, index, condition, length), inner)
 
 
 class ResidentBlockLoader:

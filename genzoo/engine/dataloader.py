@@ -36,6 +36,10 @@ from genzoo.typing import Array
 ItemT = TypeVar("ItemT")
 
 
+_AT_ONCE = 256
+"""Events that are transformed at a time before training."""
+
+
 _AHEAD = 2
 """Number of batches that are prepared ahead of the one in use."""
 
@@ -92,6 +96,8 @@ class BatchLoader(DataLoader[Batch]):
         self._data = data
         self._flip = flip
         self._redraw = redraw
+        self._seen = False
+        """Whether the stored events are already as the model sees them."""
         source: Any = events
         grouped = isinstance(source, RowGroupEvents) and order.stretches is not None
         self._about_order = (buffer_note(source),) if grouped else ()
@@ -114,14 +120,15 @@ class BatchLoader(DataLoader[Batch]):
             events = self._flip(events, index, epoch)
         if self._dequantizer is not None:
             events = self._dequantizer(events, index, epoch)
-        x, missing = observed(to_model_space(self._transform, events, self._dtype), self._missing)
+        seen = events if self._seen else to_model_space(self._transform, events, self._dtype)
+        x, missing = observed(seen, self._missing)
         condition = None if self._conditions is None else self._conditions.of(index)
         x = x.contiguous(memory_format=self._format)
         if self._data is None:
             return Batch(x, missing, index=index, condition=condition)
         inner = self._transform.spec_after(self._data)
         length = None if inner.end is None else lengths_in(x, inner.end)
-        return in_parts(Batch(x, missing, index=index, condition=condition, length=length), self._data)
+        return in_parts(Batch(x, missing, index=index, condition=condition, length=length), inner)
 
 
 class ResidentLoader(BatchLoader):
@@ -138,7 +145,15 @@ class ResidentLoader(BatchLoader):
         else:
             self._events = torch.as_tensor(events[self.order.rows]).to(self.device)
 
+    def _see(self) -> None:
+        """Transform all events once, if that is costly: spectra are. A resumed run has its transform only now."""
+        if self._transform.lossy and not self._seen and not (self._dequantizer or self._flip or self._redraw):
+            parts = torch.split(self._events, _AT_ONCE)
+            self._events = torch.cat([to_model_space(self._transform, part, self._dtype) for part in parts])
+            self._seen = True
+
     def items(self, first: int) -> Generator[Batch, None, None]:
+        self._see()
         current, widths = -1, None
         for step in itertools.count(first):
             epoch, place = self.order.locate(step)

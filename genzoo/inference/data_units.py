@@ -41,6 +41,10 @@ Events = Array | Tensor | Any
 CapabilityT = TypeVar("CapabilityT")
 ResultT = TypeVar("ResultT")
 
+LOST = frozenset({"likelihood", "likelihood-bound", "likelihood-estimate", "imputation", "autoregressive"})
+"""Capabilities that no model has behind a transform that loses something of events."""
+
+
 CHUNK = 512
 """Events computed at a time."""
 
@@ -171,8 +175,11 @@ class DataUnits:
         Raises:
             ConfigError: it lacks the capability.
         """
-        if isinstance(self.generator, capability):
+        lost = self.transform.lossy and capability_name(capability) in LOST
+        if isinstance(self.generator, capability) and not lost:
             return self.generator
+        if lost:
+            raise ConfigError(f"Model {self.model!r} has no {capability_name(capability)!r}: {self.transform.lossy}.")
         raise ConfigError(f"Model {self.model!r} cannot do this: it has no {capability_name(capability)!r}.")
 
     def check(self, x: Events) -> CheckedEvents:
@@ -292,7 +299,7 @@ class DataUnits:
     def one_event(self) -> ModelInput:
         """Return an event of zeros in the generator's space, to find the width of results."""
         x = torch.zeros((1, *self.inner.event_shape), device=self.device, dtype=self.dtype)
-        return ModelInput(to_parts(x, self.data), None, self.to_condition(self.usual_conditions(1)))
+        return ModelInput(to_parts(x, self.inner), None, self.to_condition(self.usual_conditions(1)))
 
     def to_device(self, x: Array) -> Tensor:
         """Put events on the device in the transform's own precision, so that large offsets do not round."""
@@ -313,7 +320,7 @@ class DataUnits:
         """Return what the generator's methods take, as `to_model` does, with a condition in model space."""
         y, mask = observed(self.transform(shortened(x, self.data.end)).to(self.dtype), missing)
         y = shortened(y, self.inner.end)
-        return ModelInput(to_parts(y, self.data), masks_of(mask, self.data), condition)
+        return ModelInput(to_parts(y, self.inner), masks_of(mask, self.inner), condition)
 
     def chunk_to_model(self, checked: CheckedEvents, start: int) -> ModelInput:
         """Return what the generator's methods take of the chunk that begins at `start`."""
@@ -333,7 +340,7 @@ class DataUnits:
             texts = texts if self.inner is self.data else completed(self.transform.inverse(texts), self.data)
             return to_host(texts).astype(self.data.storage)
         try:
-            rows = to_rows(y, self.data)
+            rows = to_rows(y, self.inner)
         except (KeyError, ValueError) as error:
             raise PluginError(f"Model {self.model!r} returned events of {error}.") from error
         x = self.transform.inverse(rows.to(self.transform.dtype))

@@ -1,10 +1,10 @@
-"""Write events to files: grids of images, folders of images, arrays, tables."""
+"""Write events to files: grids and folders of images, sounds, arrays, tables."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from PIL import Image
 
 from genzoo.data.conditions import LABEL, joint_events, joint_spec
 from genzoo.data.parts import arrays_of
+from genzoo.data.sounds.files import wav
 from genzoo.data.texts.symbols import as_bytes, as_lines
 from genzoo.errors import ConfigError
 from genzoo.inference.image_grid import picture_of, png, to_bytes
@@ -24,6 +25,10 @@ from genzoo.typing import Array
 
 _GRID_LIMIT = 1024
 """Largest number of images in one grid; more belong in a folder or an array."""
+
+
+_PAUSE = 0.2
+"""Seconds between sounds in one file."""
 
 
 _PLAIN = re.compile(r"[\w .+=-]{1,100}")
@@ -39,7 +44,8 @@ def save_events(
     conditions: Array | None = None,
     escape_formulas: bool = False,
 ) -> None:
-    """Write events in the format that the suffix of `path` names. No suffix means a folder with one PNG per image.
+    """Write events in the format that the suffix of `path` names. No suffix means a folder with one PNG per image, or
+    one WAV per sound; a single WAV holds sounds one after the other.
 
     Arguments:
         columns: columns of a grid of images. By default, the grid is about square.
@@ -92,6 +98,8 @@ def _write(
         atomic_write(path, lambda temporary: np.savez_compressed(temporary, **arrays))
     elif suffix == ".png":
         write_bytes(path, png(picture_of(events, data, columns=columns)))
+    elif suffix == ".wav":
+        write_bytes(path, _sounds_in_a_row(events, data))
     elif suffix == ".txt":
         # A single text needs no line of its own, so it stays exactly as it is.
         write_bytes(path, as_bytes(events, data)[0] + b"\n" if len(events) == 1 else as_lines(events, data))
@@ -208,14 +216,33 @@ def _save_folder(path: Path, events: Array, data: DataSpec, conditions: Array | 
     def fill(fresh: Path) -> None:
         for name in names:
             (fresh / name).mkdir(parents=True)
-        for i, image in enumerate(to_bytes(events, data)):
-            file = fresh / (names[int(owner[i])] if names else "") / f"{i:06d}.png"
-            file.write_bytes(png(Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)))
+        suffix = ".wav" if data.form.timed else ".png"
+        for i, content in enumerate(_each_sound(events, data) if data.form.timed else _each_image(events, data)):
+            file = fresh / (names[int(owner[i])] if names else "") / f"{i:06d}{suffix}"
+            file.write_bytes(content)
             sync(file)
 
     if not new_folder(path, fill):
         raise _taken(path)
 
 
+def _each_image(events: Array, data: DataSpec) -> Iterator[bytes]:
+    for image in to_bytes(events, data):
+        yield png(Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image))
+
+
+def _each_sound(events: Array, data: DataSpec) -> Iterator[bytes]:
+    assert data.rate is not None
+    for event in events:
+        yield wav(event, data.rate)
+
+
+def _sounds_in_a_row(events: Array, data: DataSpec) -> bytes:
+    """Return sounds one after the other as one file, with a short silence between them."""
+    assert data.rate is not None
+    pause = np.zeros((len(events), round(_PAUSE * data.rate)), events.dtype)
+    return wav(np.concatenate([events, pause], 1).ravel()[: -pause.shape[1] or None], data.rate)
+
+
 def _taken(path: Path) -> ConfigError:
-    return ConfigError(f"{path} exists already; name a new folder for the images.")
+    return ConfigError(f"{path} exists already; name a new folder for the samples.")

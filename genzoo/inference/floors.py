@@ -14,6 +14,8 @@ from genzoo.models.base import Floor, Generator
 @torch.no_grad()
 def floors(units: DataUnits, x: Events) -> list[Floor]:
     """See `TrainedModel.floors`."""
+    if units.transform.lossy:
+        return []  # no likelihood follows
     if type(units.generator).floors is Generator.floors:  # which has no argument for conditions
         return []
     if is_density_on_grid(units):  # the noise in the cells of a grid has a width of its own

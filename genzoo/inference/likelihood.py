@@ -67,7 +67,7 @@ class _Chunk:
 
 def is_density_on_grid(units: DataUnits) -> bool:
     """Return whether the data lie on a grid and the generator is a density."""
-    return units.known("on grid", lambda: any(on_grid(units.generator, units.data)))
+    return units.known("on grid", lambda: any(on_grid(units.generator, units.inner)))
 
 
 def is_certain_bound(units: DataUnits) -> bool:
@@ -98,7 +98,7 @@ def log_prob(units: DataUnits, x: Events) -> Array:
             f"Model {units.model!r} gives only a lower bound for the probability of an event: {units.transform.bound}. "
             f"Ask for log_prob_bound."
         )
-    flags = on_grid(units.generator, units.data)
+    flags = on_grid(units.generator, units.inner)
     if any(flags):
         step = float(cell_sides(flags, units.data).max())
         raise ConfigError(
@@ -113,7 +113,7 @@ def log_prob_bound(units: DataUnits, x: Events, draws: int, seed: int) -> Array:
     """See `TrainedModel.log_prob_bound`."""
     if not isinstance(draws, int) or draws < 1:
         raise ConfigError(f"A bound of {draws!r} draws cannot be computed; ask for a whole number of at least 1.")
-    dequantizer = Dequantizer.of(units.generator, units.data, seed)
+    dequantizer = Dequantizer.of(units.generator, units.inner, seed)
     if is_certain_bound(units):
         generator = units.require(Likelihood)
         return _in_data_units(units, x, lambda chunk: _density(units, generator, chunk, chunk.x))
@@ -251,7 +251,7 @@ def _log_det(units: DataUnits, x: Tensor) -> Tensor:
 
     Add it to a log-density in the generator's space to get one in data units.
     """
-    if units.data.form.ended:  # of symbols, which no density is left out for
+    if units.data.form.ended or units.transform.lossy:  # no density of a value is left out
         return units.transform.log_det(x)
     dense = units.known("dense", lambda: _dense_places(units)).to(x.device)
     return units.transform.log_det(x, ~(dense & ~x.isnan()))

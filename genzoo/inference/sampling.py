@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import torch
 from torch import Tensor
 
+from genzoo.data.transforms import AffineTransform
 from genzoo.data.transforms.ended import is_block
 from genzoo.errors import ConfigError, PluginError
 from genzoo.inference.blame import blame_file
@@ -100,7 +103,7 @@ def _check_drawn(units: DataUnits, y: EventTensors, group: int) -> None:
                 f"Texts are codes from 0 to {units.inner.end}, their end, of shape ({group}, L), L at most "
                 f"{units.inner.event_shape[0]}."
             )
-    elif shapes_of(y) != (wanted := shapes_for(group, units.data)):
+    elif shapes_of(y) != (wanted := shapes_for(group, units.inner)):
         raise PluginError(f"Model {units.model!r} draws samples of shape {shapes_of(y)}, not {wanted}.")
 
 
@@ -108,6 +111,9 @@ def adds_noise(units: DataUnits) -> bool:
     """Return whether samples vary clearly more than decoded latent vectors: the model adds noise to what it decodes."""
     if not isinstance(units.generator, Decoder):
         return False
+    if units.transform.lossy:  # sounds of spectra are costly, and the noise is in the spectra
+        identity = AffineTransform(torch.zeros(()), torch.ones(())).to(units.device)
+        units = dataclasses.replace(units, transform=identity, data=units.inner)
     usual = units.usual_conditions(_COMPARED[-1][0])
 
     def drawn(n: int, mean: bool) -> Array:

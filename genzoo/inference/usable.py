@@ -95,8 +95,9 @@ def _ordinary_events(fitted: Usable) -> ModelEvents:
     units = fitted.units
     conditions = units.usual_conditions(_ORDINARY)
     y = units.transform(units.to_device(sample(units, _ORDINARY, 0, conditions=conditions)))
-    numeric = torch.tensor([feature.kind in ("continuous", "count") for feature in fitted.data.features])
-    places = numeric.to(y.device).expand(fitted.data.event_shape)
+    numeric = torch.tensor([feature.kind in ("continuous", "count") for feature in units.inner.features])
+    shape = units.inner.event_shape
+    places = numeric.to(y.device).expand(shape)
     steps = (torch.arange(_ORDINARY, device=y.device) % 3 - 1).to(y.dtype)
-    events = units.to_data(torch.where(places, steps.reshape(-1, *(1 for _ in fitted.data.event_shape)), y))
+    events = units.to_data(torch.where(places, steps.reshape(-1, *(1 for _ in shape)), y))
     return events if conditions is None else Conditioned(events, conditions)

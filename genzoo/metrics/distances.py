@@ -64,7 +64,7 @@ class Distinct:
     def of(events: Features) -> Distinct:
         """Return the distinct rows of `events (N, F)`."""
         plain = np.ascontiguousarray(events, np.float64) + 0.0  # turns −0 into 0, whose bytes differ
-        # np.unique sorts a copy of the events. An order of the bytes where they are takes no memory to speak of.
+        # np.unique sorts a copy of the events. Sorting indices of rows takes little memory.
         whole = np.dtype((np.void, plain.itemsize * plain.shape[1]))
         order = np.argsort(plain.view(whole).ravel(), kind="stable")
         differ = (plain[i].tobytes() != plain[j].tobytes() for i, j in itertools.pairwise(order))

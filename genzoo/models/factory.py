@@ -30,7 +30,7 @@ def check_data(entry: Entry[ModelSpec], data: DataSpec, *, joint: Collection[str
         DataError: the model does not accept the modality, a kind of feature, or missing values.
     """
     spec = entry.spec
-    if data.modality not in spec.modalities:
+    if spec.seen(data.modality) is None:
         wanted = " or ".join(plurals(spec.modalities))
         raise DataError(f"Model {spec.name!r} takes {wanted}, and these data are: {data.describe()}.")
     for feature in data.features:
@@ -48,9 +48,7 @@ def check_data(entry: Entry[ModelSpec], data: DataSpec, *, joint: Collection[str
 def _unconditional(spec: ModelSpec, data: DataSpec) -> str:
     name = data.condition[0].name
     zoo = get_registry().models
-    fitting = [
-        name for name in zoo.names() if (other := zoo.get(name).spec).conditional and data.modality in other.modalities
-    ]
+    fitting = [name for name in zoo.names() if (other := zoo.get(name).spec).conditional and other.seen(data.modality)]
     others = f"a model that learns given conditions ({', '.join(fitting)})" if fitting else "a conditional model"
     joint = ""
     if "imputation" in spec.capabilities and data.form.columns:
@@ -70,7 +68,7 @@ def _other_kind(spec: ModelSpec, data: DataSpec, feature: Feature, condition: bo
     fitting = [
         name
         for name in zoo.names()
-        if data.modality in (other := zoo.get(name).spec).modalities
+        if (other := zoo.get(name).spec).seen(data.modality)
         and all(known.kind in other.kinds for known in data.features)
         and (not condition or "imputation" in other.capabilities)
     ]

@@ -32,6 +32,12 @@ _DATASETS: tuple[tuple[str, str, Modality, str], ...] = (
         "texts.builtin:shakespeare",
     ),
     ("mnist", "70,000 handwritten digits, 28×28 (fetched once)", "image", "download:mnist"),
+    (
+        "spoken-digits",
+        "3,000 spoken digits of six speakers, 1 s at 8 kHz; takes 0 to 4 are the test (fetched once)",
+        "audio",
+        "sounds.builtin:spoken_digits",
+    ),
     ("fashion-mnist", "70,000 articles of clothing, 28×28 (fetched once)", "image", "download:fashion_mnist"),
 )
 
@@ -141,11 +147,12 @@ _EXTRACTORS: tuple[tuple[str, str, str, tuple[Modality, ...], bool], ...] = (
         ("text",),
         False,
     ),
+    ("log-mel", "levels of sounds in bands of frequencies over time", "log_mel:build_log_mel", ("audio",), False),
     (
         "classifier",
         "a small network trained once on the dataset's own labels",
         "classifier:build_classifier",
-        ("image", "table"),
+        ("image", "table", "audio"),
         False,
     ),
     (
@@ -181,14 +188,20 @@ _TRANSFORMS = (
         "characters:CharacterTransform",
     ),
     ("bpe", "bytes to tokens of byte pair encoding (extra: text)", "bpe:BpeTransform"),
+    ("log-mel", "sounds to images of their levels in bands of frequencies; without phases", "log_mel:LogMelTransform"),
 )
 
 
 _TRANSFORM_OPTIONS = {
     "marginal": "genzoo.data.transforms.marginal:MarginalOptions",
     "bpe": "genzoo.data.transforms.bpe:BpeOptions",
+    "log-mel": "genzoo.data.transforms.log_mel:LogMelOptions",
 }
 """Options of transforms that have any."""
+
+
+_AFTER = {"log-mel": "genzoo.data.transforms.log_mel:after_log_mel"}
+"""What events are after transforms that make others of them."""
 
 
 _WHOLE = {"characters": ("characters",), "bpe": ("merges",)}
@@ -236,4 +249,5 @@ def register_transforms(register: Callable[[TransformSpec], None]) -> None:
     for name, summary, builder in _TRANSFORMS:
         options = _TRANSFORM_OPTIONS.get(name, "genzoo.config.settings:Settings")
         builder, whole = f"genzoo.data.transforms.{builder}", _WHOLE.get(name, ())
-        register(TransformSpec(name, summary, builder, options, cells=name in _OF_CELLS, whole=whole))
+        after = _AFTER.get(name, "")
+        register(TransformSpec(name, summary, builder, options, cells=name in _OF_CELLS, whole=whole, after=after))

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from genzoo.errors import GenzooError
 from genzoo.metrics.information_criteria import CRITERIA
-from genzoo.reports.page import Page, Picture, Section
+from genzoo.reports.page import Clip, Page, Picture, Section
 from genzoo.storage.atomic import write_bytes
 from genzoo.storage.paths import check_inside
 from genzoo.text import printable
@@ -43,6 +43,7 @@ def _shelf() -> Environment:
         lstrip_blocks=True,
     )
     shelf.filters["data_uri"] = _data_uri
+    shelf.filters["sound_uri"] = _sound_uri
     shelf.filters["parts"] = _parts
     return shelf
 
@@ -59,6 +60,10 @@ def _parts(text: str) -> list[str]:
 
 def _data_uri(picture: Picture) -> str:
     return f"data:image/{picture.kind};base64,{base64.b64encode(picture.content).decode()}"
+
+
+def _sound_uri(clip: Clip) -> str:
+    return f"data:audio/wav;base64,{base64.b64encode(clip.content).decode()}"
 
 
 def write_page(path: Path, page: Page) -> None:

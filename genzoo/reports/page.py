@@ -119,7 +119,29 @@ class Pictures:
     pictures: tuple[Picture, ...]
 
 
-Block = Text | Heading | Notes | Facts | Table | Shaded | Pictures
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A sound that a page plays.
+
+    Arguments:
+        name: name for readers who cannot see the player.
+        content: bytes of a WAV file.
+    """
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Sounds:
+    """Players of sounds in a row, under a caption."""
+
+    form: ClassVar = "sounds"
+    caption: str
+    clips: tuple[Clip, ...]
+
+
+Block = Text | Heading | Notes | Facts | Table | Shaded | Pictures | Sounds
 
 
 @dataclass(frozen=True, slots=True)

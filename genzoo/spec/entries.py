@@ -205,6 +205,10 @@ class ModelSpec:
         _check_presets(self)
         _check_renamed("Model", self.name, self.renamed)
 
+    def seen(self, modality: Modality) -> Modality | None:
+        """Return the modality that the model sees events of a modality as; `None` if it does not take them."""
+        return next((name for name in (modality, *MODALITIES[modality].seen_as) if name in self.modalities), None)
+
     def input_of(self, modality: Modality) -> str:
         """Return the name of the transform for events of an accepted modality."""
         return self.input.get(modality, STANDARDIZED) if isinstance(self.input, Mapping) else self.input
@@ -353,6 +357,9 @@ class TransformSpec:
         cells: whether it adapts to repeated values, so that a column that lies on a grid is scored by the probability
             of its cells. Defaults to false: such a column has a density.
         whole: names of its tensors that hold whole numbers. Defaults to none: all are floating.
+        after: `"package.module:attribute"` of `after(options, data) -> DataSpec`, which describes events after it if
+            it makes other events of them, and does not learn their form from the training rows. Defaults to none: it
+            keeps their form, or `Transform.spec_after` says it.
     """
 
     name: str
@@ -361,9 +368,11 @@ class TransformSpec:
     config: str
     cells: bool = False
     whole: tuple[str, ...] = ()
+    after: str = ""
 
     def __post_init__(self) -> None:
-        _check_entry("Transform", self.name, self.summary, builder=self.builder, config=self.config)
+        after = {"after": self.after} if self.after != "" else {}
+        _check_entry("Transform", self.name, self.summary, builder=self.builder, config=self.config, **after)
         if not isinstance(self.cells, bool):
             raise ValueError(f"Transform {self.name!r}: cells is {self.cells!r}, and must be True or False.")
 

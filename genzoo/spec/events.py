@@ -25,6 +25,10 @@ MOST_SYMBOLS = 2**14
 """Largest number of symbols of a text. Blocks of texts are as wide as the longest."""
 
 
+MOST_RATE = 768_000
+"""Largest number of samples of a sound in a second."""
+
+
 Kind = Literal["continuous", "binary", "categorical", "count"]
 
 
@@ -173,8 +177,8 @@ class DataSpec:
 
     Arguments:
         event_shape: `(C, H, W)` for an image, `(C,)` for a table of `C` columns, `(T,)` for texts of at most `T`
-            symbols.
-        modality: what an event is, `image | table | text`.
+            symbols and for sounds of `T` samples.
+        modality: what an event is, `image | table | text | audio`.
         features: one feature for each column of a table, or a single one for all pixels or symbols.
         bounds: smallest and largest possible value, in data units. Defaults to `None`: not declared.
         quantum: step of the grid that values lie on, in data units (1 for 8-bit pixels). Defaults to `None`: no grid.
@@ -183,6 +187,7 @@ class DataSpec:
         frame: kind of table in memory that the data came from; not compared. Defaults to `None`: an array or a file.
         condition: what events are conditional on, one feature for each column of conditions. Defaults to none.
         windows: whether texts are windows of longer texts; not compared. Defaults to false.
+        rate: samples of a sound in a second. Defaults to `None`: events are no sounds.
     """
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid"}
@@ -197,6 +202,7 @@ class DataSpec:
     frame: FrameForm | None = field(default=None, repr=False, compare=False)
     condition: tuple[Feature, ...] = field(default=(), repr=False)
     windows: bool = field(default=False, repr=False, compare=False)
+    rate: int | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.modality not in MODALITIES:
@@ -215,6 +221,10 @@ class DataSpec:
             raise ValueError(f"{len(self.features)} features do not describe an event of shape {self.event_shape}.")
         _check_condition(self)
         _check_ended(self)
+        if self.form.timed != (self.rate is not None) or not (self.rate is None or 1 <= self.rate <= MOST_RATE):
+            raise ValueError(
+                f"{self.rate} is no rate of {self.form.plural}, which is a whole number up to {MOST_RATE}."
+            )
         if self.bounds is not None and not _increasing(self.bounds):
             raise ValueError(f"The bounds {self.bounds} are not two increasing finite numbers.")
         if self.quantum is not None and not (math.isfinite(self.quantum) and self.quantum > 0):
@@ -282,10 +292,11 @@ class DataSpec:
         return f"{self.form.value} {repr(self.features[place].name) if self.form.columns else place}"
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON. Other events than windows do not mention them, as in earlier versions."""
+        """Return plain values for JSON. Only windows and sounds say that they are, as in earlier versions."""
         content = asdict(self)
-        if not self.windows:
-            del content["windows"]
+        for name in ("windows", "rate"):
+            if not content[name]:
+                del content[name]
         return content
 
     def describe(self) -> str:
@@ -295,6 +306,8 @@ class DataSpec:
             longest = self.event_shape[0]
             what = "window of a text" if self.windows else self.modality
             text = f"{what} of at most {longest} symbol{'s'[: longest != 1]}, {self.end} different ones"
+        elif self.rate is not None:
+            text = f"{self.modality} of {self.size / self.rate:g} s, {self.rate} Hz, {self.storage}"
         elif not self.form.columns and self.features[0].discrete:
             text = f"{self.features[0].kind} {text}"
         if self.bounds is not None:

@@ -9,7 +9,7 @@ names both by references.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 TEXT_SUFFIXES = (".csv", ".tsv")
@@ -24,6 +24,10 @@ TABLE_SUFFIXES = (*TEXT_SUFFIXES, ".parquet", *ARROW_SUFFIXES)
 
 ARRAY_SUFFIXES = (".npy", ".npz")
 """Suffixes of files of arrays, which hold events of any modality with `layouts`."""
+
+
+SOUND_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au")
+"""Suffixes of files in folders of sounds."""
 
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
@@ -117,6 +121,9 @@ class ModalitySpec:
         missing: whether values can be missing. Defaults to false.
         ended: whether events have different lengths: each is a sequence of codes with the code of the end after
             it, and its shape is the longest. Its values share one categorical feature, the symbols. Defaults to false.
+        timed: whether an event is a sound: samples at a rate. Defaults to false.
+        seen_as: transforms by which models of other modalities take such events too, by the modality that they see;
+            the first that a model takes counts. Defaults to none.
         data: name of the dataset that models are trained on by default. Defaults to none: each model names its own.
         suffix: suffix of files of samples. Defaults to `.npy`.
         suffixes: suffixes of files that events can be written to; the empty one is a folder. Defaults to `.npy` and
@@ -145,6 +152,8 @@ class ModalitySpec:
     mirrors: bool = False
     missing: bool = False
     ended: bool = False
+    timed: bool = False
+    seen_as: Mapping[str, str] = field(default_factory=dict)
     data: str = ""
     suffix: str = ".npy"
     suffixes: tuple[str, ...] = ARRAY_SUFFIXES
@@ -192,6 +201,9 @@ _DELIMITED = (*TEXT_SUFFIXES, ".data", ".dat", ".tab")
 
 
 _TEXTS = (".txt", ".txt.gz")
+
+
+_SOUND_FORMAT = ("rate", "seconds", "fields", "skip_bad")
 
 
 _TEXT_FORMAT = ("header", "decimal", "thousands")
@@ -346,6 +358,32 @@ MODALITIES: dict[str, ModalitySpec] = {
         rates=("bits-per-byte",),
         shown=Shown(32, 256, 50_000),
         report="genzoo.reports.modalities.texts:TEXTS",
+    ),
+    "audio": ModalitySpec(
+        name="audio",
+        plural="sounds",
+        dataset="holds sounds",
+        event="sound",
+        value="amplitude",
+        axes=("T",),
+        sources=(
+            SourceSpec(
+                name="folders of sounds",
+                reader="genzoo.data.sounds.folder:read_folder",
+                folder=True,
+                inside=SOUND_SUFFIXES,
+                settings=_SOUND_FORMAT,
+            ),
+        ),
+        timed=True,
+        seen_as={"image": "log-mel"},
+        data="spoken-digits",
+        suffix=".wav",
+        suffixes=("", ".wav", ".png", *ARRAY_SUFFIXES),
+        extractor="log-mel",
+        shown=Shown(4, 36, 400_000),
+        report="genzoo.reports.modalities.sounds:SOUNDS",
+        picture="genzoo.inference.spectrograms:spectrograms",
     ),
 }
 

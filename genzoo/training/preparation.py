@@ -40,6 +40,8 @@ from genzoo.spec.events import DataSpec
 from genzoo.training.warm_start import open_warm_start, take_over
 from genzoo.typing import Array
 
+_LIKELIHOODS = frozenset({"likelihood", "likelihood-bound", "likelihood-estimate"})
+
 
 def objective_of(entry: Entry[ModelSpec], config: RunConfig, zoo: Registry) -> Objective:
     """Build the objective that the settings name.
@@ -123,13 +125,13 @@ class Prepared:
 def prepared(entry: Entry[ModelSpec], given: TrainingData, runtime: Runtime, zoo: Registry) -> Prepared:
     """Build the model with its first weights, and fit the transforms to the training rows.
 
-    The transform of texts comes first, because it says what the symbols of the model are. Other transforms come second,
+    The transform of texts and sounds comes first, because it says what the model sees. Other transforms come second,
     because they see the noise that the model needs.
 
     Raises:
         DataError: the training rows have no density, and the model needs one, or their values do not suit a transform.
     """
-    if given.dataset.spec.form.ended:
+    if given.dataset.spec.form.ended or given.dataset.spec.form.seen_as:
         transform, condition = _fitted_transforms(given, None, runtime, zoo)
         model, dequantizer = _untrained_model(entry, given, runtime, transform.spec_after(given.dataset.spec))
         return Prepared(model, dequantizer, transform, condition)
@@ -171,8 +173,8 @@ def _untrained_model(
     with random_scope(config.seed, "build"):
         model = Model(build_model(entry, config.options, inner))
     model = model.to(runtime.device, runtime.dtype)
-    dequantizer = Dequantizer.of(model.generator, dataset.spec, config.seed)
-    if capabilities_of(model.generator) & {"likelihood", "likelihood-bound", "likelihood-estimate"}:
+    dequantizer = Dequantizer.of(model.generator, inner, config.seed)
+    if inner.modality == dataset.spec.modality and capabilities_of(model.generator) & _LIKELIHOODS:
         _refuse_degenerate(model.generator, dataset, given.split.train, dequantizer)
     if given.warm is not None:
         take_over(model.generator, given.warm.generator.to(runtime.device, runtime.dtype), str(config.warm_start))

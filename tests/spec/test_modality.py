@@ -98,7 +98,9 @@ def test_settings_of_other_modalities_are_refused(zoo, cli, tmp_path, words, exp
 def test_settings_of_a_new_kind_of_file_are_refused_elsewhere(zoo, cli):
     code, _, problem = cli("data", "iris", "--skip-bad")
     assert code == 2
-    assert "Parquet files of images or files of sequences, and 'iris' is none" in " ".join(problem.split())
+    assert "Parquet files of images, folders of sounds or files of sequences, and 'iris' is none" in " ".join(
+        problem.split()
+    )
 
 
 def test_a_new_modality_without_a_picture_says_so(run, cli):

@@ -39,6 +39,7 @@ class Chain(Transform):
         self.degrees_of_freedom = added_degrees(parts)
         self.affine = all(part.affine for part in parts)
         self.bound = next((part.bound for part in parts if part.bound), "")
+        self.lossy = next((part.lossy for part in parts if part.lossy), "")
 
     def spec_after(self, data: DataSpec) -> DataSpec:
         for stage, part in self._pairs():
@@ -128,11 +129,19 @@ def choose_stages(
     if (tokens := _tokens(model, data, options)) is not None:
         entry = registry.transforms.get(tokens.tokens)
         return (Stage(entry.id, tokens.model_dump(mode="json", include=set(options_class(entry).model_fields))),)
-    own = registry.input_of(model, data.modality)
+    first = _as_seen(model.spec, data, registry)
+    own = registry.input_of(model, model.spec.seen(data.modality) or data.modality)
     return (
         *(_stage(registry.transforms.get(name), tuple(sorted(places))) for name, places in sorted(groups.items())),
-        *_inputs(own, data),
+        *first,
+        *_inputs(own, _after(data, first, registry)),
     )
+
+
+def _as_seen(model: ModelSpec, data: DataSpec, registry: Registry) -> tuple[Stage, ...]:
+    """Return the transform by which a model takes events of a modality that it does not see itself, if it needs one."""
+    name = data.form.seen_as.get(model.seen(data.modality) or data.modality)
+    return () if name is None else (_stage(registry.transforms.get(name), None),)
 
 
 def _tokens(model: Entry[ModelSpec], data: DataSpec, options: Mapping[str, Any] | None) -> TokenOptions | None:
@@ -189,7 +198,7 @@ def fit_stages(
     done: list[Stage] = []
     parts: list[Transform] = []
     for stage in stages:
-        entry, builder, options, seen = _opened(stage, _after(data, done), registry)
+        entry, builder, options, seen = _opened(stage, _after(data, done, registry), registry)
         before = _chained(done, parts) if done else None
         started = blocks()
         given: Iterable[NumberArray] = (_part(block, before, stage.columns) for block in started)
@@ -206,12 +215,20 @@ def _part(block: NumberArray, before: Transform | None, columns: tuple[int, ...]
     return x if columns is None else x[:, list(columns)]
 
 
-def _after(data: DataSpec, before: Sequence[Stage]) -> DataSpec:
+def _after(data: DataSpec, before: Sequence[Stage], registry: Registry) -> DataSpec:
     """Return the spec of events that passed through transforms: what it says of sizes no longer holds."""
-    if not before:
-        return data
-    changed = [_unlimited(feature) for feature in data.features]
-    return dataclasses.replace(data, features=tuple(changed), bounds=None, quantum=None)
+    for stage in before:
+        entry = registry.transforms.get(stage.id)
+        if entry.spec.after:
+            data = resolve(entry.spec.after, entry.spec)(_options_of(stage, entry), data)
+            continue
+        changed = [_unlimited(feature) for feature in data.features]
+        data = dataclasses.replace(data, features=tuple(changed), bounds=None, quantum=None)
+    return data
+
+
+def _options_of(stage: Stage, entry: Entry[TransformSpec]) -> Any:
+    return validate(options_class(entry), dict(stage.options), f"Transform {entry.id!r}")
 
 
 def _unlimited(feature: Any) -> Any:
@@ -223,7 +240,7 @@ def _opened(
 ) -> tuple[Entry[TransformSpec], TransformBuilder, Any, DataSpec]:
     """Return the entry, builder and options of a stage, and the spec of its input."""
     entry = registry.transforms.get(stage.id)
-    options = validate(options_class(entry), dict(stage.options), f"Transform {entry.id!r}")
+    options = _options_of(stage, entry)
     if stage.columns is not None:
         features = tuple(data.features[place] for place in stage.columns)
         data = dataclasses.replace(data, features=features, event_shape=(len(features),))
@@ -270,7 +287,7 @@ def _expected(stages: Sequence[Stage], data: DataSpec, registry: Registry) -> di
             registry.transforms.refuse_failed(stage.id)
             raise ArtifactError(f"it names a transform {stage.id[:100]!r}, which no installed plugin has")
         try:
-            entry, builder, options, seen = _opened(stage, _after(data, stages[:number]), registry)
+            entry, builder, options, seen = _opened(stage, _after(data, stages[:number], registry), registry)
             with blame(f"The transform {entry.id!r}"):
                 own = builder.outlines(options, seen)
         except ConfigError as error:
@@ -308,7 +325,7 @@ def restore_stages(
             return restore_affine(data, tensors)
         parts = []
         for number, stage in enumerate(stages):
-            _, builder, options, seen = _opened(stage, _after(data, stages[:number]), registry)
+            _, builder, options, seen = _opened(stage, _after(data, stages[:number], registry), registry)
             start = _prefix(stages, number)
             own = {name.removeprefix(start): value for name, value in tensors.items() if name.startswith(start)}
             parts.append(builder.restore(options, seen, own))

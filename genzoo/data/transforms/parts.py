@@ -36,6 +36,7 @@ class PartTransforms(Transform):
         self.degrees_of_freedom = chain.added_degrees(parts)
         self.affine = all(part.affine for part in parts)
         self.bound = next((part.bound for part in parts if part.bound), "")
+        self.lossy = next((part.lossy for part in parts if part.lossy), "")
         self.stages = tuple(
             dataclasses.replace(stage, part=piece.name)
             for piece, part in zip(pieces, parts, strict=True)

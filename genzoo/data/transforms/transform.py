@@ -37,7 +37,7 @@ class Stage:
 
 
 class Transform(nn.Module, ABC):
-    """An invertible map from data units to model space, of each value on its own, or of a whole text.
+    """A map from data units to model space and back, of each value on its own, or of a whole text or sound.
 
     What it learned from the training rows stands in buffers of type float64, so that rounding does not depend on the
     unit of the data. All methods take values in any floating type and return the same type.
@@ -55,6 +55,9 @@ class Transform(nn.Module, ABC):
 
     bound: str = ""
     """Why the likelihood of an event is only a lower bound, as a clause. Empty if it is as exact as the generator's."""
+
+    lossy: str = ""
+    """Why no likelihood of events follows from one of what it makes of them, as a clause. Empty if one does."""
 
     stages: tuple[Stage, ...] = ()
     """What a file says about it. Empty for an affine map that files hold as a shift and a scale alone."""

@@ -1,0 +1,1 @@
+"""Sounds: files of them, folders, and facts about them."""
