@@ -14,7 +14,7 @@ from genzoo.config.run_config import RunConfig
 from genzoo.data.checks import refuse_degenerate
 from genzoo.data.columns.cells import with_cells
 from genzoo.data.columns.limits import stated_bounds, with_limits
-from genzoo.data.columns.moments import MeasuredBlocks, Moments
+from genzoo.data.columns.moments import ColumnMoments, MeasuredBlocks
 from genzoo.data.columns.observed import observe
 from genzoo.data.condition_transform import ConditionTransform, fit_condition
 from genzoo.data.dataset import Dataset, Rows, Split, named_parts_of, usable
@@ -66,7 +66,7 @@ class TrainingData:
     split: Split
     stages: tuple[Stage, ...]
     warm: TrainedModel | None
-    moments: Moments | None = None
+    moments: ColumnMoments | None = None
 
 
 def training_data(

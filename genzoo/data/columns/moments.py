@@ -10,7 +10,7 @@ import numpy as np
 from genzoo.typing import Array
 
 
-class Moments:
+class ColumnMoments:
     """Count, mean and sum of squared deviations, of each column of a table or of all values.
 
     Blocks are merged by their counts, means and sums of squared deviations. A running sum of squares would lose its
@@ -54,11 +54,11 @@ class Moments:
             self.squares = self.squares + squares + delta**2 * (self.count * count / total)
             self.count = self.count + count
 
-    def of(self, columns: tuple[int, ...] | None) -> Moments:
+    def of(self, columns: tuple[int, ...] | None) -> ColumnMoments:
         """Return the moments of some columns; `None` for all."""
         if columns is None:
             return self
-        chosen = Moments(self._axis, missing=self._missing)
+        chosen = ColumnMoments(self._axis, missing=self._missing)
         own = list(columns)
         chosen.count = np.broadcast_to(self.count, self.mean.shape)[own]
         chosen.mean, chosen.squares = self.mean[own], self.squares[own]
@@ -87,7 +87,7 @@ class MeasuredBlocks(Iterable[Array]):
         moments: their moments.
     """
 
-    def __init__(self, blocks: Iterable[Array], moments: Moments) -> None:
+    def __init__(self, blocks: Iterable[Array], moments: ColumnMoments) -> None:
         self._blocks = blocks
         self.moments = moments
 
@@ -95,11 +95,14 @@ class MeasuredBlocks(Iterable[Array]):
         return iter(self._blocks)
 
 
-def moments_of(blocks: Iterable[Array], axis: int | None, *, missing: bool) -> Moments:
-    """Return the moments of blocks of events, in one pass if they are not known; arguments are as for `Moments`."""
+def moments_of(blocks: Iterable[Array], axis: int | None, *, missing: bool) -> ColumnMoments:
+    """Return the moments of blocks of events, in one pass if they are not known.
+
+    Arguments are as for `ColumnMoments`.
+    """
     if isinstance(blocks, MeasuredBlocks):
         return blocks.moments
-    moments = Moments(axis, missing=missing)
+    moments = ColumnMoments(axis, missing=missing)
     for block in blocks:
         moments.add(block)
     return moments

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from genzoo.data.columns.decimals import DecimalPlaces, decimal_places
-from genzoo.data.columns.moments import Moments
+from genzoo.data.columns.moments import ColumnMoments
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.data.splits.large import share_of
 from genzoo.data.survey import Surveyed
@@ -37,7 +37,7 @@ class Observed:
         times = [place for place, feature in enumerate(features) if feature.temporal and feature.stored != "date"]
         self._coarse = {place: len(_STEPS) * [True] for place in times}
         self._places: dict[int, DecimalPlaces] = decimal_places(dataset)
-        self.moments = Moments(0, missing=dataset.spec.missing) if measured else None
+        self.moments = ColumnMoments(0, missing=dataset.spec.missing) if measured else None
 
     def add(self, block: Array) -> None:
         """Take in rows, `(n, C)`, NaN for missing values."""
@@ -93,7 +93,7 @@ class Observed:
 def observe(dataset: Dataset, rows: Rows) -> Observed:
     """Return what rows of a table show, in one pass; the processes of a training divide rows on disk.
 
-    Moments are added up for rows on disk only, where a pass takes long.
+    ColumnMoments are added up for rows on disk only, where a pass takes long.
     """
     surveyed: Any = dataset.events
     if not isinstance(surveyed, Surveyed):
