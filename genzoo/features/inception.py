@@ -2,11 +2,12 @@
 
 The user names a safetensors file of weights, with the tensor names of the well-known port `pt_inception-2015-12-05`.
 Classes and auxiliary outputs in the file are ignored. As in that port, average pooling leaves the padding out, and the
-last block uses max pooling instead of average pooling.
+last block uses max pooling instead of average pooling. Images are resized and scaled as in torch-fidelity.
 
 References:
     "Rethinking the Inception Architecture for Computer Vision" (Szegedy et al., 2016);
-    "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium" (Heusel et al., 2017).
+    "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium" (Heusel et al., 2017);
+    "High-fidelity performance metrics for generative models in PyTorch" (Obukhov et al., 2020), torch-fidelity.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 
 from genzoo.errors import ArtifactError, ConfigError
 from genzoo.features.extractor import Extractor, Material
-from genzoo.features.networks import RESIZER, NetworkExtractor, check_images, load_network, resized
+from genzoo.features.networks import NetworkExtractor, check_images, in_unit_range, load_network
 from genzoo.typing import Array
 from genzoo.wording import argument
 
@@ -205,6 +206,25 @@ class Inception(nn.Module):
         return x.mean(dim=(2, 3))
 
 
+def bilinear(images: Tensor, side: int) -> Tensor:
+    """Resize images `(N, C, H, W)` to `(N, C, side, side)` as published Inception features are computed.
+
+    Pixel `i` of the result is read at `i * H / side`: corners are not aligned, and pixels have no half width, as in
+    TensorFlow 1. Other rules change Fréchet distances.
+    """
+    height, width = images.shape[-2:]
+    return _weights(height, side) @ images @ _weights(width, side).T
+
+
+def _weights(length: int, side: int) -> Tensor:
+    """Return the weights `(side, length)` of the pixels that each new pixel lies between."""
+    place = torch.arange(side) * (length / side)
+    low = place.long()
+    share = (place - low)[:, None]
+    pixels = torch.eye(length)
+    return pixels[low] * (1 - share) + pixels[(low + 1).clamp_max(length - 1)] * share
+
+
 def build_inception(material: Material) -> Extractor:
     """Build the extractor from the weights that the user names.
 
@@ -227,11 +247,12 @@ def build_inception(material: Material) -> Extractor:
     network = Inception()
     protocol = {
         "digest": load_network(NAME, network, material.file, ignored=IGNORED),
-        "resizer": f"{RESIZER}, to {SIDE}×{SIDE}",
-        "normalisation": "−1..1",
+        "resizer": f"bilinear as in TensorFlow 1, not antialiased, to {SIDE}×{SIDE}",
+        "normalisation": "(x − 128) / 128",
     }
 
     def prepare(events: Array) -> Tensor:
-        return resized(events, material.data, SIDE) * 2 - 1
+        pixels = torch.from_numpy(in_unit_range(events, material.data)) * 255
+        return (bilinear(pixels, SIDE).expand(-1, 3, -1, -1) - 128) / 128
 
     return NetworkExtractor(network, prepare, protocol, material.device)

@@ -127,12 +127,18 @@ def check_images(name: str, data: DataSpec) -> None:
 
 def resized(events: Array, data: DataSpec, side: int) -> Tensor:
     """Resize images `(N, C, H, W)` in data units to `(N, 3, side, side)` in 0..1; images with NaN become all NaN."""
-    assert data.bounds is not None
-    low, high = data.bounds
-    unit = ((np.asarray(events, np.float64) - low) / (high - low)).astype(np.float32)
+    unit = in_unit_range(events, data)
     images = np.stack([[_resized(channel, side) for channel in event] for event in unit])
     images[~np.isfinite(unit).reshape(len(unit), -1).all(axis=1)] = np.nan
     return torch.from_numpy(images).expand(-1, 3, -1, -1)
+
+
+def in_unit_range(events: Array, data: DataSpec) -> Array:
+    """Return images `(N, C, H, W)` in data units as float32 in 0..1."""
+    assert data.bounds is not None
+    low, high = data.bounds
+    unit: Array = ((np.asarray(events, np.float64) - low) / (high - low)).astype(np.float32)
+    return unit
 
 
 def _resized(channel: Array, side: int) -> Array:

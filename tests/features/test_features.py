@@ -199,6 +199,26 @@ def test_inception_has_the_published_layers_and_parameters():
     assert wanted.items() <= dict(sizes).items()
 
 
+@pytest.mark.parametrize("sides", [(2, 2), (3, 5), (28, 28), (320, 300)])
+def test_inception_reads_pixels_at_multiples_of_the_ratio_of_sides(sides):
+    images = torch.rand(2, 1, *sides)
+    found = inception.bilinear(images, 299)
+    for row, column in ((0, 0), (1, 298), (150, 77), (298, 298)):
+        y, x = row * sides[0] / 299, column * sides[1] / 299
+        top, left = int(y), int(x)
+        lower, right = min(top + 1, sides[0] - 1), min(left + 1, sides[1] - 1)
+        upper_row = images[:, 0, top, left] * (1 - x + left) + images[:, 0, top, right] * (x - left)
+        lower_row = images[:, 0, lower, left] * (1 - x + left) + images[:, 0, lower, right] * (x - left)
+        wanted = upper_row * (1 - y + top) + lower_row * (y - top)
+        torch.testing.assert_close(found[:, 0, row, column], wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_two_pixels_become_four_as_in_tensorflow_1():
+    # Pixels with half widths would give 0, 0.25, 0.75 and 1.
+    line = torch.tensor([[[[0.0, 1.0], [0.0, 1.0]]]])
+    assert inception.bilinear(line, 4)[0, 0, 0].tolist() == [0.0, 0.5, 1.0, 1.0]
+
+
 def test_inception_takes_the_file_that_is_named_and_says_its_digest(tmp_path):
     torch.manual_seed(0)
     path = tmp_path / "inception.safetensors"
@@ -208,7 +228,7 @@ def test_inception_takes_the_file_that_is_named_and_says_its_digest(tmp_path):
     extractor = inception.build_inception(material(dataset, file=path))
     assert extractor(dataset.events).shape == (3, 2048)
     assert len(extractor.protocol["digest"]) == 64
-    assert "bicubic" in extractor.protocol["resizer"]
+    assert "bilinear as in TensorFlow 1" in extractor.protocol["resizer"]
     save_file({k: v for k, v in weights.items() if "Mixed_7b" not in k}, path)
     with pytest.raises(ArtifactError, match="does not hold the weights of 'inception'"):
         inception.build_inception(material(dataset, file=path))
