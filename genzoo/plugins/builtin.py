@@ -212,6 +212,10 @@ _OF_CELLS = ("marginal", "log-tails")
 """Transforms of flexible models or maps, which would put spikes on repeated values."""
 
 
+_OF_EVENTS = ("characters", "bpe", "log-mel")
+"""Transforms of whole texts and sounds."""
+
+
 INPUTS = tuple(name for name, *_ in _TRANSFORMS)
 """Names of transforms that a model of any plugin may name as its input."""
 
@@ -249,5 +253,15 @@ def register_transforms(register: Callable[[TransformSpec], None]) -> None:
     for name, summary, builder in _TRANSFORMS:
         options = _TRANSFORM_OPTIONS.get(name, "genzoo.config.settings:Settings")
         builder, whole = f"genzoo.data.transforms.{builder}", _WHOLE.get(name, ())
-        after = _AFTER.get(name, "")
-        register(TransformSpec(name, summary, builder, options, cells=name in _OF_CELLS, whole=whole, after=after))
+        register(
+            TransformSpec(
+                name,
+                summary,
+                builder,
+                options,
+                cells=name in _OF_CELLS,
+                whole=whole,
+                after=_AFTER.get(name, ""),
+                columns=name not in _OF_EVENTS,
+            )
+        )

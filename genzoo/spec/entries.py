@@ -360,6 +360,8 @@ class TransformSpec:
         after: `"package.module:attribute"` of `after(options, data) -> DataSpec`, which describes events after it if
             it makes other events of them, and does not learn their form from the training rows. Defaults to none: it
             keeps their form, or `Transform.spec_after` says it.
+        columns: whether users may choose it for columns of tables. Defaults to true; false if it needs whole texts or
+            sounds.
     """
 
     name: str
@@ -369,12 +371,14 @@ class TransformSpec:
     cells: bool = False
     whole: tuple[str, ...] = ()
     after: str = ""
+    columns: bool = True
 
     def __post_init__(self) -> None:
         after = {"after": self.after} if self.after != "" else {}
         _check_entry("Transform", self.name, self.summary, builder=self.builder, config=self.config, **after)
-        if not isinstance(self.cells, bool):
-            raise ValueError(f"Transform {self.name!r}: cells is {self.cells!r}, and must be True or False.")
+        for name in ("cells", "columns"):
+            if not isinstance(value := getattr(self, name), bool):
+                raise ValueError(f"Transform {self.name!r}: {name} is {value!r}, and must be True or False.")
 
 
 @dataclass(frozen=True, slots=True)

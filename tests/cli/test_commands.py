@@ -187,7 +187,14 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(cli, tmp_path):
     assert plan["config"]["options"]["latent"] == 50
     assert plan["config"]["objective"] == {
         "name": "genzoo-gan/non-saturating",
-        "options": {"r1": 0.0, "r2": 0.0, "simultaneous": True},
+        "options": {
+            "r1": 0.0,
+            "r2": 0.0,
+            "penalty_every": 1,
+            "augment": 0.0,
+            "augment_warmup": 0.5,
+            "simultaneous": True,
+        },
     }
     assert plan["config"]["training"]["batch_size"] == 256
     assert plan["plan"]["rows"]["train"] == 1257

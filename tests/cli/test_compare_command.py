@@ -216,7 +216,7 @@ def test_a_density_at_points_of_a_grid_is_told_in_nats_alone(cli):
     [
         ("score", "arf, autoencoder, copula, diffusion, factor-analysis, flow, gaussian, gmm, gpt, kde, made, mfa, "),
         ("cluster", "factor-analysis, gaussian, gmm, mfa, naive-bayes, "),
-        ("impute", "arf, copula, factor-analysis, flow, gaussian, gmm, kde, made, mfa, naive-bayes, "),
+        ("impute", "arf, copula, factor-analysis, flow, gaussian, gmm, kde, made, mfa, mvae, naive-bayes, "),
     ],
 )
 def test_a_model_without_the_capability_says_so(cli, verb, able):

@@ -143,7 +143,7 @@ def test_a_word_without_its_option_is_explained(cli, table, words, expected):
     ("words", "expected"),
     [
         ("train vae --monitor loss", "There is no metric 'loss' to monitor. Did you mean 'objective'?"),
-        ("train vae --monitor zzz", "memorization, mmd, objective, pair-trends, precision"),
+        ("train vae --monitor zzz", "memorization, mmd, objective, pair-trends, part-agreement, precision"),
         ("train vae --monitor FD", "Did you mean 'frechet-distance'?"),
         ("train vae --metric fd", "There is no metric 'fd'. Did you mean 'frechet-distance'?"),
         ("train vae --metric KD", "Did you mean 'kernel-distance'?"),

@@ -35,7 +35,7 @@ GRAY = RNG.integers(0, 256, (6, 8, 8), dtype=np.uint8)
 
 
 # Files that a person may have to fetch first.
-FETCHED = {"names", "shakespeare"}
+FETCHED = {"names", "shakespeare", "spoken-digits"}
 
 
 @pytest.mark.parametrize(

@@ -613,7 +613,7 @@ def test_a_large_parquet_file_is_read_as_it_is_indexed(large):
     assert np.array_equal(np.asarray(events), rows, equal_nan=True)
     in_memory = read(path, label="label", weight="w", columns="a,b,c", kinds={"a": "continuous"})
     assert isinstance(in_memory.events, np.ndarray)
-    assert in_memory.digest() == found.digest()
+    assert found.has_digest(in_memory.digest())
     assert inspect(found).columns[1].missing == 59
     assert isinstance(read(path, drop="label,w", drop_missing=True).events, np.ndarray)
 

@@ -180,6 +180,7 @@ def test_a_chain_changes_chosen_columns_and_then_scales_as_the_model_asks():
     [
         ({"aa": "log"}, "for column 'aa'. Did you mean 'a'"),
         ({"a": "lgo"}, "no transform 'lgo'. Did you mean 'log'"),
+        ({"a": "log-mel"}, "'log-mel' .* is not for columns. Use one of bins, centered, log, log-tails, logit"),
         ({"b": "log"}, "column 'b' is count, and transforms are for continuous columns"),
     ],
 )

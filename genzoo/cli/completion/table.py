@@ -213,6 +213,7 @@ def _values(registry: Registry) -> dict[str, list[tuple[str, str]]]:
         return [(name, entry.spec.summary) for name, entry in zip(table.names(), table, strict=True)]
 
     states = get_manager().states
+    of_columns = {entry.spec.name for entry in registry.transforms if entry.spec.columns}
     return {
         "MODEL": names("models"),
         "DATA": names("datasets"),
@@ -220,7 +221,7 @@ def _values(registry: Registry) -> dict[str, list[tuple[str, str]]]:
         "EXTRACTOR": names("extractors"),
         "CALLBACK": names("callbacks"),
         "KIND": [(kind, "") for kind in get_args(Kind)],
-        "TRANSFORM": names("transforms"),
+        "TRANSFORM": [choice for choice in names("transforms") if choice[0] in of_columns],
         "CRITERION": [(name, "") for name in ("bic", "aic", "aicc", "icl", "test", "cv")] + names("metrics"),
         "PLUGIN": [(state.distribution, "") for state in states],
         "PKG": [(state.distribution, "") for state in states if not state.bundled],

@@ -109,6 +109,21 @@ def choose_stages(
     Raises:
         ConfigError: there is no such column or transform, the column is not continuous, or the data are no table.
     """
+    columns = _chosen(data, chosen, registry)
+    if (tokens := _tokens(model, data, options)) is not None:
+        entry = registry.transforms.get(tokens.tokens)
+        return (Stage(entry.id, tokens.model_dump(mode="json", include=set(options_class(entry).model_fields))),)
+    first = _as_seen(model.spec, data, registry)
+    own = registry.input_of(model, model.spec.seen(data.modality) or data.modality)
+    return (
+        *columns,
+        *first,
+        *_inputs(own, _after(data, first, registry)),
+    )
+
+
+def _chosen(data: DataSpec, chosen: Mapping[str, str], registry: Registry) -> tuple[Stage, ...]:
+    """Return the transforms that the user chooses by column, after checking that they fit."""
     if chosen and not data.form.columns:
         raise ConfigError(
             f"{argument('transforms')} is for columns of tables, and these data are {data.form.plural}. Leave it out."
@@ -125,16 +140,15 @@ def choose_stages(
                 f"{option}: column {column!r} is {feature.kind}, and transforms are for continuous columns. Leave it "
                 f"out, or add {argument('kinds', {column: 'continuous'})} if these are measurements."
             )
-        groups.setdefault(registry.transforms.get(name).id, []).append(known[column])
-    if (tokens := _tokens(model, data, options)) is not None:
-        entry = registry.transforms.get(tokens.tokens)
-        return (Stage(entry.id, tokens.model_dump(mode="json", include=set(options_class(entry).model_fields))),)
-    first = _as_seen(model.spec, data, registry)
-    own = registry.input_of(model, model.spec.seen(data.modality) or data.modality)
-    return (
-        *(_stage(registry.transforms.get(name), tuple(sorted(places))) for name, places in sorted(groups.items())),
-        *first,
-        *_inputs(own, _after(data, first, registry)),
+        entry = registry.transforms.get(name)
+        if not entry.spec.columns:
+            raise ConfigError(
+                f"{option}: the transform {name!r} ({entry.spec.summary}) is not for columns. Use one of "
+                f"{', '.join(e.spec.name for e in registry.transforms if e.spec.columns)}."
+            )
+        groups.setdefault(entry.id, []).append(known[column])
+    return tuple(
+        _stage(registry.transforms.get(name), tuple(sorted(places))) for name, places in sorted(groups.items())
     )
 
 
