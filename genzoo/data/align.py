@@ -85,7 +85,7 @@ def match_table(
     kept = chosen_columns(source, settings)
     features = spec.features
     columns = found_columns(source.shown, kept, features)
-    texts = {column for column, feature in zip(columns, features, strict=True) if _read_as_text(feature)}
+    texts = {column for column, feature in zip(columns, features, strict=True) if is_read_as_text(feature)}
     known = {*columns, *settings.drop, settings.label, settings.weight}
     ignored = tuple(column for column in source.names if column not in known)
     large = None if spec.discrete else streamed(name, source, settings, columns)
@@ -107,16 +107,20 @@ def match_table(
     return complete(dataset) if settings.drop_missing else dataset
 
 
-def needed_columns(source: TableSource, settings: DataSettings, spec: DataSpec) -> list[str]:
-    """Return the names of the columns that `match_table` reads, also for conditions and labels.
+def matched_columns(source: TableSource, settings: DataSettings, spec: DataSpec) -> dict[str, Feature]:
+    """Return the names of the columns that `match_table` reads, also for conditions, and what they are to the model.
 
     Raises:
         ConfigError, DataError: as `match_table`.
     """
     features = joint_spec(spec).features if spec.condition else spec.features
     chosen = chosen_columns(source, _without_own(source, settings, spec))
-    apart = [name for name in (settings.label, settings.weight) if name is not None]
-    return [*found_columns(source.shown, chosen, features), *apart]
+    return dict(zip(found_columns(source.shown, chosen, features), features, strict=True))
+
+
+def apart_columns(settings: DataSettings) -> list[str]:
+    """Return the names of the columns that hold labels and weights."""
+    return [name for name in (settings.label, settings.weight) if name is not None]
 
 
 def _without_own(source: TableSource, settings: DataSettings, spec: DataSpec) -> DataSettings:
@@ -266,7 +270,7 @@ def filled_table(
     columns = found_columns(source.shown, chosen, features)
     dropped = set(settings.drop)
     names = [name for name in source.names if name not in dropped]
-    texts = {column for column, feature in zip(columns, features, strict=True) if _read_as_text(feature)}
+    texts = {column for column, feature in zip(columns, features, strict=True) if is_read_as_text(feature)}
     others = set(names) - set(columns) if as_written else set()
     table = source.with_nested(without_marks(source.read(names, texts | others), settings, source.names))
     filled = dict(zip(names, table.columns, strict=True))
@@ -344,7 +348,8 @@ def _spelt_as_in(column: Column, feature: Feature) -> Feature:
     return feature if others.isdisjoint(escaped) else dataclasses.replace(feature, levels=escaped)
 
 
-def _read_as_text(feature: Feature) -> bool:
+def is_read_as_text(feature: Feature) -> bool:
+    """Return whether the column of a feature is read as text from files of text."""
     return feature.levels is not None and feature.stored != "bool"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -25,6 +25,10 @@ def check_twins(shown: str, names: Collection[object]) -> None:
         raise DataError(f"{shown} has several columns named {', '.join(twins)}. Rename all but one.")
 
 
+Asked: TypeAlias = tuple[Sequence[str], Collection[str]]
+"""Names of columns to read, and of those among them to read as text."""
+
+
 class NoRowsError(DataError):
     """A file of a table holds no rows. Among several files, such a file is left out."""
 
@@ -42,6 +46,9 @@ class TableSource(ABC):
 
     compact_texts = False
     """Whether a dictionary column holds plain texts, and is no type of its own."""
+
+    sequential = False
+    """Whether a part is only reached through all rows before it."""
 
     def __init__(self, shown: str, names: Sequence[str]) -> None:
         self.shown = shown
@@ -90,6 +97,35 @@ class TableSource(ABC):
         """Return the number of rows; `None` if the table can only be read whole, and not by `blocks`."""
         return None
 
+    def in_parts(self, asked: Sequence[Asked]) -> TableSource | None:
+        """Return a table of the same rows that `parts` divides; `None` if the table is small or can only be read whole.
+
+        Arguments:
+            asked: the reads that will be asked of each part.
+
+        Raises:
+            DataError: the rows cannot be read.
+        """
+        return None if self.count() is None else self
+
+    def type_of(self, column: str) -> Any:
+        """Return the Arrow type of a column that is read as values.
+
+        Raises:
+            DataError: the column cannot be read.
+        """
+        return next(self.blocks([column], 1, 0, 1)).schema.field(column).type
+
+    def parts(self, columns: Sequence[str], size: int, first: int, last: int) -> Iterator[TableSource]:
+        """Yield consecutive rows as tables of their own; arguments and errors are those of `blocks`.
+
+        Arguments:
+            first: number of the first row, a multiple of `size`.
+        """
+        for table in self.blocks(columns, size, first, last):
+            yield TableBlock(self, table, first)
+            first += table.num_rows
+
     def fingerprint(self) -> bytes:
         """Return what is known of all rows without a pass over them, to notice others in equal number."""
         return b""
@@ -120,6 +156,37 @@ class TableSource(ABC):
         return f"row {row}"
 
 
+class TableBlock(TableSource):
+    """Some rows of a table, already read. Messages name the place of a row in the whole table.
+
+    Arguments:
+        whole: the table that the rows are from.
+        table: its rows, with the columns that are needed.
+        first: number of the first of them, from 0.
+    """
+
+    def __init__(self, whole: TableSource, table: pa.Table, first: int) -> None:
+        super().__init__(whole.shown, whole.names)
+        self.compact_texts = whole.compact_texts
+        self._whole, self._table, self._first = whole, table, first
+
+    def read(self, columns: Sequence[str], texts: Collection[str] = ()) -> pa.Table:
+        table = self._table.select(list(columns))
+        for place, field in enumerate(table.schema):
+            if pa.types.is_nested(field.type):
+                table = table.set_column(place, field, pa.nulls(table.num_rows, field.type))
+        return table
+
+    def with_nested(self, table: Any) -> Any:
+        for place, field in enumerate(table.schema):
+            if pa.types.is_nested(field.type):
+                table = table.set_column(place, field, self._table.column(field.name))
+        return table
+
+    def where(self, row: int) -> str:
+        return self._whole.where(self._first + row)
+
+
 PANDAS_INDEX = "__index_level_"
 """Prefix of the columns in which pandas stores a table's index; they are skipped."""
 
@@ -142,6 +209,11 @@ def check_whole(table: Any, shown: str) -> None:
                 f"{shown}: column {name!r} is damaged: {reason}. Write the file again, or leave the column out with "
                 f"{argument('drop', [name])}."
             ) from error
+
+
+def value_type(kind: Any) -> Any:
+    """Return the type of the values of a column that has codes of them; the type itself for others."""
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
 def without_views(table: Any) -> Any:

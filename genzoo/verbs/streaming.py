@@ -115,7 +115,7 @@ def stream_scores(
         return None
     reading: dict[str, Any] = {"keep": keep, "taken": SCORE_COLUMNS, "keep_unknown": True, "small": small}
     blocks = open_blocks(settings, fitted.data, get_registry(), **reading)
-    if blocks is None or (cluster is not None and blocks.count is None):
+    if blocks is None or (cluster is not None and not blocks.is_partitioned):
         return None
     tally = ScoreTally(scorer)
     with temporary_folder(out.parent) as folder, Spool(folder) as spool:
@@ -151,7 +151,7 @@ def stream_latent(
         GenzooError: the disk is full or read-only.
     """
     blocks = open_blocks(settings, fitted.data, get_registry(), small=small) if _is_written_in_blocks(out) else None
-    if blocks is None or out is None or (cluster is not None and blocks.count is None):
+    if blocks is None or out is None or (cluster is not None and not blocks.is_partitioned):
         return None
     size = 0
 
@@ -194,7 +194,7 @@ def stream_filled(
     registry = get_registry()
     known = _is_written_in_blocks(out)
     blocks = open_blocks(settings, fitted.data, registry, whole=True, small=small) if known else None
-    if blocks is None or (cluster is not None and blocks.count is None):
+    if blocks is None or (cluster is not None and not blocks.is_partitioned):
         return None
     as_written = out.suffix.lower() in TEXT_SUFFIXES
     question = FillBlock(settings.model_dump_json(), draw, seed, as_written)

@@ -171,9 +171,7 @@ def match_times(values: Any, feature: Feature, format_: str | None = None) -> Ar
     found = None
     form = feature.form or ""
     if format_ is not None or (is_text(values.type) and "%" in form):
-        found = read_times(values, format_ or form)
-        if found is not None and (np.isnan(found.numbers) & ~_missing(values)).any():
-            found = None
+        found = _times_of(values, format_ or form)
     found = read_times(values) if found is None else found
     if found is None or (np.isnan(found.numbers) & ~_missing(values)).any():
         return None
@@ -181,6 +179,18 @@ def match_times(values: Any, feature: Feature, format_: str | None = None) -> Ar
         same_zone = found.type != "timestamp" or zoned(found.form) == zoned(form)
         return found.numbers if same_zone else None
     return None if zoned(found.form) or zoned(form) else converted(found.numbers, found.type, feature.stored)
+
+
+def _times_of(values: Any, form: str) -> Times | None:
+    """Return a column of texts as dates or times of a form; `None` if one is not of it."""
+    found = read_times(values, form)
+    return None if found is None or (np.isnan(found.numbers) & ~_missing(values)).any() else found
+
+
+def are_times(values: Any, feature: Feature, format_: str | None = None) -> bool:
+    """Return whether all texts of a column are dates or times in the form in which `match_times` tries them first."""
+    form = format_ or feature.form or ""
+    return pa.types.is_null(values.type) or ("%" in form and _times_of(values, form) is not None)
 
 
 def converted(numbers: Array, given: ColumnType, wanted: ColumnType) -> Array | None:

@@ -12,9 +12,11 @@ import pyarrow as pa
 from genzoo.data.partitions.files import PartFile
 from genzoo.data.partitions.listing import key_columns, key_type
 from genzoo.data.readers.arrow.parquet import ArrowFileSource, streamed_parts
+from genzoo.data.readers.csv_files import CsvSource
+from genzoo.data.readers.text_blocks import divide, is_large
 from genzoo.data.row_groups import ParquetPart, RowGroupEvents
 from genzoo.data.streams.block import in_blocks
-from genzoo.data.table_source import NoRowsError, TableSource
+from genzoo.data.table_source import Asked, NoRowsError, TableSource
 from genzoo.errors import DataError, did_you_mean, pass_out_of_memory
 from genzoo.runtime.progress import Phase
 from genzoo.runtime.threads import in_order
@@ -90,13 +92,17 @@ class PartitionedSource(TableSource):
         except pa.ArrowException as error:  # such as a number beyond the type that suits the other files
             pass_out_of_memory(error)
             raise DataError(f"The files of {self.shown} cannot be read as one table: {error}.") from error
-        for part in self._parts:
-            self.facts = {**part.facts, **self.facts}
-            self.notes += tuple(note for note in part.notes if note not in self.notes)
+        self._take_remarks()
         for name in columns:
             if name in self._keys:
                 table = table.append_column(name, self._key(name, counts))
         return table.select(list(columns))
+
+    def _take_remarks(self) -> None:
+        """Take over what the files say of themselves."""
+        for part in self._parts:
+            self.facts = {**part.facts, **self.facts}
+            self.notes += tuple(note for note in part.notes if note not in self.notes)
 
     def count(self) -> int | None:
         counts = [part.count() for part in self._parts]
@@ -105,6 +111,20 @@ class PartitionedSource(TableSource):
             return None
         self._starts = np.cumsum([0, *known])
         return sum(known)
+
+    def in_parts(self, asked: Sequence[Asked]) -> TableSource | None:
+        if self.count() is not None:
+            return self
+        texts = [part for part in self._parts if isinstance(part, CsvSource)]
+        ambiguous = any(part.is_ambiguous(asked) for part in texts)
+        if len(texts) < len(self._parts) or ambiguous or not is_large(sum(part.length for part in texts)):
+            return None
+        plain = [part.plain() for part in texts]
+        self._take_remarks()
+        table = divide(self, plain, asked, self._keys, self._key_of)
+        if table is not None:
+            self._starts = np.cumsum([0, *table.counts])
+        return table
 
     def fingerprint(self) -> bytes:
         return b"".join(hashlib.sha256(part.fingerprint()).digest() for part in self._parts)

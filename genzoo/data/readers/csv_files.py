@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import csv
+import dataclasses
+import functools
 import io
 import itertools
 import re
@@ -20,13 +23,16 @@ from genzoo.config.data import DataSettings
 from genzoo.data.column import LARGEST_WHOLE, inexact
 from genzoo.data.columns.ids import has_codes
 from genzoo.data.marks import MISSING, marks_of
+from genzoo.data.partitions.files import PartFile
 from genzoo.data.readers.cells import Cells, trimmed
 from genzoo.data.readers.likely_types import are_dates, are_whole, are_words, number_type
 from genzoo.data.readers.number_formats import forms, may_be_thousands
+from genzoo.data.readers.plain_text import PlainText
 from genzoo.data.readers.records import Footer, Record, records
 from genzoo.data.readers.sniffing import sniff
+from genzoo.data.readers.text_blocks import NotPlainError, divide, is_large
 from genzoo.data.readers.text_input import TextInput
-from genzoo.data.table_source import NoRowsError, TableSource
+from genzoo.data.table_source import Asked, NoRowsError, TableSource
 from genzoo.errors import DataError, pass_out_of_memory
 from genzoo.runtime.threads import thread_pool
 from genzoo.wording import argument
@@ -75,6 +81,8 @@ class CsvSource(TableSource):
         shown = shown or str(content)
         self._settings = settings
         self._line = line
+        self._content = content
+        self._whole: CsvSource | None = None  # the text that these rows are a part of
         self._text = TextInput(content, shown)
         tabs = isinstance(content, Path) and content.name.lower().endswith((".tsv", ".tsv.gz"))
         self._dialect = sniff(self._text.first_lines(), settings, tabs=tabs, shown=shown, expected=expected)
@@ -97,15 +105,15 @@ class CsvSource(TableSource):
         texts = set(texts)
         first = self._first_cells(columns)
         whole = {name for name, cells in first.items() if are_whole(cells)} - texts
-        if whole and not self._text.may_hold_codes(self._dialect.separator):
+        if whole and not (self._whole or self)._may_hold_codes:
             whole = set()  # pyarrow reads them as numbers, which is faster
         dates = {name for name, cells in first.items() if are_dates(cells)} - texts
         words = {name for name, cells in first.items() if are_words(cells)} - texts - dates
         types = dict.fromkeys(texts | whole | dates, pa.string())
         types |= dict.fromkeys(words, pa.dictionary(pa.int32(), pa.string()))
-        table = self._table(columns, types, self._number_types(first, types))
-        if self._text.encoding not in ("utf-8", "utf-8-sig"):
-            self.facts["encoding"] = self._text.encoding.upper().replace("CP1252", "Windows-1252")
+        reading = self._part_table if self._whole is not None else self._table
+        table = reading(columns, types, self._number_types(first, types))
+        self._note_encoding()
         common, own = marks_of(self._settings, self.names)
 
         def settle(name: str, values: Any) -> tuple[Any, dict[str, str], DataError | None]:
@@ -132,11 +140,72 @@ class CsvSource(TableSource):
                 settled.append(values)
         return pa.table(settled, names=list(columns))
 
+    def _note_encoding(self) -> None:
+        if self._text.encoding not in ("utf-8", "utf-8-sig"):
+            self.facts["encoding"] = self._text.encoding.upper().replace("CP1252", "Windows-1252")
+
     def where(self, row: int) -> str:
         return f"{self._line} {next(itertools.islice(self._rows(), row, None)).last}"
 
+    @property
+    def length(self) -> int:
+        """Number of bytes of the text; about as many, if it is a compressed file."""
+        return self._text.length
+
+    def plain(self) -> PlainText | None:
+        """Return the file to be read in parts; `None` if the text is in memory, or some lines have to be searched."""
+        dialect = self._dialect
+        commented = dialect.comments and self._text.has_comments()
+        if isinstance(self._content, bytes) or dialect.line_by_line or commented or self._text.is_wide:
+            return None
+        above = next(self._rows()).first - 1
+        self._note_encoding()
+        quote = dialect.quote if self._text.may_hold(dialect.quote) else None
+        return PlainText(PartFile.of(self._content), self._text.length, self._text.opened, quote, above, self._part)
+
+    def in_parts(self, asked: Sequence[Asked]) -> TableSource | None:
+        if not is_large(self.length) or self.is_ambiguous(asked):
+            return None
+        return divide(self, [self.plain()], asked)
+
+    def is_ambiguous(self, asked: Sequence[Asked]) -> bool:
+        """Return whether numbers with decimal commas are also asked for as text, which depends on all rows."""
+        ways = {(name, name in texts) for names, texts in asked for name in names}
+        return self._dialect.decimal != "." and len(ways) > len({name for name, _ in ways})
+
+    def _part(self, content: bytes) -> CsvSource:
+        """Return some of the rows as a table, read as within the whole; others that cannot raise a `NotPlainError`."""
+        part = copy.copy(self)
+        part._whole, part._text = self, TextInput(content, self.shown)
+        part._text.encoding = self._text.encoding.removesuffix("-sig")
+        part._dialect = dataclasses.replace(self._dialect, skipped=0, head=0)
+        part.facts, part.notes = {}, ()
+        return part
+
+    def _part_table(self, columns: Sequence[str], types: Mapping[str, Any], likely: Mapping[str, Any]) -> pa.Table:
+        """Return columns of rows that are a part of the whole, as pyarrow reads them.
+
+        Raises:
+            NotPlainError: it cannot divide them, or they have another encoding.
+        """
+        encoding = self._text.encoding
+        try:
+            table = self._read_whole(self._text, columns, {**types, **likely})
+        except (pa.ArrowException, csv.Error) as error:
+            pass_out_of_memory(error)
+            raise NotPlainError from error
+        if self._text.encoding != encoding:
+            raise NotPlainError
+        return table
+
+    @functools.cached_property
+    def _may_hold_codes(self) -> bool:
+        return self._text.may_hold_codes(self._dialect.separator)
+
     def _first_cells(self, columns: Sequence[str]) -> dict[str, list[str]]:
         """Return the texts of each column in the first rows; columns without any are left out."""
+        if self._whole is not None:
+            return self._whole._first_cells(columns)
         rows = max(2, min(_EXAMINED, _MOST_CELLS // max(1, len(columns))))
         marks = {*MISSING, *self._settings.missing}
         found = [record.fields for record in itertools.islice(self._rows(), rows)]

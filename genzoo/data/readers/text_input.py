@@ -56,6 +56,10 @@ _MARKS = (
 )
 
 
+_UNPACKED = 8
+"""How many times its size a compressed text usually takes."""
+
+
 _PACKED = b"\x1f\x8b"
 """The first bytes of text compressed by gzip."""
 
@@ -80,13 +84,25 @@ class TextInput:
         """Whether the line that was yielded last has an end."""
         try:
             self._packed = isinstance(content, Path) and _is_packed(content)
-            with self._binary() as file:
+            with self.opened() as file:
                 self._head = file.read(_HEAD)
         except OSError as error:
             raise self._unreadable(error) from error
         if self._head[:4] == b"PK\x03\x04":
             raise DataError(f"{shown} is a zip archive or a spreadsheet, and not text. Unpack it, or name it .xlsx.")
         self.encoding = self._encoding()
+
+    @property
+    def length(self) -> int:
+        """Number of bytes, unpacked; about as many, if the text is a compressed file."""
+        if isinstance(self._content, bytes):
+            return len(self._content)
+        return self._content.stat().st_size * (_UNPACKED if self._packed else 1)
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether characters take two bytes."""
+        return self.encoding.startswith("utf-16")
 
     @property
     def size(self) -> int:
@@ -114,7 +130,7 @@ class TextInput:
         done = 0
         while True:
             try:
-                with self._binary() as binary, io.TextIOWrapper(binary, self.encoding, newline="") as file:
+                with self.opened() as binary, io.TextIOWrapper(binary, self.encoding, newline="") as file:
                     some = iter(functools.partial(file.readline, _LONGEST + 1), "")
                     for line in itertools.islice(some, done, None):
                         if len(line) > _LONGEST:
@@ -139,7 +155,7 @@ class TextInput:
         """
         while True:
             try:
-                with self._binary() as binary, io.TextIOWrapper(binary, self.encoding, newline="") as file:
+                with self.opened() as binary, io.TextIOWrapper(binary, self.encoding, newline="") as file:
                     return file.read()
             except UnicodeDecodeError as error:
                 self.fall_back(error)
@@ -148,7 +164,7 @@ class TextInput:
 
     def lines_throughout(self) -> list[str]:
         """Return whole lines from all parts of a large plain file; none of other texts."""
-        if not isinstance(self._content, Path) or self._packed or self.encoding.startswith("utf-16"):
+        if not isinstance(self._content, Path) or self._packed or self.is_wide:
             return []
         size, found = self._content.stat().st_size, list[str]()
         if size < _LARGE:
@@ -162,7 +178,7 @@ class TextInput:
 
     def may_hold(self, mark: str) -> bool:
         """Return whether an ASCII character may be in the text; only plain files are searched."""
-        if not isinstance(self._content, Path) or self._packed or self.encoding.startswith("utf-16"):
+        if not isinstance(self._content, Path) or self._packed or self.is_wide:
             return True
         with self._content.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
             return whole.find(mark.encode()) >= 0
@@ -173,7 +189,7 @@ class TextInput:
         Arguments:
             separator: the character between fields.
         """
-        if not isinstance(self._content, Path) or self._packed or self.encoding.startswith("utf-16"):
+        if not isinstance(self._content, Path) or self._packed or self.is_wide:
             return True
         content = self._content
         with thread_pool() as pool:  # each part begins with the last characters of the one before
@@ -184,13 +200,13 @@ class TextInput:
 
     def has_comments(self) -> bool:
         """Return whether a line other than the first begins with #."""
-        width = 2 if self.encoding.startswith("utf-16") else 1
+        width = 2 if self.is_wide else 1
         mark = "#".encode("utf-16-le" if width == 2 else "ascii")
         if isinstance(self._content, Path) and not self._packed and width == 1:
             with self._content.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
                 return whole.find(b"#") >= 0 and re.search(rb"[\r\n]#", whole) is not None
         try:
-            with self._binary() as file:
+            with self.opened() as file:
                 last = b""
                 while block := file.read(8 << 20):
                     block = last + block
@@ -205,7 +221,7 @@ class TextInput:
         """Return the text for readers of pyarrow."""
         if isinstance(self._content, bytes):
             return pa.BufferReader(self._content)
-        return pa.PythonFile(self._binary(), mode="r") if self._packed else for_arrow(self._content)
+        return pa.PythonFile(self.opened(), mode="r") if self._packed else for_arrow(self._content)
 
     def fall_back(self, error: object) -> None:
         """Replace the encoding by Windows-1252, or that by Latin-1, in which every byte is a character.
@@ -220,7 +236,8 @@ class TextInput:
             raise DataError(f"{self._shown} is not {name} text throughout: {reason}. Store it as UTF-8.")
         self.encoding = "cp1252" if self.encoding == "utf-8" else "latin-1"
 
-    def _binary(self) -> Any:
+    def opened(self) -> Any:
+        """Open the bytes, unpacked."""
         if isinstance(self._content, bytes):
             return io.BytesIO(self._content)
         return unpacked(self._content, self._shown, self._harmless) if self._packed else self._content.open("rb")

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
 from genzoo.config.data import DataSettings
-from genzoo.data.align import match_table, needed_columns
+from genzoo.data.align import apart_columns, is_read_as_text, match_table, matched_columns
+from genzoo.data.columns.dates import are_times, is_text
 from genzoo.data.dataset import BLOCK, Dataset
 from genzoo.data.loading import open_source
 from genzoo.data.opening.sources import name_of
-from genzoo.data.streams.block import TableBlock
-from genzoo.data.table import kept_names
-from genzoo.data.table_source import TableSource
+from genzoo.data.table import kept_names, read_columns
+from genzoo.data.table_source import Asked, TableSource, value_type
 from genzoo.plugins.registry import Registry
 from genzoo.runtime.threads import thread_pool
-from genzoo.spec.events import DataSpec
+from genzoo.spec.events import DataSpec, Feature
 
 MOST_ROWS = 2**16
 """Rows of a block of a narrow table. It is a multiple of every size in which models are asked."""
@@ -89,6 +90,11 @@ class RowBlocks:
                 coming = pool.submit(next, blocks, None)
                 yield block
 
+    @property
+    def is_partitioned(self) -> bool:
+        """Whether any block can be read without those before it."""
+        return self.count is not None and not self.source.sequential
+
     def fingerprint(self) -> str:
         """Return a digest by which another process notices that it reads other rows, without a pass over all of them.
 
@@ -109,9 +115,8 @@ class RowBlocks:
         if self.source.count() is None:
             yield self._block(self.source, 0)
             return
-        for table in self.source.blocks(self.columns, self.size, first, last):
-            yield self._block(TableBlock(self.source, table, first), first)
-            first += table.num_rows
+        for number, part in enumerate(self.source.parts(self.columns, self.size, first, last)):
+            yield self._block(part, first + number * self.size)
 
     def _block(self, block: TableSource, first: int) -> RowBlock:
         name = name_of(self.settings)
@@ -145,20 +150,65 @@ def open_blocks(
     """
     if settings.text is not None or settings.weight is not None or settings.drop_missing or not spec.form.columns:
         return None
-    source = open_source(settings, registry, spec)
-    if source is None or (source.count() is None and not small):
+    opened = open_source(settings, registry, spec)
+    if opened is None:
         return None
-    count = source.count()
-    needed = needed_columns(source, settings, spec)
-    kept = kept_names(source.shown, source.names, keep, ("row", *taken)) if keep else []
-    others = [name for name in source.names if name not in settings.drop] if whole else kept
-    columns = tuple(dict.fromkeys([*needed, *others]))
-    size = block_rows(len(columns))
+    needed = matched_columns(opened, settings, spec)
+    kept = kept_names(opened.shown, opened.names, keep, ("row", *taken)) if keep else []
+    others = [name for name in opened.names if name not in settings.drop] if whole else kept
+    source = _divided(opened, settings, needed, others, whole=whole)
+    if source is None and not small:
+        return None
+    source = source or opened
+    columns = tuple(dict.fromkeys([*needed, *apart_columns(settings), *others]))
+    count, size = source.count(), block_rows(len(columns))
     if count is not None and count <= size and not small:
         return None
     if count == 0:
         match_table(name_of(settings), source, settings, spec)  # raises an error: there are no rows
     return RowBlocks(source, settings, spec, count, size, columns, tuple(kept), whole, keep_unknown)
+
+
+def _divided(
+    source: TableSource, settings: DataSettings, needed: Mapping[str, Feature], others: Sequence[str], *, whole: bool
+) -> TableSource | None:
+    """Return a table that can be read in blocks; `None` if it is small, or a block does not show how to read it.
+
+    Arguments:
+        needed: the columns of the model, and their features.
+        others: names of the columns to copy, which are read as text; of all columns, if the `whole` table is.
+    """
+    texts = [name for name, feature in needed.items() if is_read_as_text(feature) or name in settings.date_formats]
+    asked: list[Asked] = [([*needed], texts)]
+    if settings.label is not None:
+        asked.append(([settings.label], [settings.label]))
+    if others:
+        asked.append((others, others))
+    if whole:
+        asked.append((others, texts))
+    found = source.in_parts(asked)
+    if found is None:
+        return None
+    kinds = {name: value_type(found.type_of(name)) for name in needed if name not in texts}
+    if whole and found.sequential and not all(map(_is_number, kinds.values())):
+        return None  # whether values are kept as they are written is decided over all rows
+    times = {name: feature for name, feature in needed.items() if feature.temporal}
+    dates = {name: feature for name, feature in times.items() if name in texts or is_text(kinds[name])}
+    return found if not dates or _have_known_forms(found, settings, dates) else None
+
+
+def _have_known_forms(source: TableSource, settings: DataSettings, dates: Mapping[str, Feature]) -> bool:
+    """Return whether all texts of columns of dates have the form of training. Another one is found over all rows."""
+    columns, formats = [*dict.fromkeys([*dates, *apart_columns(settings)])], settings.date_formats
+    for part in source.parts(columns, MOST_ROWS, 0, source.count() or 0):
+        table = read_columns(part, settings, [*dates], set())
+        if not all(are_times(table.column(name), one, formats.get(name)) for name, one in dates.items()):
+            return False
+    return True
+
+
+def _is_number(kind: Any) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind))
 
 
 def _no_columns(rows: int) -> pa.Table:
