@@ -6,7 +6,6 @@ import codecs
 import functools
 import io
 import itertools
-import mmap
 import re
 import sys
 from collections.abc import Iterator
@@ -27,6 +26,10 @@ _HEAD = 1 << 20
 
 _SEARCHED = 1 << 18
 """Number of bytes that are searched at a time, which fit a fast cache."""
+
+
+_PASSED = 1 << 23
+"""Number of bytes that are read at a time in a pass over the file."""
 
 
 _PART = 1 << 26
@@ -180,8 +183,8 @@ class TextInput:
         """Return whether an ASCII character may be in the text; only plain files are searched."""
         if not isinstance(self._content, Path) or self._packed or self.is_wide:
             return True
-        with self._content.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
-            return whole.find(mark.encode()) >= 0
+        with self._content.open("rb") as file:  # a map of a large file would count as memory of this process
+            return any(mark.encode() in block for block in iter(functools.partial(file.read, _PASSED), b""))
 
     def may_hold_codes(self, separator: str) -> bool:
         """Return whether a field may begin with a zero or plus sign before a digit; only plain files are searched.
@@ -202,13 +205,10 @@ class TextInput:
         """Return whether a line other than the first begins with #."""
         width = 2 if self.is_wide else 1
         mark = "#".encode("utf-16-le" if width == 2 else "ascii")
-        if isinstance(self._content, Path) and not self._packed and width == 1:
-            with self._content.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
-                return whole.find(b"#") >= 0 and re.search(rb"[\r\n]#", whole) is not None
         try:
             with self.opened() as file:
                 last = b""
-                while block := file.read(8 << 20):
+                while block := file.read(_PASSED):
                     block = last + block
                     if mark in block and re.search(rb"[\r\n]\0?#" if width == 2 else rb"[\r\n]#", block):
                         return True

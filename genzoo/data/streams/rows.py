@@ -187,13 +187,12 @@ def _divided(
     if whole:
         asked.append((others, texts))
     found = source.in_parts(asked)
-    if found is None:
-        return None
-    kinds = {name: value_type(found.type_of(name)) for name in needed if name not in texts}
-    if whole and found.sequential and not all(map(_is_number, kinds.values())):
+    if found is None or not found.count():
+        return found
+    if whole and found.sequential and not all(_is_number(found.type_of(name)) for name in needed if name not in texts):
         return None  # whether values are kept as they are written is decided over all rows
     times = {name: feature for name, feature in needed.items() if feature.temporal}
-    dates = {name: feature for name, feature in times.items() if name in texts or is_text(kinds[name])}
+    dates = {name: one for name, one in times.items() if name in texts or is_text(value_type(found.type_of(name)))}
     return found if not dates or _have_known_forms(found, settings, dates) else None
 
 
