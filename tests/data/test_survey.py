@@ -109,3 +109,37 @@ def test_a_training_reads_the_files_in_few_passes(folder, monkeypatch, tmp_path_
     # All rows once, the training rows for moments and limits, a first block of them (here all) for constant columns,
     # two passes of the start, three of EM, and the scores of held-out rows.
     assert len(reads) == (1 + 1 + 1 + 2 + 3 + 1) * GROUPS
+
+
+@pytest.fixture
+def uneven(tmp_path, monkeypatch):
+    """A file of row groups of 300, 0, 1 and 90 rows: float32 and whole numbers far from 0, with null and NaN."""
+    monkeypatch.setattr("genzoo.data.readers.arrow.parquet.LARGE", 1)
+    rng = np.random.default_rng(1)
+    a = pa.array((1e4 + rng.normal(size=391)).astype(np.float32), mask=rng.random(391) < 0.1)
+    b = pa.array(2**52 + rng.integers(0, 9, 391), mask=np.arange(391) >= 300)  # no value in the last groups
+    c = pa.array(np.where(rng.random(391) < 0.1, np.nan, rng.normal(size=391)), mask=rng.random(391) < 0.1)
+    table = pa.table({"a": a, "b": b, "c": c, "d": pa.array(rng.random(391) < 0.5)})
+    with parquet.ParquetWriter(tmp_path / "uneven.parquet", table.schema) as file:
+        for first, stop in ((0, 300), (300, 300), (300, 301), (301, 391)):
+            file.write_table(table.slice(first, stop - first))
+    return tmp_path / "uneven.parquet", table
+
+
+@pytest.mark.parametrize("processes", [1, 2, 7])
+def test_uneven_row_groups_have_the_moments_of_the_whole(uneven, processes):
+    path, table = uneven
+    whole = np.stack([column.cast(pa.float64()).to_numpy() for column in table.columns], axis=1)
+    with dividing(lambda work: [work(rank, processes) for rank in range(processes)]):
+        dataset = opened(path)
+        rows = np.flatnonzero(np.arange(391) % 5)
+        found = observe(dataset, rows)
+    survey, train = dataset.events.survey, whole[rows]
+    assert survey.missing.tolist() == np.isnan(whole).any(0).tolist() == [True, True, True, False]
+    assert np.array_equal(survey.sample, whole[survey.rows], equal_nan=True)
+    assert np.array_equal([found.low, found.high], [np.nanmin(train, 0), np.nanmax(train, 0)])
+    assert found.steps[0].tolist() == [0, 1, 0, 1]
+    assert found.moments.count.tolist() == (~np.isnan(train)).sum(0).tolist()
+    shift = np.array([1e4, 2**52, 0, 0])  # numpy's mean would lose the digits of b
+    np.testing.assert_allclose(found.moments.mean - shift, np.nanmean(train - shift, 0), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(found.moments.deviation, np.nanstd(train - shift, 0), rtol=1e-6)

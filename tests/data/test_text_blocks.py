@@ -4,6 +4,7 @@ import random
 
 import numpy as np
 import pytest
+from pyarrow import csv, parquet
 
 from genzoo import DataError
 from genzoo.config.data import DataSettings
@@ -68,6 +69,7 @@ def lines_of(count, *, quote=""):
     ]
 
 
+FIFTH_OF_JANUARY = (np.datetime64("2021-01-05") - np.datetime64("1970-01-01")).astype(int)
 HEAD = "a,b,day,shade"
 
 
@@ -109,6 +111,7 @@ def test_plain_texts_are_read_in_blocks(tmp_path, spec, small_blocks, text):
         "1,1,01/01/2020,red,5",
         "99999999999999999999,1,01/01/2020,red",
         "9007199254740993,1,01/01/2020,red",
+        "1,9007199254740993,01/01/2020,red",
         "1,inf,01/01/2020,red",
         "1,1,,",
         "\x1a",
@@ -143,6 +146,12 @@ def test_dates_of_another_form_than_in_training_are_recognized_over_all_rows(tmp
     lines = [f"1,2,{row % 12 + 1:02d}/05/2021,red" for row in range(300)]
     (tmp_path / "a.csv").write_text("\n".join([HEAD, *lines, "1,2,12/31/2021,red"]))
     assert both(tmp_path / "a.csv", spec)[0] is None  # the last row shows that the month comes first
+    arrow = csv.read_csv(tmp_path / "a.csv")
+    parquet.write_table(arrow, tmp_path / "a.parquet")
+    how = DataSettings(source=str(tmp_path / "a.parquet"))
+    assert open_blocks(how, spec, get_registry()) is None
+    (block,) = open_blocks(how, spec, get_registry(), small=True).read()
+    assert block.dataset.events[0, 2] == FIFTH_OF_JANUARY
     blocks, whole = both(tmp_path / "a.csv", spec, date_formats={"day": "%m/%d/%Y"})
     same(blocks, whole)
-    assert whole.events[0, 2] == (np.datetime64("2021-01-05") - np.datetime64("1970-01-01")).astype(int)
+    assert whole.events[0, 2] == FIFTH_OF_JANUARY

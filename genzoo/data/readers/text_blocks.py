@@ -6,7 +6,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from genzoo.data.column import LARGEST_WHOLE
 from genzoo.data.columns.dates import is_text
 from genzoo.data.readers.plain_text import PlainText
 from genzoo.data.table_source import Asked, TableSource, value_type
@@ -104,9 +106,7 @@ class _Types:
                 if table.num_rows != rows or part.facts.keys() - {"encoding"}:
                     raise NotPlainError  # numbers that are written in an unusual way have one form over all rows
                 for name in names:
-                    column = table.column(name)
-                    kind = pa.null() if column.null_count == rows else column.type
-                    self._found.setdefault((name, name in texts), set()).add(kind)
+                    self._found.setdefault((name, name in texts), set()).add(_type_of(table.column(name)))
             self._notes = {*part.notes} if self._notes is None else self._notes & {*part.notes}
             count += rows
             phase.advance(len(content))
@@ -116,6 +116,21 @@ class _Types:
         """Return the type of each column; `None` if one has types that no rule joins."""
         found = {key: _joined(kinds, as_text=key[1]) for key, kinds in self._found.items()}
         return None if None in found.values() else found
+
+
+def _type_of(column: Any) -> Any:
+    """Return the type of a column; null if all of its values are missing.
+
+    Raises:
+        NotPlainError: it has a whole number that is not exact beside fractions, which other parts may have.
+    """
+    if column.null_count == len(column):
+        return pa.null()
+    if pa.types.is_integer(column.type):
+        ends = pc.min_max(column).as_py()
+        if max(-ends["min"], ends["max"]) > LARGEST_WHOLE:
+            raise NotPlainError
+    return column.type
 
 
 def _joined(kinds: Collection[Any], *, as_text: bool) -> Any:
@@ -133,10 +148,8 @@ def _joined(kinds: Collection[Any], *, as_text: bool) -> Any:
 class TextBlocks(TableSource):
     """Text files of a table, one after the other. `divide` explains the arguments.
 
-    Attributes:
-        counts: number of rows of each file.
-
     Arguments:
+        counts: number of rows of each file.
         types: type of each column, by its name and whether it is read as text.
         notes: what is to be said of the rows.
     """

@@ -112,7 +112,7 @@ class RowBlocks:
         return digest.hexdigest()
 
     def _blocks(self, first: int, last: int) -> Iterator[RowBlock]:
-        if self.source.count() is None:
+        if self.count is None:
             yield self._block(self.source, 0)
             return
         for number, part in enumerate(self.source.parts(self.columns, self.size, first, last)):
@@ -156,12 +156,12 @@ def open_blocks(
     needed = matched_columns(opened, settings, spec)
     kept = kept_names(opened.shown, opened.names, keep, ("row", *taken)) if keep else []
     others = [name for name in opened.names if name not in settings.drop] if whole else kept
-    source = _divided(opened, settings, needed, others, whole=whole)
-    if source is None and not small:
+    divided = _divided(opened, settings, needed, others, whole=whole)
+    if divided is None and not small:
         return None
-    source = source or opened
+    source = divided or opened
     columns = tuple(dict.fromkeys([*needed, *apart_columns(settings), *others]))
-    count, size = source.count(), block_rows(len(columns))
+    count, size = divided and divided.count(), block_rows(len(columns))
     if count is not None and count <= size and not small:
         return None
     if count == 0:
