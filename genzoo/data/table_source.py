@@ -117,7 +117,7 @@ class TableSource(ABC):
         return next(self.blocks([column], 1, 0, 1)).schema.field(column).type
 
     def parts(self, columns: Sequence[str], size: int, first: int, last: int) -> Iterator[TableSource]:
-        """Yield consecutive rows as tables of their own; arguments and errors are those of `blocks`.
+        """Yield consecutive rows as tables of their own; arguments and errors are as for `blocks`.
 
         Arguments:
             first: number of the first row, a multiple of `size`.
