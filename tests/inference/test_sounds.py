@@ -128,5 +128,5 @@ def test_models_of_tables_take_no_sounds(tmp_path):
 @pytest.mark.once
 @pytest.mark.parametrize("model", ["pixelcnn", "made"])
 def test_models_of_pixels_on_a_grid_say_what_they_see(model, tmp_path):
-    with pytest.raises(genzoo.ConfigError, match=r" grid .*sees sounds as images \(log-mel\)"):
+    with pytest.raises(genzoo.ConfigError, match=r"grid.*sees sounds as images \(log-mel\)"):
         trained(model, tmp_path / "run", training={"steps": 1})
