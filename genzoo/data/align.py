@@ -150,9 +150,8 @@ def match_dataset(dataset: Dataset, spec: DataSpec, *, keep_unknown: bool = Fals
         same = dataclasses.replace(dataset.spec, event_shape=spec.event_shape)
         rests = texts.about_rests if isinstance(texts, Windows) else ()
         dataset = dataclasses.replace(dataset, spec=same, events=texts.as_array(), notes=(*dataset.notes, *rests))
-    if dataset.spec.modality != spec.modality or (
-        not spec.form.columns and dataset.spec.event_shape != spec.event_shape
-    ):
+    same_form = (dataset.spec.modality, dataset.spec.rate) == (spec.modality, spec.rate)
+    if not same_form or (not spec.form.columns and dataset.spec.event_shape != spec.event_shape):
         raise DataError(
             f"The model was trained on {spec.describe()}, and {dataset.name} holds {dataset.spec.describe()}."
         )

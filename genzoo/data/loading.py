@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from genzoo.config.data import DataSettings, SplitSettings
 from genzoo.data.dataset import Dataset, usable
-from genzoo.data.opening.choices import as_stated, with_columns, with_conditions, with_window
+from genzoo.data.opening.choices import as_stated, with_columns, with_conditions, with_rate, with_window
 from genzoo.data.opening.sources import (
     STANDARD_INPUT,
     Several,
@@ -226,6 +226,7 @@ def _one_file(path: Path, settings: DataSettings, spec: DataSpec | None, *, leni
     found = source_of(settings)
     if spec is not None and found is not None:
         settings = with_window(settings, spec, texts=found[0].ended)
+        settings = with_rate(settings, spec) if found[0].timed else settings
     check_source_settings(settings, None if found is None else found[1])
     if found is None:
         if settings.parts and path.suffix == ".npz":

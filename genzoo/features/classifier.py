@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from genzoo.data.dataset import Dataset
+from genzoo.data.transforms.log_mel import LogMelOptions, after_log_mel
 from genzoo.errors import ArtifactError, DataError
-from genzoo.features import identity
+from genzoo.features import identity, log_mel
 from genzoo.features.extractor import Extractor, Material
 from genzoo.features.identity import ColumnExtractor, PixelExtractor
+from genzoo.features.log_mel import LogMelExtractor
 from genzoo.features.networks import NetworkExtractor, cached, load_network
 from genzoo.runtime.progress import Phase
 from genzoo.runtime.seeding import random_scope
@@ -38,6 +41,10 @@ _BATCH = 128
 
 
 _UPDATES = 1_500
+
+
+_UPDATES_ON_SOUNDS = 500
+"""The network for levels of sounds learns faster."""
 
 
 _MOST = 100_000
@@ -79,17 +86,17 @@ def build_classifier(material: Material) -> Extractor:
     dataset = material.dataset
     rows, classes = _labeled(dataset)
     events = np.asarray(dataset.events[rows])
-    prepare, width = _preparation(dataset.spec, events)
+    inputs = _inputs(dataset.spec, events)
     path = cached(f"{NAME}-{_key(dataset, rows, classes)}.safetensors")
-    features: Any = _features(dataset.spec, width)
+    features: Any = _features(inputs)
     try:
         digest = load_network(NAME, features, path)
     except ArtifactError:  # not cached yet, or damaged
-        features = _trained(dataset.spec, width, prepare, events, classes)[0]
-        _standardize(features, prepare, events)
+        features = _trained(inputs, events, classes)[0]
+        _standardize(features, inputs, events)
         write_tensors(path, features.state_dict())
         digest = load_network(NAME, features, path)
-    return NetworkExtractor(features, prepare, {"digest": digest}, material.device)
+    return NetworkExtractor(features, inputs.of, {"digest": digest}, material.device)
 
 
 def fit_classifier(data: DataSpec, events: Array, classes: Array) -> Callable[[Array], Array]:
@@ -100,35 +107,59 @@ def fit_classifier(data: DataSpec, events: Array, classes: Array) -> Callable[[A
         events: the training events, without missing values.
         classes: their classes, whole numbers.
     """
-    prepare, width = _preparation(data, events)
+    inputs = _inputs(data, events)
     levels, numbers = np.unique(classes, return_inverse=True)
     path = cached(f"judge-{_digest(repr(data.as_dict()), events, numbers)}.safetensors")
     with random_scope(0, "classifier"):
-        network: Any = nn.Sequential(_features(data, width), nn.Linear(WIDTH, len(levels)))
+        network: Any = nn.Sequential(_features(inputs), nn.Linear(WIDTH, len(levels)))
     try:
         load_network(NAME, network, path)
     except ArtifactError:  # not cached yet, or damaged
-        network = _trained(data, width, prepare, events, numbers)
+        network = _trained(inputs, events, numbers)
         write_tensors(path, network.state_dict())
     network.eval()
 
     @torch.no_grad()
     def predict(some: Array) -> Array:
         starts = range(0, len(some), _BATCH)
-        found = [network(prepare(some[start : start + _BATCH])).argmax(1).numpy() for start in starts]
+        found = [network(inputs.of(some[start : start + _BATCH])).argmax(1).numpy() for start in starts]
         return np.asarray(levels[np.concatenate(found)])
 
     return predict
 
 
-def _preparation(data: DataSpec, events: Array) -> tuple[Callable[[Array], Tensor], int]:
-    """Return what makes inputs of a network from events, and their width."""
-    raw: Extractor = _scaled(data, events) if data.form.ranged else ColumnExtractor(data, events)
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """Inputs of a network.
 
-    def prepare(some: Array) -> Tensor:
-        return torch.from_numpy(raw(some)).to(torch.float32)
+    Arguments:
+        of: makes inputs from events, `(N, D)` float32.
+        shape: the shape of one: `(C, H, W)`, or `(D,)` for a table.
+        levels: whether they are levels of sounds. Computing these takes longer than a step of training.
+    """
 
-    return prepare, raw(events[:1]).shape[1]
+    of: Callable[[Array], Tensor]
+    shape: tuple[int, ...]
+    levels: bool
+
+    def training(self, events: Array) -> Callable[[Array], Tensor]:
+        """Return what gives the inputs of some rows of the training events."""
+        if not self.levels:
+            return lambda rows: self.of(events[rows])
+        every = torch.cat([self.of(events[start : start + _BATCH]) for start in range(0, len(events), _BATCH)])
+        return lambda rows: every[torch.from_numpy(rows)]
+
+
+def _inputs(data: DataSpec, events: Array) -> _Inputs:
+    raw: Extractor
+    if data.form.timed:
+        raw, shape = LogMelExtractor(data, events), after_log_mel(LogMelOptions(), data).event_shape
+    elif data.form.ranged:
+        raw, shape = _scaled(data, events), data.event_shape
+    else:
+        raw = ColumnExtractor(data, events)
+        shape = raw(events[:1]).shape[1:]
+    return _Inputs(lambda some: torch.from_numpy(raw(some)).to(torch.float32), shape, data.form.timed)
 
 
 def _labeled(dataset: Dataset) -> tuple[Array, Array]:
@@ -168,20 +199,23 @@ def _digest(about: str, *arrays: Array) -> str:
     """Return a digest of a text, of arrays, and of the code and the libraries' versions."""
     versions = f"{torch.__version__} {np.__version__}"
     digest = hashlib.sha256(f"{versions} {about}".encode())
-    for place in (__file__, identity.__file__):
+    for place in (__file__, identity.__file__, log_mel.__file__):
         digest.update(Path(place).read_bytes())
     for array in arrays:
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()[:16]
 
 
-def _features(data: DataSpec, width: int) -> nn.Sequential:
-    """Return the untrained network from prepared events to features."""
-    if len(data.event_shape) != 3:
-        return nn.Sequential(nn.Linear(width, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU(), Standardized())
+def _features(inputs: _Inputs) -> nn.Sequential:
+    """Return the untrained network from inputs to features."""
+    if len(inputs.shape) != 3:
+        first = nn.Linear(inputs.shape[0], WIDTH)
+        return nn.Sequential(first, nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU(), Standardized())
+    if inputs.levels:
+        return _features_of_levels(inputs.shape)
     return nn.Sequential(
-        nn.Unflatten(1, data.event_shape),
-        nn.Conv2d(data.event_shape[0], 16, 3, padding=1),
+        nn.Unflatten(1, inputs.shape),
+        nn.Conv2d(inputs.shape[0], 16, 3, padding=1),
         nn.ReLU(),
         nn.Conv2d(16, 32, 3, stride=2, padding=1),
         nn.ReLU(),
@@ -195,12 +229,21 @@ def _features(data: DataSpec, width: int) -> nn.Sequential:
     )
 
 
-def _standardize(features: nn.Sequential, prepare: Callable[[Array], Tensor], events: Array) -> None:
+def _features_of_levels(shape: tuple[int, ...]) -> nn.Sequential:
+    """Return the network for levels of sounds, which are larger than most images of labeled data, and not centered."""
+    layers: list[nn.Module] = [nn.Unflatten(1, shape)]
+    for before, after, kernel in ((shape[0], 16, 5), (16, 32, 3), (32, 64, 3), (64, 64, 3)):
+        layers += [nn.Conv2d(before, after, kernel, stride=2, padding=kernel // 2), nn.GroupNorm(4, after), nn.ReLU()]
+    layers += [nn.AdaptiveAvgPool2d((4, 2)), nn.Flatten(), nn.Linear(64 * 8, WIDTH), nn.ReLU(), Standardized()]
+    return nn.Sequential(*layers)
+
+
+def _standardize(features: nn.Sequential, inputs: _Inputs, events: Array) -> None:
     """Set the last layer so that features have mean 0 and a deviation of at most 1 on the training rows."""
     chosen = events[np.linspace(0, len(events) - 1, min(len(events), _FOR_SCALE)).astype(np.int64)]
     with torch.no_grad():
         starts = range(0, len(chosen), _BATCH)
-        values = torch.cat([features(prepare(chosen[i : i + _BATCH])).double() for i in starts])
+        values = torch.cat([features(inputs.of(chosen[i : i + _BATCH])).double() for i in starts])
     deviation = values.std(dim=0, correction=0)
     last = features[-1]
     assert isinstance(last, Standardized)
@@ -210,20 +253,19 @@ def _standardize(features: nn.Sequential, prepare: Callable[[Array], Tensor], ev
 
 
 @torch.enable_grad()
-def _trained(
-    data: DataSpec, width: int, prepare: Callable[[Array], Tensor], events: Array, classes: Array
-) -> nn.Sequential:
+def _trained(inputs: _Inputs, events: Array, classes: Array) -> nn.Sequential:
     """Train a network to classify events, and return it: up to its last hidden layer, and the rest."""
-    target = torch.from_numpy(classes)
+    target, chosen = torch.from_numpy(classes), inputs.training(events)
+    updates = min(_UPDATES, _UPDATES_ON_SOUNDS) if inputs.levels else _UPDATES
     with random_scope(0, "classifier"):
-        features = _features(data, width)
+        features = _features(inputs)
         network: Any = nn.Sequential(features, nn.Linear(WIDTH, int(classes.max()) + 1))
         optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
-        with Phase("training the classifier of features", _UPDATES, "steps") as phase:
-            for _ in range(_UPDATES):
+        with Phase("training the classifier of features", updates, "steps") as phase:
+            for _ in range(updates):
                 rows = torch.randint(len(events), (min(_BATCH, len(events)),))
                 optimizer.zero_grad()
-                loss = nn.functional.cross_entropy(network(prepare(events[rows.numpy()])), target[rows])
+                loss = nn.functional.cross_entropy(network(chosen(rows.numpy())), target[rows])
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 phase.advance()

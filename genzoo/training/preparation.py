@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Iterable, Iterator, Sequence
@@ -37,6 +38,7 @@ from genzoo.runtime.device import Runtime
 from genzoo.runtime.seeding import random_scope
 from genzoo.spec.entries import ModelSpec
 from genzoo.spec.events import DataSpec
+from genzoo.spec.modality import MODALITIES
 from genzoo.training.warm_start import open_warm_start, take_over
 from genzoo.typing import Array
 
@@ -133,12 +135,30 @@ def prepared(entry: Entry[ModelSpec], given: TrainingData, runtime: Runtime, zoo
     """
     if given.dataset.spec.form.ended or given.dataset.spec.form.seen_as:
         transform, condition = _fitted_transforms(given, None, runtime, zoo)
-        model, dequantizer = _untrained_model(entry, given, runtime, transform.spec_after(given.dataset.spec))
+        with _saying_what_is_seen(entry.spec, given.dataset.spec):
+            model, dequantizer = _untrained_model(entry, given, runtime, transform.spec_after(given.dataset.spec))
         return Prepared(model, dequantizer, transform, condition)
     model, dequantizer = _untrained_model(entry, given, runtime, given.dataset.spec)
     transform, condition = _fitted_transforms(given, dequantizer, runtime, zoo)
     _fill_grid_step(model.generator, transform, given.dataset.spec)
     return Prepared(model, dequantizer, transform, condition)
+
+
+@contextlib.contextmanager
+def _saying_what_is_seen(model: ModelSpec, data: DataSpec) -> Iterator[None]:
+    """Say in errors about events that a model sees as another modality that it does."""
+    seen = model.seen(data.modality)
+    if seen is None or seen == data.modality:
+        yield
+        return
+    try:
+        yield
+    except ConfigError as error:
+        form = MODALITIES[seen]
+        raise ConfigError(
+            f"{error} It sees {data.form.plural} as {form.plural} ({data.form.seen_as[seen]}), and not every model of "
+            f"{form.plural} takes these."
+        ) from error
 
 
 def _fill_grid_step(generator: Generator, transform: Transform, data: DataSpec) -> None:

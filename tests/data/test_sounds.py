@@ -5,13 +5,19 @@ import wave
 
 import numpy as np
 import pytest
+import soundfile
 from scipy.io import wavfile
+from scipy.signal import resample_poly
 
 import genzoo
 from genzoo.config.data import DataSettings
-from genzoo.data.loading import open_dataset
+from genzoo.data.align import match_dataset
+from genzoo.data.dataset import Dataset
+from genzoo.data.loading import open_dataset, open_matching
+from genzoo.data.sounds import files
 from genzoo.data.sounds.facts import loudness, seconds_of
-from genzoo.data.sounds.files import FULL, read_sound, wav
+from genzoo.data.sounds.files import FULL, UnreadableSoundError, read_sound, wav
+from genzoo.data.sounds.folder import sound_spec
 from genzoo.plugins.manager import get_registry
 
 RATE = 8000
@@ -53,6 +59,32 @@ def test_samples_of_each_type_are_the_same_sound(tmp_path, kind):
     stored = (samples * top + (128 if kind == "uint8" else 0)).astype(kind)
     wavfile.write(tmp_path / "a.wav", RATE, stored)
     assert read_sound(tmp_path / "a.wav").samples / FULL == pytest.approx(samples, abs=1 / 64)
+
+
+@pytest.mark.parametrize(("suffix", "error"), [(".flac", 1e-4), (".aiff", 1e-4), (".ogg", 0.1), (".mp3", 0.1)])
+def test_other_formats_are_read_by_soundfile(tmp_path, suffix, error):
+    samples = tone(440, 0.5)
+    soundfile.write(tmp_path / f"a{suffix}", np.stack([samples, samples], 1), RATE)
+    found = read_sound(tmp_path / f"a{suffix}")
+    assert (found.rate, found.channels) == (RATE, 2)
+    inner = slice(800, 3200)  # lossy formats smear the ends; a shift by one place would be an error of 0.34
+    difference = found.samples[inner] / FULL - samples[inner]
+    assert np.linalg.norm(difference) <= error * np.linalg.norm(samples[inner])
+
+
+def test_other_formats_name_the_package_that_they_need(tmp_path, monkeypatch):
+    soundfile.write(tmp_path / "a.flac", tone(440), RATE)
+    monkeypatch.setattr(files, "_soundfile", lambda: None)
+    with pytest.raises(genzoo.DataError, match=r"a\.flac \(needs the package soundfile: pip install 'genzoo\[audio\]'"):
+        opened(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"fLaC1234", b"OggS" + bytes(40)])
+def test_damaged_files_of_other_formats_are_unreadable(tmp_path, content):
+    for suffix in (".flac", ".ogg", ".mp3"):
+        (tmp_path / f"a{suffix}").write_bytes(content)
+        with pytest.raises(UnreadableSoundError):
+            read_sound(tmp_path / f"a{suffix}")
 
 
 def test_a_written_sound_is_a_wav_of_16_bits():
@@ -149,6 +181,28 @@ def test_lengths_and_loudness_follow_their_definitions(folder):
     assert loudness(found.events, found.spec) == pytest.approx([20 * np.log10(0.5 / np.sqrt(2))] * 3, abs=0.1)
     quiet = np.zeros((1, 8000), np.int16)
     assert (seconds_of(quiet, found.spec)[0], loudness(quiet, found.spec)[0]) == (0, -120)
+
+
+def test_files_come_to_the_rate_and_length_of_a_trained_model(folder):
+    found = open_matching(DataSettings(source=str(folder)), sound_spec(1000, 4000), get_registry())
+    assert (found.spec.rate, found.spec.event_shape) == (4000, (1000,))
+    wanted = resample_poly(tone(300) * FULL, 1, 2)
+    assert found.events[0] == pytest.approx(wanted[:1000], abs=2)
+    assert any("3 sounds resampled to 4000 Hz" in note for note in found.notes)
+    longer = open_matching(DataSettings(source=str(folder)), sound_spec(4000, 4000), get_registry())
+    assert not longer.events[:, 1000:].any()
+
+
+def test_a_trained_model_keeps_its_rate(folder):
+    settings = DataSettings(source=str(folder), rate=8000)
+    with pytest.raises(genzoo.ConfigError, match=r"trained on audio of 0\.25 s, 4000 Hz.*Leave .*rate.* out"):
+        open_matching(settings, sound_spec(1000, 4000), get_registry())
+
+
+def test_sounds_of_another_rate_are_not_those_of_a_model():
+    events = np.ones((2, 1000), np.int16)
+    with pytest.raises(genzoo.DataError, match=r"trained on audio of 0\.25 s, 4000 Hz.* holds audio of 0\.125 s, 8000"):
+        match_dataset(Dataset("fast", sound_spec(1000, 8000), events), sound_spec(1000, 4000))
 
 
 def test_the_page_of_sounds_says_what_they_are(cli, folder):

@@ -11,6 +11,7 @@ from torch import nn
 
 from genzoo.data.builtin import digits, iris
 from genzoo.data.dataset import Dataset
+from genzoo.data.sounds.folder import sound_spec
 from genzoo.errors import ArtifactError, ConfigError, DataError
 from genzoo.features import classifier, convert_efficientnet, efficientnet, identity, inception
 from genzoo.features.extractor import Material
@@ -144,6 +145,22 @@ def test_the_classifier_takes_tables_and_labels_of_text(monkeypatch):
     named = Dataset("named", dataset.spec, dataset.events, np.array(["a", "b", "c"])[dataset.labels])
     features = find_extractor(get_registry(), "classifier", named.spec).build(named, named.events)(named.events)
     assert features.shape == (150, 64)
+
+
+def test_the_classifier_hears_sounds_and_not_their_phases(monkeypatch):
+    monkeypatch.setattr(classifier, "_UPDATES", 60)
+    rng = np.random.default_rng(0)
+    labels = np.arange(160) % 2
+    pitch = np.array([300.0, 340.0])[labels] * rng.uniform(0.98, 1.02, 160)
+    phase, start = rng.uniform(0, 2 * np.pi, 160), rng.integers(0, 300, 160)
+    time = np.arange(1000) / 2000
+    sounds = 6000 * np.sin(2 * np.pi * pitch[:, None] * time + phase[:, None]) * (np.arange(1000) >= start[:, None])
+    dataset = Dataset("tones", sound_spec(1000, 2000), sounds.astype(np.int16), labels, test_rows=60)
+    features = find_extractor(get_registry(), "classifier", dataset.spec).build(dataset, dataset.events[100:])
+    known, fresh = np.split(features(dataset.events), [100])
+    centers = np.stack([known[labels[:100] == label].mean(axis=0) for label in (0, 1)])
+    nearest = ((fresh[:, None] - centers) ** 2).sum(axis=2).argmin(axis=1)
+    assert (nearest == labels[100:]).mean() >= 0.95
 
 
 def test_the_classifier_needs_labels_of_two_classes():

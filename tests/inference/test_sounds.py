@@ -123,3 +123,10 @@ def test_models_of_images_train_on_sounds(model, options, tmp_path):
 def test_models_of_tables_take_no_sounds(tmp_path):
     with pytest.raises(genzoo.DataError, match=r"takes tables, and these data are: audio of 0\.5 s"):
         trained("kde", tmp_path / "run")
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("model", ["pixelcnn", "made"])
+def test_models_of_pixels_on_a_grid_say_what_they_see(model, tmp_path):
+    with pytest.raises(genzoo.ConfigError, match=r"grid.*sees sounds as images \(log-mel\)"):
+        trained(model, tmp_path / "run", training={"steps": 1})

@@ -67,6 +67,24 @@ def with_window(settings: DataSettings, spec: DataSpec, *, texts: bool) -> DataS
     return settings.model_copy(update={"window": size}) if spec.windows and texts else settings
 
 
+def with_rate(settings: DataSettings, spec: DataSpec) -> DataSettings:
+    """Return the settings of files of sounds for a trained model: they get the rate and the length of training.
+
+    Raises:
+        ConfigError: the settings name another rate or length.
+    """
+    if spec.rate is None:
+        return settings
+    known = {"rate": spec.rate, "seconds": spec.size / spec.rate}
+    for name, value in known.items():
+        if getattr(settings, name) not in (None, value):
+            raise ConfigError(
+                f"The model was trained on {spec.describe()}, and brings other sounds to this rate and length. Leave "
+                f"{argument(name)} out."
+            )
+    return settings.model_copy(update=known)
+
+
 def with_columns(dataset: Dataset, settings: DataSettings, split: SplitSettings | None = None) -> Dataset:
     """Apply the settings of tables: columns, kinds, labels, weights, missing values, and what divides the rows.
 

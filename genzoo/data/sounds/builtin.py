@@ -77,7 +77,7 @@ def _cached() -> Path:
     Raises:
         DataError: they cannot be fetched, or are others than they were.
     """
-    folder = find_cached(_NAME) / _VERSION
+    folder = find_cached(_NAME) / "recordings"  # beside the archive, whose name is the version
     if folder.is_dir() and _digest(folder) == _DIGEST:
         return folder
     archive = fetch_file(_NAME, _VERSION, _BASE)

@@ -64,7 +64,7 @@ def read_folder(path: Path, settings: DataSettings) -> Dataset:
         skipped=len(bad),
         unreadable=tuple(f"{error.file.relative_to(path)}: {error.reason}" for error in bad),
         facts=_facts(sounds),
-        notes=(*_notes(sounds, rate, seconds), *_left_out(path, every, files, labels.files)),
+        notes=(*_notes(sounds, rate, seconds, settings), *_left_out(path, every, files, labels.files)),
         label=label,
     )
 
@@ -116,12 +116,13 @@ def _facts(sounds: Sequence[Sound]) -> dict[str, str]:
     }
 
 
-def _notes(sounds: Sequence[Sound], rate: int, seconds: float) -> list[str]:
+def _notes(sounds: Sequence[Sound], rate: int, seconds: float, settings: DataSettings) -> list[str]:
     """Return what was done to recordings, and what looks wrong with them, each with all files that it concerns."""
+    more = f" ({argument('seconds', Word('S'))} takes more)" if settings.seconds is None else ""
     about = (
         (f"resampled to {rate} Hz", [sound for sound in sounds if sound.rate != rate]),
         (
-            f"cut at {seconds:g} s ({argument('seconds', Word('S'))} takes more)",
+            f"cut at {seconds:g} s{more}",
             [sound for sound in sounds if sound.seconds > seconds + 1e-9],
         ),
         ("silent", [sound for sound in sounds if sound.silent]),
