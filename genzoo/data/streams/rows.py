@@ -161,7 +161,7 @@ def open_blocks(
         return None
     source = divided or opened
     columns = tuple(dict.fromkeys([*needed, *apart_columns(settings), *others]))
-    count, size = divided and divided.count(), block_rows(len(columns))
+    count, size = None if divided is None else divided.count(), block_rows(len(columns))
     if count is not None and count <= size and not small:
         return None
     if count == 0:
