@@ -27,7 +27,7 @@ from genzoo import (
     full_precision,
 )
 from genzoo_vae.build import categorical_pixels
-from genzoo_vae.network import build_networks, encoder_view
+from genzoo_vae.network import build_networks, encoder_view, latent_size
 from genzoo_vae.observation import (
     Bernoulli,
     Categorical,
@@ -136,14 +136,15 @@ class Autoencoder(Generator, Decoder, Encoder, Reconstruction, AnomalyScore):
 def build(config: AutoencoderOptions, data: DataSpec) -> Parts:
     """Build an autoencoder for images or tables."""
     head = _columns(data) if data.form.columns else _pixels(data)
-    encoder, decoder = build_networks(config, data, head, config.latent)
+    latent = latent_size(config, data)
+    encoder, decoder = build_networks(config, data, head, latent, latent)
     generator = Autoencoder(
         encoder,
         decoder,
         head,
-        LatentDensity(config.latent, config.n_components),
+        LatentDensity(latent, config.n_components),
         data.event_shape,
-        config.latent,
+        latent,
         _meaning(data),
         sees_missing=data.missing,
         hidden=config.input_dropout,

@@ -8,7 +8,7 @@ from torch import nn
 
 from genzoo import DataSpec, Feature, Parts, argument
 from genzoo_vae.convolutions import ConvDecoder
-from genzoo_vae.network import build_networks, kind_of_network
+from genzoo_vae.network import build_networks, has_many_pixels, inner_widths, latent_size
 from genzoo_vae.observation import (
     Bernoulli,
     Categorical,
@@ -37,17 +37,18 @@ def build(config: VAEOptions, data: DataSpec) -> Parts:
     """Build a variational autoencoder for images or tables."""
     image = not data.form.columns
     observation = _IMAGES[_likelihood(config, data)](config, data) if image else _columns(config, data)
-    encoder, decoder = build_networks(config, data, observation, 2 * config.latent)
+    latent = latent_size(config, data)
+    encoder, decoder = build_networks(config, data, observation, latent, 2 * latent)
     generator = VAE(
         encoder,
         decoder,
         observation,
-        MixturePrior(config.latent, config.n_components) if config.prior == "mixture" else Normal(config.latent),
+        MixturePrior(latent, config.n_components) if config.prior == "mixture" else Normal(latent),
         data.event_shape,
-        config.latent,
+        latent,
         sees_missing=data.missing,
         hidden=config.input_dropout,
-        largest=_largest(config, decoder),
+        largest=_largest(config, data, decoder, latent),
         imputation_draws=config.imputation_draws,
     )
     if image:
@@ -56,10 +57,10 @@ def build(config: VAEOptions, data: DataSpec) -> Parts:
     return Parts(generator)
 
 
-def _largest(config: VAEOptions, decoder: nn.Module) -> int:
+def _largest(config: VAEOptions, data: DataSpec, decoder: nn.Module, latent: int) -> int:
     """Count the outputs, for one latent vector, of the largest inner layer of the decoder or the prior."""
-    inner = [config.dense, *decoder.sizes] if isinstance(decoder, ConvDecoder) else config.widths
-    return max(config.n_components * config.latent if config.prior == "mixture" else 1, *inner, 1)
+    inner = [config.dense, *decoder.sizes] if isinstance(decoder, ConvDecoder) else inner_widths(config, data)
+    return max(config.n_components * latent if config.prior == "mixture" else 1, *inner, 1)
 
 
 def _likelihood(config: VAEOptions, data: DataSpec) -> str:
@@ -72,7 +73,7 @@ def _likelihood(config: VAEOptions, data: DataSpec) -> str:
     if data.quantum is None or data.bounds is None:
         return "gaussian"
     # Given some values of a row, the distribution of others has a closed form only if values are independent given z.
-    independent = data.missing or kind_of_network(config, data) != "residual"
+    independent = data.missing or config.network == "auto" or not has_many_pixels(data)
     return "discretized-logistic" if independent else "neighbor-logistic"
 
 

@@ -37,27 +37,31 @@ class Layers(NamedTuple):
     sizes: list[int]
 
 
-def plain(event_shape: tuple[int, ...], numbers: int, config: NetworkOptions) -> Layers:
+def plain(event_shape: tuple[int, ...], numbers: int, config: NetworkOptions, dropout: float) -> Layers:
     """Build convolutions, all but the first with stride 2, and their mirror image."""
     widths = config.channels or _CHANNELS
     down: list[nn.Module] = []
     for place, (inputs, outputs) in enumerate(itertools.pairwise((event_shape[0], *widths))):
         down += [nn.Conv2d(inputs, outputs, 3, 2 if place else 1, 1), *after(config.activation, 0.0)]
-    up: list[nn.Module] = after(config.activation, config.decoder_dropout)
+    up: list[nn.Module] = after(config.activation, dropout)
     for inputs, outputs in itertools.pairwise(widths[::-1]):
         up += [nn.ConvTranspose2d(inputs, outputs, 4, 2, 1), *after(config.activation, 0.0)]
     up.append(PreciseConv2d(widths[0], numbers * event_shape[0], 3, 1, 1))
     return _finish(event_shape, widths, len(widths) - 1, down, up)
 
 
-def residual(event_shape: tuple[int, ...], numbers: int, config: NetworkOptions) -> Layers:
-    """Build convolutions of stride 2, and their mirror image, with a residual block at each size of feature maps."""
+def residual(event_shape: tuple[int, ...], numbers: int, config: NetworkOptions, dropout: float) -> Layers:
+    """Build convolutions of stride 2, and their mirror image, with a residual block at each size of feature maps.
+
+    The encoder has none at the largest size, where a block takes the most time. Its first convolution sees the pixels.
+    """
     widths = config.channels or _default_channels(min(event_shape[1:]))
-    down: list[nn.Module] = []
-    for inputs, outputs in itertools.pairwise((event_shape[0], *widths)):
-        down += [nn.Conv2d(inputs, outputs, 3, 2, 1), ResidualBlock(outputs, config.activation)]
+    down: list[nn.Module] = [nn.Conv2d(event_shape[0], widths[0], 4, 2, 1)]
+    for inputs, outputs in itertools.pairwise(widths):
+        down += [activate(config.activation), nn.Conv2d(inputs, outputs, 4, 2, 1)]
+        down.append(ResidualBlock(outputs, config.activation))
     down += after(config.activation, 0.0)
-    up: list[nn.Module] = [nn.Dropout(config.decoder_dropout)] if config.decoder_dropout else []
+    up: list[nn.Module] = [nn.Dropout(dropout)] if dropout else []
     for inputs, outputs in itertools.pairwise(widths[::-1]):
         up += [ResidualBlock(inputs, config.activation), activate(config.activation)]
         up += [nn.ConvTranspose2d(inputs, outputs, 4, 2, 1)]
@@ -109,6 +113,7 @@ class ConvEncoder(nn.Module):
         event_shape: shape of an image, `(C, H, W)`.
         outputs: number of outputs.
         config: options of the model.
+        dropout: share of the inner activations dropped in training.
         beside: number of values of a condition, which follow an image. Defaults to 0.
 
     Shape:
@@ -116,15 +121,21 @@ class ConvEncoder(nn.Module):
     """
 
     def __init__(
-        self, layers: Layers, event_shape: tuple[int, ...], outputs: int, config: NetworkOptions, beside: int = 0
+        self,
+        layers: Layers,
+        event_shape: tuple[int, ...],
+        outputs: int,
+        config: NetworkOptions,
+        dropout: float,
+        beside: int = 0,
     ) -> None:
         super().__init__()
         self._event_shape = event_shape
-        self.convolutions = nn.Sequential(*layers.down, nn.Flatten(), nn.Dropout(config.encoder_dropout))
+        self.convolutions = nn.Sequential(*layers.down, nn.Flatten(), nn.Dropout(dropout))
         self._beside = beside
         channels, rows, columns = layers.smallest
         flat = channels * rows * columns + beside
-        self.linear = mlp(flat, outputs, [config.dense], config.activation, config.encoder_dropout)
+        self.linear = mlp(flat, outputs, [config.dense], config.activation, dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         image = x[:, : x.shape[1] - self._beside]
@@ -143,6 +154,7 @@ class ConvDecoder(nn.Module):
         event_shape: shape of an image, `(C, H, W)`.
         latent: L.
         config: options of the model.
+        dropout: share of the inner activations dropped in training.
 
     Shape:
         `z (N, L)` to `(N, P * C * H * W)`.
@@ -151,13 +163,15 @@ class ConvDecoder(nn.Module):
         sizes: number of inputs of each convolution for one latent vector.
     """
 
-    def __init__(self, layers: Layers, event_shape: tuple[int, ...], latent: int, config: NetworkOptions) -> None:
+    def __init__(
+        self, layers: Layers, event_shape: tuple[int, ...], latent: int, config: NetworkOptions, dropout: float
+    ) -> None:
         super().__init__()
         _, self._height, self._width = event_shape
         self._start, self.sizes = layers.smallest, layers.sizes
         channels, rows, columns = layers.smallest
         flat = channels * rows * columns
-        self.linear = mlp(latent, flat, [config.dense], config.activation, config.decoder_dropout, nn.Linear)
+        self.linear = mlp(latent, flat, [config.dense], config.activation, dropout, nn.Linear)
         self.convolutions = nn.Sequential(*layers.up)
 
     def forward(self, z: Tensor) -> Tensor:

@@ -28,6 +28,7 @@ from genzoo import DataSpec, Decoder, Encoder, Feature, Generator, Imputation, L
 from genzoo_vae.build import build
 from genzoo_vae.experts import MOST_MIXED, Experts, JoinedPosterior
 from genzoo_vae.multimodal_options import MVAEOptions
+from genzoo_vae.network import latent_size
 from genzoo_vae.prior import MixturePrior, Normal, Prior
 from genzoo_vae.vae import VAE
 
@@ -196,8 +197,9 @@ def build_mvae(config: MVAEOptions, data: DataSpec) -> Parts:
             f"experts=mixture-of-products takes events of up to {MOST_MIXED} parts, and these have {len(specs)}; "
             f"use product"
         )
-    parts = {name: _alone(config, spec) for name, spec in specs.items()}
-    prior = MixturePrior(config.latent, config.n_components) if config.prior == "mixture" else Normal(config.latent)
+    latent = latent_size(config, *specs.values())
+    parts = {name: _alone(config, spec, latent) for name, spec in specs.items()}
+    prior = MixturePrior(latent, config.n_components) if config.prior == "mixture" else Normal(latent)
     shapes = {name: spec.event_shape for name, spec in specs.items()}
     generator = MVAE(parts, shapes, prior, mixed=mixed, imputation_draws=config.imputation_draws)
     generator.dequantized = any(part.dequantized for part in parts.values())
@@ -211,9 +213,13 @@ def _measure(feature: Feature) -> Literal["density", "mass"]:
     return "density" if feature.kind == "continuous" else "mass"
 
 
-def _alone(config: MVAEOptions, spec: DataSpec) -> VAE:
+def _alone(config: MVAEOptions, spec: DataSpec, latent: int) -> VAE:
     """Return the autoencoder of one part; a likelihood that is chosen is for parts that are no columns."""
-    changes = {"prior": "normal", **({"likelihood": "auto", "network": "auto"} if spec.form.columns else {})}
+    changes = {
+        "latent": latent,
+        "prior": "normal",
+        **({"likelihood": "auto", "network": "auto"} if spec.form.columns else {}),
+    }
     part = build(config.model_copy(update=changes), spec).generator
     assert isinstance(part, VAE)
     return part

@@ -24,14 +24,20 @@ class NetworkOptions(Settings):
 
     network: NetworkName | None = Field(
         None,
-        description="type of encoder and decoder; by default residual for images with 256 or more values, and mlp "
+        description="type of encoder and decoder; by default residual for images with 1,024 or more values, and mlp "
         "otherwise; auto is the earlier default: convolutional for images with 1,024 or more values, and mlp otherwise",
     )
-    latent: int = Field(12, ge=1, le=65_536, description="dimensions of the latent vector")
-    widths: tuple[Width, ...] = Field(
-        (256, 256),
+    latent: int | None = Field(
+        None,
+        ge=1,
+        le=65_536,
+        description="dimensions of the latent vector; by default 24 for images with 256 or more values, else 12",
+    )
+    widths: tuple[Width, ...] | None = Field(
+        None,
         max_length=32,
-        description="widths of an mlp's inner layers, from data to latent vector; empty for linear networks",
+        description="widths of an mlp's inner layers, from data to latent vector; empty for linear networks; by "
+        "default 512, 512 for images with 256 or more values, else 256, 256",
     )
     channels: tuple[Width, ...] | None = Field(
         None,
@@ -43,11 +49,18 @@ class NetworkOptions(Settings):
     )
     dense: int = Field(256, ge=1, le=65_536, description="width of the layer between convolutions and latent vector")
     activation: ActivationName = Field("silu", description="activation function after each inner layer")
-    encoder_dropout: float = Field(
-        0.1, ge=0, lt=1, description="share of the encoder's inner activations dropped while training"
+    encoder_dropout: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="share of the encoder's inner activations dropped while training; by default 0 for images with 256 "
+        "or more values, and 0.1 otherwise",
     )
-    decoder_dropout: float = Field(
-        0.1, ge=0, lt=1, description="share of the decoder's inner activations dropped while training"
+    decoder_dropout: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="share of the decoder's inner activations dropped while training; by default as encoder_dropout",
     )
     input_dropout: float = Field(
         0.0, ge=0, lt=1, description="share of a row's values hidden from the encoder while training"
@@ -72,7 +85,7 @@ class VAEOptions(NetworkOptions):
     likelihood: LikelihoodName = Field(
         "auto",
         description="distribution of the data given a latent vector; auto follows the kind of data: for levels of gray "
-        "or color, neighbor-logistic with a residual network and discretized-logistic with others",
+        "or color, neighbor-logistic with 256 or more values and discretized-logistic with fewer",
     )
     counts: CountsName = Field("negative-binomial", description="distribution of count columns")
     spread: SpreadName = Field(

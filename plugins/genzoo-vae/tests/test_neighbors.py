@@ -64,10 +64,11 @@ def test_each_pixel_follows_its_neighbors_and_earlier_channels(spread):
     shape, levels = (3, 4, 5), 17
     observation, given = made(shape, levels, spread)
     size = int(np.prod(shape))
-    mean = 1.2 * special.expit(given[:size].numpy().reshape(shape)) - 0.1
+    mean = 2 * special.expit(given[:size].numpy().reshape(shape)) - 0.5
     raw = given[size : 7 * size].numpy().reshape(6, *shape).copy()
-    weights = np.concatenate([0.6 * raw[:4] / (1 + np.abs(raw[:4]).sum(0)), np.tanh(raw[4:])])
-    scale = observation.spread(given[7 * size :]).exp().detach().expand(size).numpy().reshape(shape)
+    weights = np.concatenate([0.8 * raw[:4] / (1 + np.abs(raw[:4]).sum(0)), np.tanh(raw[4:])])
+    scale_of = observation.spread(given[7 * size :]).exp().detach().expand(size).numpy().reshape(shape)
+    scale = 1 / (1 / scale_of + 1 / 0.25)
     image = np.random.default_rng(0).integers(0, levels, shape) / (levels - 1)
     expected = log_probability(observation, image, mean, scale, weights, levels)
     found = observation.log_prob(torch.tensor(image).reshape(1, -1), given).sum().item()
@@ -135,6 +136,7 @@ def test_a_residual_network_learns_images_with_neighbors(tmp_path):
         genzoo.Dataset("squares", spec, events),
         steps=2,
         batch_size=16,
+        network="residual",
         channels=[4, 4],
         latent=2,
         dense=8,

@@ -56,18 +56,25 @@ def layers_of(data, **options):
     return tuple(sum(isinstance(module, kind) for module in modules) for kind in (nn.Conv2d, ResidualBlock))
 
 
-def test_networks_of_large_images_are_residual_by_default():
+def test_images_with_many_values_have_other_defaults():
     gray, color = (dataclasses.replace(IMAGE, event_shape=shape) for shape in ((1, 28, 28), (3, 64, 64)))
-    assert layers_of(gray) == (2 + 2 * 2, 2)
-    assert layers_of(color) == (4 + 2 * 4, 4)
-    assert layers_of(gray, network="mlp") == layers_of(IMAGE) == layers_of(table(3)) == (0, 0)
+    assert layers_of(color) == (4 + 2 * 3, 3)
+    assert layers_of(gray) == layers_of(IMAGE) == layers_of(table(3)) == (0, 0)
+    assert layers_of(gray, network="residual") == (2 + 2, 1)
     assert layers_of(IMAGE, network="convolutional") == (2, 0)
-    assert isinstance(build(VAEOptions(), gray).generator.observation, NeighborLogistic)
-    assert isinstance(build(VAEOptions(), dataclasses.replace(gray, missing=True)).generator.observation, Independent)
+    holes = dataclasses.replace(gray, missing=True)
+    for data, latent, width, kind in ((IMAGE, 12, 256, Independent), (gray, 24, 512, NeighborLogistic)):
+        vae = build(VAEOptions(), data).generator
+        assert isinstance(vae.observation, kind)
+        assert (vae.latent, vae.encoder[0].out_features) == (latent, width)
+        assert any(isinstance(module, nn.Dropout) for module in vae.modules()) == (data is IMAGE)
+    assert isinstance(build(VAEOptions(), holes).generator.observation, Independent)
+    assert isinstance(build(VAEOptions(network="residual"), gray).generator.observation, NeighborLogistic)
 
 
 def test_runs_of_earlier_versions_keep_their_networks():
     earlier = {"network": "auto", "channels": (16, 32), "likelihood": "auto", "spread": "network", "latent": 12}
+    earlier |= {"widths": (256, 256), "encoder_dropout": 0.1, "decoder_dropout": 0.1}
     gray, color = (dataclasses.replace(IMAGE, event_shape=shape) for shape in ((1, 28, 28), (3, 64, 64)))
     assert layers_of(gray, **earlier) == (0, 0)
     assert layers_of(color, **earlier) == (2, 0)

@@ -30,9 +30,9 @@ _TINY = 1e-30
 """Width of a cell, in scales, below which the density is flat in it."""
 
 
-def center_of(logits: Tensor) -> Tensor:
-    """Convert logits to centers, which may lie slightly outside [0, 1]."""
-    return (1 + 2 * _BEYOND) * logits.sigmoid() - _BEYOND
+def center_of(logits: Tensor, beyond: float = _BEYOND) -> Tensor:
+    """Convert logits to centers, which may lie outside [0, 1] by less than `beyond`."""
+    return (1 + 2 * beyond) * logits.sigmoid() - beyond
 
 
 def spread_of_pixels(places: int, learned: SpreadName, step: float) -> Spread:

@@ -14,6 +14,7 @@ References:
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -33,11 +34,19 @@ from genzoo_vae.options import SpreadName
 _NEIGHBORS = ((0, -1), (-1, -1), (-1, 0), (-1, 1))
 """Rows and columns from a pixel to the neighbors that come before it."""
 
-_REACH = 0.6
+_REACH = 0.8
 """Upper limit of the sum of a pixel's absolute weights of neighbors.
 
 Below 1, deviations fade out. Near 1, a pixel could copy its neighbors with any means, and the latent vector would no
 longer matter.
+"""
+
+
+_BEYOND, _MOST = 0.5, 0.25
+"""How far a center may lie outside the range, and the upper limit of a scale, both as shares of the range.
+
+A pixel that is black in nearly all images needs a center below 0 or a small scale. If its center has to stay close to
+0, or if its scale grows in the first steps, samples have specks of white until the scale has shrunk.
 """
 
 
@@ -53,7 +62,8 @@ class NeighborLogistic(Observation):
     """Logistic distributions, rounded to a grid, with a center that follows the deviations of neighbors.
 
     For each value the decoder gives the logit of its mean, a scale (as `Spread` says), and J weights: one for each of
-    four neighbors in the same channel, and one between -1 and 1 for each earlier channel of the same pixel.
+    four neighbors in the same channel, and one between -1 and 1 for each earlier channel of the same pixel. A scale s
+    from `Spread` becomes 1 / (1 / s + 1 / most), which is below `most`.
 
     Arguments:
         event_shape: shape of an image, `(C, H, W)`.
@@ -95,9 +105,9 @@ class NeighborLogistic(Observation):
         around, beside = torch.split(weights, [len(_NEIGHBORS), self._weights - len(_NEIGHBORS)], -4)
         around = _REACH * around / (1 + around.abs().sum(-4, keepdim=True))
         weights = torch.cat([around, beside.tanh().masked_fill(~self.earlier, 0.0)], -4)
-        log_scale = self.spread(spread)
+        log_scale = -torch.logaddexp(-self.spread(spread), spread.new_tensor(-math.log(_MOST)))
         log_scale = log_scale.expand(*log_scale.shape[:-1], self.places)
-        return _Given(self._images(center_of(mean)), self._images(log_scale), weights)
+        return _Given(self._images(center_of(mean, _BEYOND)), self._images(log_scale), weights)
 
     def _images(self, values: Tensor) -> Tensor:
         """Return values `(..., D)` as images, `(..., C, H, W)`."""
@@ -123,7 +133,7 @@ class NeighborLogistic(Observation):
 
     def expectation(self, given: Tensor) -> Tensor:
         """Return the means of pixels. They are exact up to the ends of the range, where deviations are cut off."""
-        return center_of(given[..., : self.places]).clamp(0.0, 1.0)
+        return center_of(given[..., : self.places], _BEYOND).clamp(0.0, 1.0)
 
     def _walk(self, given: Tensor, x: Tensor | None, missing: Tensor | None) -> Tensor:
         """Draw images front by front, `(..., D)`; with `x`, only the values that are `missing`."""
