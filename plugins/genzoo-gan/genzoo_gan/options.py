@@ -69,6 +69,13 @@ class R3GANOptions(Settings):
     )
     most_width: Width = Field(128, description="largest number of channels at any resolution of images")
     row_width: Width = Field(128, description="width of the layers for rows of a table")
+    waves: int = Field(
+        64,
+        ge=0,
+        le=8192,
+        description="number of sines and of cosines beside the numbers of a row, and of its latent vector, so that "
+        "narrow modes are learned",
+    )
     blocks: int = Field(1, ge=1, le=64, description="residual blocks at each resolution; for a table, in all")
     expansion: int = Field(2, ge=1, le=16, description="how many times as many channels a block has inside")
     group: int = Field(16, ge=1, le=8192, description="channels in a group of the convolutions inside of blocks")

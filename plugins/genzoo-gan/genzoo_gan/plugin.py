@@ -88,12 +88,13 @@ _R3GAN = genzoo.ModelSpec(
     objective_options={"relativistic": {"gamma": 1.0, "penalty_every": 4}},
     presets={
         "rows": {
-            "options": {"latent": 8, "row_width": 64, "blocks": 2},
-            "objective": {"name": "relativistic", "options": {"gamma": 0.01, "penalty_every": 1}},
+            "options": {"latent": 2, "row_width": 64, "blocks": 2},
+            "objective": {"name": "relativistic", "options": {"gamma": 0.003, "penalty_every": 4}},
             "training": {
                 "steps": 20_000,
                 "batch_size": 128,
-                "optimizer": {"name": "adam", "lr": 1e-3, "betas": (0.0, 0.99)},
+                "optimizer": {"name": "adam", "lr": 2e-3, "betas": (0.0, 0.99)},
+                "ema": 0.99,
             },
         }
     },

@@ -19,12 +19,15 @@ from torch import Tensor, nn
 
 from genzoo import DataSpec, Decoder, Discriminator, Generator, Parts, full_precision
 from genzoo_gan.options import R3GANOptions
-from genzoo_gan.residual import ResidualBlock, Resize, initialize, resolutions
+from genzoo_gan.residual import ResidualBlock, Resize, Waves, initialize, resolutions
 
 _PATCHES = ((16, 1), (96, 2))
 """Shorter sides, in pixels and exclusive, and the side of the squares of pixels up to them."""
 
 _LARGEST_PATCH = 4
+
+_FASTEST_OF_LATENT, _FASTEST_OF_ROWS = 4.0, 16.0
+"""Largest angular frequencies of the waves beside a latent vector, and beside the standardized numbers of a row."""
 
 
 def build(config: R3GANOptions, data: DataSpec) -> Parts:
@@ -54,23 +57,22 @@ class ResidualGenerator(Generator, Decoder):
         if self.embedding is not None:
             nn.init.normal_(self.embedding.weight)
         inputs = config.latent + (config.embedding if given else 0)
-        width, layers = _image_growth(config, event_shape) if self._images else _row_growth(config, event_shape)
-        self.start = initialize(nn.Linear(inputs, width, bias=False))
-        self.network = nn.Sequential(*layers)
+        grown = _image_growth if self._images else _row_growth
+        self.network = nn.Sequential(*grown(config, event_shape, inputs))
 
     @property
     def latent(self) -> int:
         return self._latent
 
     def prior_sample(self, n: int) -> Tensor:
-        weight = self.start.weight
+        weight = next(self.parameters())
         return torch.randn(n, self._latent, device=weight.device, dtype=weight.dtype)
 
     def decode(self, z: Tensor, *, condition: Tensor | None = None) -> Tensor:
         with _precision(z, self._images):
             if self.embedding is not None and condition is not None:
                 z = torch.cat([z, self.embedding(condition.to(z.dtype))], 1)
-            x: Tensor = self.network(self.start(z))
+            x: Tensor = self.network(z)
             return x
 
     def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
@@ -144,10 +146,10 @@ class Sum(nn.Module):
         return (x * self.weights).sum((2, 3))
 
 
-def _image_growth(config: R3GANOptions, event_shape: tuple[int, ...]) -> tuple[int, list[nn.Module]]:
-    """Return the width of the generator's first layer, and the layers from there to an image."""
+def _image_growth(config: R3GANOptions, event_shape: tuple[int, ...], inputs: int) -> list[nn.Module]:
+    """Return the layers from a latent vector, with its condition, to an image."""
     patch, sides, widths = _plan(config, event_shape)
-    layers: list[nn.Module] = [Basis(widths[0], sides[0])]
+    layers: list[nn.Module] = [initialize(nn.Linear(inputs, widths[0], bias=False)), Basis(widths[0], sides[0])]
     for place, (width, side) in enumerate(zip(widths, sides, strict=True)):
         if place:
             layers.append(Resize(widths[place - 1], width, side, enlarge=True))
@@ -155,7 +157,7 @@ def _image_growth(config: R3GANOptions, event_shape: tuple[int, ...]) -> tuple[i
     # Pixels of one patch come from the same features, so a patch sees its neighbors, too.
     kernel = 1 if patch == 1 else 3
     layers.append(initialize(nn.Conv2d(widths[-1], event_shape[0] * patch**2, kernel, padding=kernel // 2)))
-    return widths[0], [*layers, nn.PixelShuffle(patch), nn.Tanh()]
+    return [*layers, nn.PixelShuffle(patch), nn.Tanh()]
 
 
 def _image_reduction(config: R3GANOptions, event_shape: tuple[int, ...]) -> tuple[int, list[nn.Module]]:
@@ -170,16 +172,22 @@ def _image_reduction(config: R3GANOptions, event_shape: tuple[int, ...]) -> tupl
     return widths[0], [*layers, Sum(widths[0], sides[0])]
 
 
-def _row_growth(config: R3GANOptions, event_shape: tuple[int, ...]) -> tuple[int, list[nn.Module]]:
-    """Return the width of the generator's first layer, and the layers from there to a row."""
-    width = config.row_width
-    return width, [*_blocks(config, width, 1, images=False), initialize(nn.Linear(width, event_shape[0]))]
+def _row_growth(config: R3GANOptions, event_shape: tuple[int, ...], inputs: int) -> list[nn.Module]:
+    """Return the layers from a latent vector, with its condition, to a row."""
+    start, width = _waved(config, inputs, _FASTEST_OF_LATENT), config.row_width
+    return [*start, *_blocks(config, width, 1, images=False), initialize(nn.Linear(width, event_shape[0]))]
 
 
 def _row_reduction(config: R3GANOptions, event_shape: tuple[int, ...]) -> tuple[int, list[nn.Module]]:
     """Return the layers from a row to its features, and the number of these."""
-    width = config.row_width
-    return width, [initialize(nn.Linear(event_shape[0], width)), *_blocks(config, width, 1, images=False)]
+    start, width = _waved(config, event_shape[0], _FASTEST_OF_ROWS), config.row_width
+    return width, [*start, *_blocks(config, width, 1, images=False)]
+
+
+def _waved(config: R3GANOptions, inputs: int, fastest: float) -> list[nn.Module]:
+    """Return the layers from a vector to `row_width` values: waves, if the options ask for any, and a dense layer."""
+    layers: list[nn.Module] = [Waves(inputs, config.waves, fastest)] if config.waves else []
+    return [*layers, initialize(nn.Linear(inputs + 2 * config.waves, config.row_width))]
 
 
 def _plan(config: R3GANOptions, event_shape: tuple[int, ...]) -> tuple[int, list[tuple[int, int]], list[int]]:

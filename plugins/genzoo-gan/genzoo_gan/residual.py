@@ -6,14 +6,15 @@ start smaller by a factor of L^(-1/4), so that the first updates of deep network
 
 References:
     "Fixup Initialization: Residual Learning Without Normalization" (Zhang, Dauphin and Ma, 2019);
-    "Aggregated Residual Transformations for Deep Neural Networks" (Xie et al., 2017), for grouped convolutions.
+    "Aggregated Residual Transformations for Deep Neural Networks" (Xie et al., 2017), for grouped convolutions;
+    "Fourier Features Let Networks Learn High Frequency Functions in Low Dimensional Domains" (Tancik et al., 2020).
 """
 
 from __future__ import annotations
 
 import math
 
-from torch import Tensor, nn
+from torch import Tensor, cat, logspace, nn, randn
 from torch.nn import functional as F
 
 SLOPE = 0.2
@@ -59,6 +60,32 @@ class ResidualBlock(nn.Module):
         y = F.leaky_relu(self.mix(y), SLOPE)
         change: Tensor = self.narrow(y)
         return x + change
+
+
+class Waves(nn.Module):
+    """Puts sines and cosines of learned directions beside the numbers of a vector.
+
+    Dense layers learn slow changes first, and steep ones between narrow modes late or never.
+
+    Arguments:
+        inputs: length of the vectors, C.
+        waves: number of directions, K.
+        fastest: largest angular frequency at the start; the smallest is 1, and those between are evenly spaced in
+            their logarithms.
+
+    Shape:
+        `(N, C)` to `(N, C + 2K)`.
+    """
+
+    def __init__(self, inputs: int, waves: int, fastest: float) -> None:
+        super().__init__()
+        frequencies = logspace(0.0, math.log2(fastest), waves, base=2.0)
+        self.directions = nn.Parameter(randn(inputs, waves) * frequencies / math.sqrt(inputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        angles = x @ self.directions
+        # The mean square of a sine is one half.
+        return cat([x, math.sqrt(2) * angles.sin(), math.sqrt(2) * angles.cos()], 1)
 
 
 class Resize(nn.Module):

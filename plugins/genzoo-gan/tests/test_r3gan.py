@@ -10,7 +10,7 @@ from genzoo_gan.objectives import relativistic
 from genzoo_gan.options import R3GANOptions, RelativisticOptions
 from genzoo_gan.penalties import logits_and_squared_gradients
 from genzoo_gan.r3gan import ResidualDiscriminator, ResidualGenerator, build
-from genzoo_gan.residual import ResidualBlock, Resize
+from genzoo_gan.residual import ResidualBlock, Resize, Waves
 
 SMALL = R3GANOptions(latent=4, width=8, most_width=16, row_width=16, group=8, embedding=5)
 LABEL = Feature("label", "categorical", ("0", "1", "2"))
@@ -109,6 +109,26 @@ def test_the_builder_reads_shape_and_condition_from_the_data():
     parts = build(SMALL, data)
     assert parts.generator.embedding.in_features == 3
     assert build(SMALL, DataSpec((2,), "table", (Feature("x"), Feature("y")))).generator.embedding is None
+
+
+def test_waves_stand_beside_numbers_with_their_mean_square():
+    waves = Waves(3, 500, 16.0)
+    x = 5 * torch.randn(400, 3)
+    y = waves(x)
+    assert y.shape == (400, 3 + 1000)
+    assert torch.equal(y[:, :3], x)
+    assert y[:, 3:].square().mean().item() == pytest.approx(1, rel=0.01)
+    assert torch.allclose(y[:, 3:503].square() + y[:, 503:].square(), torch.tensor(2.0), atol=1e-4)
+    lengths = waves.directions.detach().square().sum(0).sqrt()
+    assert lengths[:50].mean().item() == pytest.approx(1.1, rel=0.2)
+    assert lengths[-50:].mean().item() == pytest.approx(14, rel=0.2)
+
+
+def test_rows_may_have_no_waves():
+    options = SMALL.model_copy(update={"waves": 0})
+    for network, inputs in zip(networks((2,), options=options), (4, 2), strict=True):
+        assert isinstance(network.network[0], nn.Linear)
+        assert network.network[0].in_features == inputs
 
 
 def test_rows_are_computed_in_full_precision_under_autocast():
