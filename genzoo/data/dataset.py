@@ -13,12 +13,12 @@ from typing import Any, Literal
 import numpy as np
 
 from genzoo.config.data import SplitSettings
+from genzoo.data.columns.survey import Surveyed
 from genzoo.data.splits.buckets import HashedRows
 from genzoo.data.splits.dividers import Divider, InOrder, RandomRows, WholeGroups
 from genzoo.data.splits.duplicates import same_rows
 from genzoo.data.splits.groups import joined
 from genzoo.data.splits.large import LARGE_ROWS, large_parts
-from genzoo.data.survey import Surveyed
 from genzoo.data.texts.flat import Texts
 from genzoo.data.texts.windows import Windows
 from genzoo.errors import DataError

@@ -15,9 +15,9 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from genzoo.data.column import Column
+from genzoo.data.columns.survey import Survey, Surveyed, sample_rows
 from genzoo.data.partitions.files import PartFile
 from genzoo.data.partitions.remote import explained
-from genzoo.data.survey import Survey, Surveyed, sample_rows
 from genzoo.errors import DataError, pass_out_of_memory
 from genzoo.runtime.dividing import divided
 from genzoo.runtime.progress import Phase

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from genzoo.data.columns.survey import spaced_rows
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.data.degenerate.relation import Relation, digits_of, forms, short_number
-from genzoo.data.survey import spaced_rows
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.typing import Array
 

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from genzoo.data.columns.rounding import RoundedColumn, rounded_columns
+from genzoo.data.columns.survey import rows_at_hand
 from genzoo.data.dataset import Conditioned, Dataset, Rows
-from genzoo.data.survey import rows_at_hand
 from genzoo.inference.description.contributions import log_likelihoods_of
 from genzoo.inference.row_likelihoods import kind_of, observed_rows, scored_as_density
 from genzoo.inference.trained_model import TrainedModel

@@ -17,11 +17,11 @@ from genzoo.data.columns.cells import with_cells
 from genzoo.data.columns.limits import stated_bounds, with_limits
 from genzoo.data.columns.moments import ColumnMoments, MeasuredBlocks
 from genzoo.data.columns.observed import observe
+from genzoo.data.columns.survey import Surveyed
 from genzoo.data.condition_transform import ConditionTransform, fit_condition
 from genzoo.data.dataset import Dataset, Rows, Split, named_parts_of, usable
 from genzoo.data.dequantize import Dequantizer
 from genzoo.data.loading import anchor, open_dataset
-from genzoo.data.survey import Surveyed
 from genzoo.data.transforms import Transform
 from genzoo.data.transforms.parts import choose_stages, fit_stages, scored_by_cells
 from genzoo.data.transforms.transform import Stage

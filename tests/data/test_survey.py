@@ -12,8 +12,8 @@ import genzoo
 from genzoo.config.data import DataSettings, SplitSettings
 from genzoo.data import row_groups
 from genzoo.data.columns.observed import observe
+from genzoo.data.columns.survey import spaced_rows
 from genzoo.data.loading import open_dataset
-from genzoo.data.survey import spaced_rows
 from genzoo.errors import DataError
 from genzoo.plugins.manager import get_registry
 from genzoo.runtime.dividing import dividing

@@ -8,9 +8,9 @@ import numpy as np
 
 from genzoo.data.columns.decimals import DecimalPlaces, decimal_places
 from genzoo.data.columns.moments import ColumnMoments
+from genzoo.data.columns.survey import Surveyed
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.data.splits.large import share_of
-from genzoo.data.survey import Surveyed
 from genzoo.runtime.dividing import divided
 from genzoo.typing import Array
 

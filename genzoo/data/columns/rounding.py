@@ -13,8 +13,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from genzoo.data.columns.cells import decimal_grid
+from genzoo.data.columns.survey import spaced_rows
 from genzoo.data.dataset import Dataset
-from genzoo.data.survey import spaced_rows
 from genzoo.typing import Array
 
 _NUMBERS, _LEAST_ROWS = 2**19, 2000

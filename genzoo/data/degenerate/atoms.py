@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from genzoo.data.columns.survey import spaced_rows
 from genzoo.data.dataset import Dataset
-from genzoo.data.survey import spaced_rows
 from genzoo.typing import Array
 from genzoo.wording import argument
 

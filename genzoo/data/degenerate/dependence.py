@@ -23,9 +23,9 @@ from typing import Any
 
 import numpy as np
 
+from genzoo.data.columns.survey import spaced_rows
 from genzoo.data.dataset import BLOCK, Dataset
 from genzoo.data.degenerate.relation import Relation, digits_of, forms, short_number
-from genzoo.data.survey import spaced_rows
 from genzoo.text import counted
 from genzoo.typing import Array
 

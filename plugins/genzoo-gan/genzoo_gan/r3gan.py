@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from genzoo import DataSpec, Decoder, Discriminator, Generator, Parts, full_precision
 from genzoo_gan.options import R3GANOptions
-from genzoo_gan.residual import ResidualBlock, Resize, Waves, initialize, resolutions
+from genzoo_gan.residual import GroupedBlock, Resize, Waves, initialize, resolutions
 
 _PATCHES = ((16, 1), (96, 2))
 """Shorter sides, in pixels and exclusive, and the side of the squares of pixels up to them."""
@@ -203,7 +203,7 @@ def _plan(config: R3GANOptions, event_shape: tuple[int, ...]) -> tuple[int, list
 
 def _blocks(config: R3GANOptions, width: int, stages: int, *, images: bool = True) -> list[nn.Module]:
     depth = config.blocks * stages
-    return [ResidualBlock(width, config.expansion, config.group, depth, images=images) for _ in range(config.blocks)]
+    return [GroupedBlock(width, config.expansion, config.group, depth, images=images) for _ in range(config.blocks)]
 
 
 def _precision(x: Tensor, images: bool) -> AbstractContextManager[None]:

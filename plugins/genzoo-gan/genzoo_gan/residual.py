@@ -27,7 +27,7 @@ _LEAST = 4
 """Smallest side of images at the lowest resolution, if the images have as many pixels."""
 
 
-class ResidualBlock(nn.Module):
+class GroupedBlock(nn.Module):
     """Adds to its input two layers with more channels and a layer back.
 
     Arguments:

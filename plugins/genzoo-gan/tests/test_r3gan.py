@@ -10,7 +10,7 @@ from genzoo_gan.objectives import relativistic
 from genzoo_gan.options import R3GANOptions, RelativisticOptions
 from genzoo_gan.penalties import logits_and_squared_gradients
 from genzoo_gan.r3gan import ResidualDiscriminator, ResidualGenerator, build
-from genzoo_gan.residual import ResidualBlock, Resize, Waves
+from genzoo_gan.residual import GroupedBlock, Resize, Waves
 
 SMALL = R3GANOptions(latent=4, width=8, most_width=16, row_width=16, group=8, embedding=5)
 LABEL = Feature("label", "categorical", ("0", "1", "2"))
@@ -62,14 +62,14 @@ def test_patches_of_any_side_give_whole_images(patch):
 
 
 def test_blocks_start_without_effect_and_with_weights_of_the_papers_scale():
-    block = ResidualBlock(64, 4, 16, 9, images=True)
+    block = GroupedBlock(64, 4, 16, 9, images=True)
     x = torch.randn(2, 64, 5, 5)
     assert torch.equal(block(x), x)
     gain = (2 / 1.04) ** 0.5 * 9**-0.25
     assert block.widen.weight.std().item() == pytest.approx(gain / 64**0.5, rel=0.05)
     assert block.mix.weight.std().item() == pytest.approx(gain / (16 * 9) ** 0.5, rel=0.05)
     assert block.mix.groups == 16
-    assert ResidualBlock(6, 2, 16, 1, images=True).mix.groups == 1
+    assert GroupedBlock(6, 2, 16, 1, images=True).mix.groups == 1
 
 
 def test_networks_have_no_normalization_and_as_many_weights_as_counted_by_hand():
