@@ -115,7 +115,7 @@ def _scale(low: float, high: float, start: float, end: float) -> Callable[[Array
 def marks(low: float, high: float, length: float) -> list[tuple[float, str]]:
     """Return round numbers from `low` to `high`, and their texts, which fit beside each other in `length` points.
 
-    Numbers that differ in no digit have one mark, in the middle.
+    Numbers that differ in no digit, or whose texts are too long, have one mark, in the middle.
 
     Examples:
         >>> [text for _, text in marks(-1.3, 2.1, 240)]
@@ -126,6 +126,8 @@ def marks(low: float, high: float, length: float) -> list[tuple[float, str]]:
         ['0', '5e+11', '1e+12']
         >>> marks(7, 7, 240)
         [(7.0, '7')]
+        >>> [text for _, text in marks(1.25e191, 4.25e191, 60)]
+        ['2.75e+191']
     """
     for most in range(_TICKS, 0, -1):
         step = _step(low, high, most)
@@ -133,7 +135,7 @@ def marks(low: float, high: float, length: float) -> list[tuple[float, str]]:
             break
         values = [float(number * step) for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
         found = [(value, _text(value, step, max(abs(low), abs(high)))) for value in values]
-        if sum(_LETTER * len(text) + 9 for _, text in found) <= length:
+        if found and sum(_LETTER * len(text) + 9 for _, text in found) <= length:
             return found
     middle = low / 2 + high / 2
     return [(middle, f"{middle:.6g}".replace("-", "−", 1))]
@@ -145,7 +147,8 @@ def _step(low: float, high: float, most: int) -> float | None:
     if not (math.isfinite(least) and least > max(abs(low), abs(high)) * 1e-14 and least > 1e-300):
         return None
     power = 10.0 ** math.floor(math.log10(least))
-    return next(factor * power for factor in (1, 2, 2.5, 5, 10, 20) if factor * power >= least * (1 - 1e-9))
+    found = next(factor * power for factor in (1, 2, 2.5, 5, 10, 20) if factor * power >= least * (1 - 1e-9))
+    return found if math.isfinite(found) else None
 
 
 def _text(value: float, step: float, largest: float) -> str:

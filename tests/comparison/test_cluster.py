@@ -15,7 +15,7 @@ from distributed.client import FutureCancelledError
 import genzoo
 from genzoo.comparison.cluster import connect, sending, work
 from genzoo.comparison.cluster.dispatch import run_on_cluster
-from genzoo.comparison.cluster.sending import lost_scheduler
+from genzoo.comparison.cluster.failures import lost_scheduler
 from genzoo.comparison.fits.job import FitJob, FitResult
 from genzoo.comparison.location import DataLocation, arrays_of
 from genzoo.comparison.splits import SplitPlan
@@ -170,7 +170,7 @@ def test_a_fit_that_kills_its_workers_is_a_failure_of_its_candidate(client, monk
     trial = trials_of(made)[0]
 
     error = KilledWorker("fit", None, 3)
-    (result,) = sender._received(sending._Errand(trial), error)
+    (result,) = sender._received(sending._Errand(trial), None, error)
     assert "4 workers died while they ran this fit" in result.failure
     assert result.exit_code == 1
 
@@ -332,14 +332,54 @@ def test_a_result_that_is_lost_on_its_way_is_fetched_again(client, monkeypatch):
 
 
 @pytest.mark.parametrize("error", [FileNotFoundError("weights.pt"), ModuleNotFoundError("No module named 'x'")])
-def test_an_error_of_a_worker_is_not_taken_for_a_lost_scheduler(client, monkeypatch, error):
+def test_a_fit_that_no_worker_can_run_is_a_failure_of_its_candidate(client, monkeypatch, error):
+    first, ran = prepared("gaussian").candidates[0].config, []
+
     def run(trial):
-        raise error
+        ran.append(trial.candidate)
+        if trial.candidate == 0:
+            raise error
+        return FitResult(trial, kind="exact")
 
     pretended(monkeypatch, run)
     made = prepared("gaussian")
-    with pytest.raises(GenzooError, match=f"A worker could not run a fit, gaussian.*: .*{error}"):
-        list(stream(client, made, trials_of(made)))
+    found = {
+        result.trial.candidate: result
+        for result in stream(client, made, [FitJob(0, first, "criteria"), FitJob(1, first, "criteria")])
+    }
+    assert found[0].failure.startswith(f"2 workers could not run this fit: {type(error).__name__}: {error}. Mend")
+    assert found[0].exit_code == 1
+    assert found[1].failure is None
+    assert sorted(ran) == [0, 0, 1]
+
+
+def test_a_worker_that_can_run_nothing_costs_no_fit(client, monkeypatch):
+    broken, ran = min(client.nthreads()), []
+
+    def run(trial):
+        threading.Event().wait(0.02)
+        ran.append(work._address() == broken)
+        if ran[-1]:
+            raise OSError(5, "Input/output error")
+        return FitResult(trial, kind="exact")
+
+    pretended(monkeypatch, run)
+    made = prepared("gaussian")
+    trials = [FitJob(number, made.candidates[0].config, "criteria") for number in range(30)]
+    found = list(stream(client, made, trials))
+    assert sorted(result.trial.candidate for result in found) == list(range(30))
+    assert not any(result.failure for result in found)
+    assert any(ran)
+
+
+def test_a_scheduler_that_dies_during_the_checks_is_an_error_of_the_call(client, monkeypatch):
+    def die(*_):
+        client.close()
+        raise OSError("Stream is closed")
+
+    monkeypatch.setattr("genzoo.comparison.cluster.dispatch.check_workers", die)
+    with pytest.raises(GenzooError, match="scheduler of the cluster is gone"):
+        genzoo.compare(["gaussian"], three(40), on=client)
 
 
 def cancelled():
@@ -380,7 +420,7 @@ def test_data_are_sent_again_if_the_worker_that_takes_them_dies(client, monkeypa
         return scatter(*arguments, **terms)
 
     monkeypatch.setattr(client, "scatter", lossy)
-    monkeypatch.setattr(sending, "_NOTICE", 0.01)
+    monkeypatch.setattr("genzoo.comparison.cluster.failures._NOTICE", 0.01)
     pretended(monkeypatch)
     made = dataclasses.replace(prepared("gaussian"), settings=None)
     assert len(list(stream(client, made, trials_of(made)))) == 2

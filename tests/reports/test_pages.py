@@ -28,7 +28,7 @@ from genzoo.reports.formats import read_report
 from genzoo.reports.former import current_report
 from genzoo.reports.html import render_page
 from genzoo.reports.inside import inside_sections
-from genzoo.reports.modalities.marginals import marginals
+from genzoo.reports.modalities.marginals import marginal_of, marginals
 from genzoo.reports.page import Facts, Heading, Notes, Page, Picture, Pictures, Section, Table, Text
 from genzoo.reports.result import SCHEMA, Difference, Report, Row
 from genzoo.reports.rounding import with_error
@@ -379,6 +379,14 @@ def test_constant_and_huge_columns_can_be_drawn():
     assert len(pictures.pictures) == 3
 
 
+@pytest.mark.parametrize("value", [0.0, -7.5, 1e15, 1e17, -1e300])
+def test_a_constant_column_is_one_bar_of_area_one(value):
+    found = marginal_of(np.full(9, value), np.full(9, value), Feature("a"))
+    width = np.diff(found.edges)
+    assert np.allclose(found.real * width, [0, 1, 0])
+    assert found.edges[0] < value < found.edges[-1]
+
+
 def test_drawings_hold_names_as_text_and_never_as_mathematics_or_markup():
     steps = np.arange(3)
     drawn = curves({"$\\frac{bad$": (steps, steps), "<b>&\x00": (steps, steps)}, "loss").decode()
@@ -407,9 +415,13 @@ def test_bars_of_levels_are_as_long_as_their_shares():
     assert [text.text for text in drawn_in(drawn, "text")][:3] == ["<b>&", "k ", "$x$"]
 
 
-@pytest.mark.parametrize(("low", "high"), [(-1.3, 2.1), (0, 1e12), (-1.7e308, 1.7e308), (1e15, 1e15 + 1), (0, 1e-320)])
-def test_marks_lie_between_the_ends_and_say_where(low, high):
-    found = marks(low, high, 240)
+@pytest.mark.parametrize("length", [60, 240])
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [(-1.3, 2.1), (0, 1e12), (-1.7e308, 1.7e308), (1e15, 1e15 + 1), (0, 1e-320), (-4.07e191, -1.25e191), (0.3, 0.9)],
+)
+def test_marks_lie_between_the_ends_and_say_where(low, high, length):
+    found = marks(low, high, length)
     assert 1 <= len(found) <= 8
     assert len({text for _, text in found}) == len(found)
     for value, text in found:

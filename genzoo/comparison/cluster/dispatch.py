@@ -9,7 +9,8 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
-from genzoo.comparison.cluster.sending import Dispatch, broken_cluster, is_lost, lost_scheduler, send_data
+from genzoo.comparison.cluster.failures import broken_cluster, is_lost, lost_scheduler
+from genzoo.comparison.cluster.sending import Dispatch, send_data
 from genzoo.comparison.cluster.work import FitTerms, forget_data, open_on_worker
 from genzoo.comparison.fits.job import FitJob, FitResult
 from genzoo.comparison.location import DataLocation
@@ -52,7 +53,7 @@ def check_cluster(on: AnyCluster, jobs: int | None, device: str) -> None:
         ConfigError: `on` names no cluster, has workers of its own while `jobs` was given, or workers that compute on
             another kind of device.
         PluginError: its workers have other software.
-        GenzooError: no scheduler answers.
+        GenzooError: no scheduler answers, or it is gone before its workers have answered.
     """
     if on == LOCAL_CLUSTER:
         dask_library()
@@ -62,7 +63,7 @@ def check_cluster(on: AnyCluster, jobs: int | None, device: str) -> None:
             f"{argument('jobs', jobs)} counts processes of this machine, and a cluster has workers of its own. Leave "
             f"it out, or start {jobs} workers."
         )
-    with connect(on) as client:
+    with connect(on) as client, _explained(client):
         check_workers(client, device)
 
 

@@ -6,22 +6,27 @@ import contextlib
 import dataclasses
 import itertools
 import queue
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from genzoo.comparison.cluster.arrivals import Arrivals, TransportError
+from genzoo.comparison.cluster.failures import (
+    about_killed,
+    about_workers,
+    broken_cluster,
+    failed_on,
+    is_lost,
+    lost_scheduler,
+)
 from genzoo.comparison.cluster.work import FitTerms, OtherDataError, forget_data, run_on_worker
 from genzoo.comparison.fits.job import FitJob, FitResult
 from genzoo.comparison.location import arrays_of
 from genzoo.comparison.workers import spared_by
 from genzoo.data.dataset import Dataset
-from genzoo.errors import GenzooError
 from genzoo.runtime.cluster import await_worker, dask_library, waiting_for_worker
 from genzoo.runtime.progress import Phase
-from genzoo.wording import argument
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -35,13 +40,11 @@ _QUIET = 2.0
 _TRIES = 20
 """How often the data or a fit are sent before their loss is an error, if no fit ends meanwhile."""
 
+_WORKERS = 3
+"""Number of workers that a fit is given to if they fail for a reason outside the model, such as a full disk."""
+
 _PARTING = 2.0
 """Seconds that workers have to let go of the data."""
-
-_NOTICE = 1.0
-"""Seconds within which a client notices that its scheduler is gone."""
-
-_KEPT = "all that was finished is kept"
 
 
 def send_data(client: Client, dataset: Dataset, phase: Phase) -> Future:
@@ -66,40 +69,11 @@ def send_data(client: Client, dataset: Dataset, phase: Phase) -> Future:
     raise AssertionError
 
 
-def is_lost(client: Client) -> bool:
-    """Return whether the scheduler is gone, after an error that may come from this."""
-    end = time.monotonic() + _NOTICE
-    while (status := str(client.status)) == "running" and time.monotonic() < end:
-        time.sleep(_NOTICE / 20)
-    return status != "running"
-
-
-def lost_scheduler() -> GenzooError:
-    """Return the error that ends the comparison if the scheduler is gone."""
-    return GenzooError(
-        f"The scheduler of the cluster is gone, or cannot be reached any more. With {argument('out')}, {_KEPT}. "
-        f"Start the cluster, and run the same command to continue with the others."
-    )
-
-
-def broken_cluster(what: str, cause: BaseException) -> GenzooError:
-    """Return the error that ends the comparison if the cluster fails in another way.
-
-    Arguments:
-        what: what does not work, as a sentence without its full stop.
-        cause: the error behind it. Its text is part of the message.
-    """
-    why = f"{type(cause).__name__}: {cause}".rstrip(". \n")
-    return GenzooError(
-        f"{what}: {why}. With {argument('out')}, {_KEPT}. Mend the cluster, and run the same command to continue with "
-        f"the others."
-    )
-
-
 class Dispatch:
     """Sends fits to a cluster, and yields their results.
 
-    A fit whose worker died is run again by another worker. Fits of a candidate that has failed are not begun.
+    A fit whose worker died, or could not run it, is run by another worker. Fits of a candidate that has failed are not
+    begun.
 
     Arguments:
         client: connection to the cluster.
@@ -130,7 +104,7 @@ class Dispatch:
                 future, found = self._arrived()
                 errand = self._sent.pop(future, None)
                 if errand is not None:  # it was not spared meanwhile
-                    yield from self._received(errand, found)
+                    yield from self._received(errand, future, found)
                 if len(self._sent) <= _AHEAD // 2:
                     yield from self._send(itertools.islice(waiting, _AHEAD // 2))
             complete = True
@@ -147,6 +121,8 @@ class Dispatch:
             else:
                 wanted.append(errand.sent(self._arrays, self._count))
         if wanted:
+            failed = {worker for errand in wanted for worker in errand.failed}
+            others = sorted(set(self._client.nthreads()) - failed) if failed else []
             futures = self._client.map(
                 run_on_worker,
                 [errand.trial for errand in wanted],
@@ -154,6 +130,8 @@ class Dispatch:
                 arrays=self._arrays,
                 key="fit",
                 pure=False,
+                workers=others or None,
+                allow_other_workers=bool(others),  # these may die
             )
             self._sent.update(zip(futures, wanted, strict=True))
             self._arrivals.follow(futures)
@@ -174,15 +152,29 @@ class Dispatch:
                 text = waiting_for_worker(self._client) if alone else f"dashboard {self._client.dashboard_link}"
                 self._phase.describe(text)
 
-    def _received(self, errand: _Errand, found: FitResult | BaseException) -> Iterator[FitResult]:
+    def _received(self, errand: _Errand, future: Future, found: FitResult | BaseException) -> Iterator[FitResult]:
         """Yield the results that follow from what arrived."""
         if isinstance(found, FitResult):  # the worker that ran it may be gone since
             yield from self._ended(found)
         elif isinstance(found, dask_library().KilledWorker):
-            yield from self._ended(FitResult(errand.trial, failure=_about_killed(found), exit_code=1))
+            yield from self._ended(FitResult(errand.trial, failure=about_killed(found), exit_code=1))
+        elif isinstance(found, OSError | ImportError):
+            yield from self._elsewhere(errand, future, found)
         else:
             self._mend(errand, found)
             yield from self._send([errand])
+
+    def _elsewhere(self, errand: _Errand, future: Future, error: Exception) -> Iterator[FitResult]:
+        """Send a fit to another worker, as one could not run it, or yield its failure if several could not."""
+        # Without a name of its worker, it would go to the same one, which has the least to do.
+        there = self._client.run_on_scheduler(failed_on, future.key)
+        errand = dataclasses.replace(errand, failed=(*errand.failed, *there))
+        failed = set(errand.failed)
+        if there and len(failed) < _WORKERS and len(errand.failed) < _TRIES and set(self._client.nthreads()) - failed:
+            yield from self._send([errand])
+        else:
+            failure = about_workers(error, max(1, len(failed)))
+            yield from self._ended(FitResult(errand.trial, failure=failure, exit_code=1))
 
     def _ended(self, result: FitResult) -> Iterator[FitResult]:
         """Yield a result, and the results of fits that are useless now, if it is a failure."""
@@ -239,12 +231,14 @@ class _Errand:
         arrays: the data that were sent for it.
         tries: how often it was sent while no fit ended. A fit is also lost with the data, through no fault of its own.
         count: number of fits that had ended when it was sent.
+        failed: addresses of workers that could not run it.
     """
 
     trial: FitJob
     arrays: Future | None = None
     tries: int = 0
     count: int = 0
+    failed: tuple[str, ...] = ()
 
     def sent(self, arrays: Future | None, count: int) -> _Errand:
         """Return it as it is sent now; `count` fits have ended."""
@@ -254,21 +248,9 @@ class _Errand:
 
 def _of_worker(error: BaseException, errand: _Errand) -> BaseException:
     """Return the error that ends the comparison, if a worker raised one that is no failure of a model."""
-    if isinstance(error, GenzooError):
+    if not isinstance(error, TransportError | CancelledError):
         return error
-    if isinstance(error, TransportError | CancelledError):
-        what = f"The cluster lost a fit {errand.tries} times while no other ended, {errand.trial.label}"
-    elif isinstance(error, OSError | ImportError):
-        what = f"A worker could not run a fit, {errand.trial.label}"
-    else:
-        return error
-    found = broken_cluster(what, error)
+    lost = f"The cluster lost a fit {errand.tries} times while no other ended, {errand.trial.label}"
+    found = broken_cluster(lost, error)
     found.__cause__ = error
     return found
-
-
-def _about_killed(error: Any) -> str:
-    return (
-        f"{error.allowed_failures + 1} workers died while they ran this fit, most likely because memory ran out. Give "
-        f"workers more memory, or lower the size of the model"
-    )

@@ -64,8 +64,9 @@ def _histogram(real: Array, sampled: Array, feature: Feature) -> Marginal:
     if feature.kind == "count":
         step = max(1, math.ceil((high - low + 1) / _MOST_BINS))
         edges = np.arange(math.floor(low), math.ceil(high) + 1 + step, step) - 0.5
-    elif high - low <= 1e-12 * max(abs(low), abs(high)):
-        edges = np.linspace(low - 0.5, high + 0.5, 4)
+    elif high - low <= (least := 1e-12 * max(abs(low), abs(high))):
+        beside = max(0.5, least)  # half a unit beside the largest numbers is no other number
+        edges = np.linspace(low - beside, high + beside, 4)
     else:
         bins = min(_MOST_BINS, max(8, round(math.sqrt(min(len(real), len(sampled))))))
         edges = np.linspace(low, high, bins + 1)
