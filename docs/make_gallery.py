@@ -7,7 +7,7 @@ Each model trains in at most two minutes of two cores, which is 240 CPU seconds.
 kept, so a second call trains only what is missing. The distances (KID) are to test images that no model was trained on,
 on the features that `--features` names.
 
-The emoji are those of the npm package `emoji-datasource-google`.
+The npm package `emoji-datasource-google` has the emoji.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ SECTIONS = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--emoji", type=Path, help="folder of emoji; without it, their section is left out")
+    parser.add_argument("--emoji", type=Path, help="folder of emoji; by default, their section is left out")
     parser.add_argument("--only", nargs="*", help="datasets to make pictures of; all by default")
     parser.add_argument("--models", nargs="*", help="models to make pictures of; all by default")
     parser.add_argument("--features", default="efficientnet-lite0", help="feature extractor of KID")

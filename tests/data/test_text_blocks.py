@@ -142,7 +142,7 @@ def test_decimal_commas_and_other_marks_are_read_in_blocks(tmp_path, spec, small
     assert np.isnan(whole.events[250]).tolist() == [True, True, False, True]
 
 
-def test_dates_of_another_form_than_in_training_are_recognized_over_all_rows(tmp_path, spec, small_blocks):
+def test_dates_of_another_form_are_recognized_over_all_rows(tmp_path, spec, small_blocks):
     lines = [f"1,2,{row % 12 + 1:02d}/05/2021,red" for row in range(300)]
     (tmp_path / "a.csv").write_text("\n".join([HEAD, *lines, "1,2,12/31/2021,red"]))
     assert both(tmp_path / "a.csv", spec)[0] is None  # the last row shows that the month comes first

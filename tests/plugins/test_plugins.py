@@ -508,7 +508,7 @@ def test_the_environment_chooses_which_plugins_are_loaded(monkeypatch):
         monkeypatch.setenv("GENZOO_LOAD_PLUGINS", words)
         zoo = PluginManager()
         zoo.load_entry_points()
-        assert zoo.registry.models.names() == ["dcgan"]
+        assert zoo.registry.models.names() == ["dcgan", "r3gan"]
     monkeypatch.setenv("GENZOO_LOAD_PLUGINS", "genzoo-gna")
     zoo = PluginManager()
     zoo.load_entry_points()

@@ -126,8 +126,8 @@ def test_trainings_and_samples_in_many_threads_get_the_bits_they_get_alone(tmp_p
 PURPOSES = {
     "block",
     "bound",
-    "build",
     "buckets",
+    "build",
     "classifier",
     "condition",
     "dequantise",
@@ -145,6 +145,7 @@ PURPOSES = {
     "multipliers",
     "order",
     "places in cells",
+    "redraw",
     "sample",
     "step",
     "two-sample",

@@ -89,7 +89,7 @@ class _Types:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is to be said of every part."""
+        """Notes about every part."""
         return tuple(sorted(self._notes or ()))
 
     def add(self, text: PlainText, phase: Phase) -> int:
@@ -151,7 +151,7 @@ class TextBlocks(TableSource):
     Arguments:
         counts: number of rows of each file.
         types: type of each column, by its name and whether it is read as text.
-        notes: what is to be said of the rows.
+        notes: notes about the rows.
     """
 
     def __init__(

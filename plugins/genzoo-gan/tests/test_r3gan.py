@@ -72,7 +72,7 @@ def test_blocks_start_without_effect_and_with_weights_of_the_papers_scale():
     assert GroupedBlock(6, 2, 16, 1, images=True).mix.groups == 1
 
 
-def test_networks_have_no_normalization_and_as_many_weights_as_counted_by_hand():
+def test_networks_have_no_normalization_and_weights_counted_by_hand():
     generator, discriminator = networks((1, 8, 8), options=SMALL.model_copy(update={"patch": 1}))
     modules = [*generator.modules(), *discriminator.modules()]
     assert not any("Norm" in type(module).__name__ for module in modules)
