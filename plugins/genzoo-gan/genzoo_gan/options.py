@@ -70,7 +70,7 @@ class R3GANOptions(Settings):
     most_width: Width = Field(128, description="largest number of channels at any resolution of images")
     row_width: Width = Field(128, description="width of the layers for rows of a table")
     waves: int = Field(
-        64,
+        0,
         ge=0,
         le=8192,
         description="number of sines and of cosines beside the numbers of a row, and of its latent vector, so that "

@@ -88,7 +88,7 @@ _R3GAN = genzoo.ModelSpec(
     objective_options={"relativistic": {"gamma": 1.0, "penalty_every": 4}},
     presets={
         "rows": {
-            "options": {"latent": 2, "row_width": 64, "blocks": 2},
+            "options": {"latent": 2, "row_width": 64, "blocks": 2, "waves": 64},
             "objective": {"name": "relativistic", "options": {"gamma": 0.003, "penalty_every": 4}},
             "training": {
                 "steps": 20_000,

@@ -124,11 +124,13 @@ def test_waves_stand_beside_numbers_with_their_mean_square():
     assert lengths[-50:].mean().item() == pytest.approx(14, rel=0.2)
 
 
-def test_rows_may_have_no_waves():
-    options = SMALL.model_copy(update={"waves": 0})
-    for network, inputs in zip(networks((2,), options=options), (4, 2), strict=True):
+def test_rows_have_waves_on_request():
+    for network, inputs in zip(networks((2,)), (4, 2), strict=True):
         assert isinstance(network.network[0], nn.Linear)
         assert network.network[0].in_features == inputs
+    for network, inputs in zip(networks((2,), options=SMALL.model_copy(update={"waves": 8})), (4, 2), strict=True):
+        assert isinstance(network.network[0], Waves)
+        assert network.network[1].in_features == inputs + 16
 
 
 def test_rows_are_computed_in_full_precision_under_autocast():
