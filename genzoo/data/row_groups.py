@@ -178,7 +178,7 @@ class RowGroupEvents(Surveyed):
         }
 
     def _outline(self) -> str:
-        """Return a digest of what the footers of the files say, with the ranges of values that most of them have."""
+        """Return a digest of the footers of the files, which mostly have the ranges of values."""
         digest = hashlib.sha256()
         for part in {id(part): part for part, _ in self._groups}.values():
             footer = pa.BufferOutputStream()

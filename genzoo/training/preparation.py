@@ -234,7 +234,7 @@ def training_blocks(dataset: Dataset, rows: Rows, dequantizer: Dequantizer | Non
 
 
 def _measured_blocks(given: TrainingData, dequantizer: Dequantizer | None) -> Iterable[Array]:
-    """Return the training rows, with their moments if these are known of what the model sees."""
+    """Return the training rows, with their moments if these are known in model space."""
     blocks = training_blocks(given.dataset, given.split.train, dequantizer)
     return blocks if given.moments is None or dequantizer is not None else MeasuredBlocks(blocks, given.moments)
 

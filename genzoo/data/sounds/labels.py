@@ -30,7 +30,7 @@ _MARKS = re.compile(r"[_\-]")
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """Texts of each file by the name of what they say, in the order of the files.
+    """Labels of each file, by the name of the label, in the order of the files.
 
     Arguments:
         columns: the texts, by name.

@@ -57,7 +57,7 @@ class Transform(nn.Module, ABC):
     """Why the likelihood of an event is only a lower bound, as a clause. Empty if it is as exact as the generator's."""
 
     lossy: str = ""
-    """Why no likelihood of events follows from one of what it makes of them, as a clause. Empty if one does."""
+    """Why events have no likelihood after this transform, as a clause. Empty if they have one."""
 
     stages: tuple[Stage, ...] = ()
     """What a file says about it. Empty for an affine map that files hold as a shift and a scale alone."""
