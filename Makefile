@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: install lock demo test precision full oracles crash check format benchmark gpu fuzz clean
+.PHONY: install lock demo test precision slow full oracles crash check format benchmark gpu fuzz clean
 
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
 
@@ -53,6 +53,12 @@ marked = $$(grep --recursive --files-with-matches --extended-regexp --include='t
 # The tests whose outcome could depend on it, as on a CPU that has not. Only files that have such tests are read.
 precision: install
 	GENZOO_TEST_BF16=off $(PYTEST) -m 'precision and not full' $(call marked,precision)
+
+# Measures the tests again and writes tests/slow.txt, which says what `make test` leaves to `make full`.
+slow: install
+	rm -f .venv/seconds.txt
+	GENZOO_TEST_BF16=on GENZOO_TEST_SECONDS=$(CURDIR)/.venv/seconds.txt $(PYTEST)
+	PYTHONPATH=tests/support $(BIN)/python -m slow .venv/seconds.txt
 
 # All tests, and what takes longer; ends at the first part that fails.
 full: install oracles

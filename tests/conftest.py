@@ -9,6 +9,7 @@ from pathlib import Path
 
 import bf16
 import pytest
+import slow
 import torch
 import toy_plugin
 from warm import warm
@@ -21,6 +22,7 @@ from genzoo.wording import SHELL, speaking_everywhere
 collect_ignore_glob = ["data/plugins/*", "support/outside/*"]  # run in processes of their own, or need other packages
 
 _TERMINAL = {"COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "MPLBACKEND"}
+_record = os.environ.get(slow.VARIABLE)
 _PROCESSES = {"RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
 
 for _name in [*os.environ]:  # tests must not depend on the environment of the shell
@@ -33,11 +35,17 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell starts backgrou
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(bf16.Guard())
+    if _record is not None:
+        config.pluginmanager.register(slow.Recorder(Path(_record)))
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run tests marked `long` first, so that no worker is left with one at the end."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]):
+    """Mark slow tests, and run tests marked `long` first, so that no worker is left with one at the end."""
+    if _record is None:
+        slow.mark(items)
+    slow.group(items)
+    yield
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 

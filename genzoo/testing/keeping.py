@@ -19,11 +19,12 @@ class BoundPromise:
 
     Attributes:
         promised: names of the subject and of the promise, for the count in pytest's summary.
+        subject: what is checked, with the model that its promises share.
     """
 
     def __init__(self, promise: Promise, subject: Any, name: str) -> None:
         self._promise = promise
-        self._subject = subject
+        self.subject = subject
         self.promised = (name, promise.name)
 
     def __repr__(self) -> str:
@@ -32,7 +33,7 @@ class BoundPromise:
     def __call__(self) -> None:
         """Check the promise; skip the test, with the reason, if the promise does not apply."""
         try:
-            check_promise(self._promise, self._subject)
+            check_promise(self._promise, self.subject)
         except DoesNotApply as reason:
             pytest.skip(f"{self._promise.name} does not apply: {reason}")
 
