@@ -60,6 +60,16 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
+def now() -> tuple[float, float]:
+    """Return the seconds on the clock, and those of the CPU."""
+    return time.perf_counter(), time.process_time()
+
+
+def cost(begun: tuple[float, float]) -> str:
+    """Return the seconds on the clock and of the CPU since then, and the peak of memory, as columns."""
+    return "".join(f"{after - before:10.1f}" for before, after in zip(begun, now(), strict=True)) + f"{peak():10.2f}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=10_000)
@@ -77,36 +87,36 @@ def main() -> None:
     print(
         f"{dataset.name}: {count} real events, {count} samples, {dataset.spec.size} pixels, {arguments.threads} threads"
     )
-    print(f"{'':24}{'seconds':>10}{'peak GB':>10}{'score':>12}{'±':>10}")
+    print(f"{'':24}{'seconds':>10}{'CPU s':>10}{'peak GB':>10}{'score':>12}{'±':>10}")
     extractor = find_extractor(get_registry(), None, dataset.spec)
     rows = np.arange(len(dataset))
-    begun = time.perf_counter()
+    begun = now()
     reference = make_reference(dataset, rows[count:], metrics, extractor, trained_on=(dataset, rows[:count]))
-    print(f"{'real events':24}{time.perf_counter() - begun:10.1f}{peak():10.2f}", flush=True)
+    print(f"{'real events':24}{cost(begun)}", flush=True)
     for metric in metrics:
         _timed(metric)
     found = compute_metrics(model, reference, metrics, seed=0)
-    seconds = time.perf_counter() - begun
+    total = cost(begun)
     for name, score in found.scores.items():
-        print(f"{name:24}{_SECONDS[name][0]:10.1f}{_SECONDS[name][1]:10.2f}{score.value:12.4f}{score.error or 0:10.4f}")
+        print(f"{name:24}{_COSTS[name]}{score.value:12.4f}{score.error or 0:10.4f}")
         for note in score.notes:
             print(f"    {note}")
     for name, reason in found.reasons.items():
         print(f"{name:24} – {reason}")
-    print(f"{'total':24}{seconds:10.1f}{peak():10.2f}")
+    print(f"{'total':24}{total}")
 
 
-_SECONDS: dict[str, tuple[float, float]] = {}
+_COSTS: dict[str, str] = {}
 
 
 def _timed(metric: Any) -> None:
-    """Make a metric record its time, and the peak memory so far, in `_SECONDS`."""
+    """Make a metric record its time, and the peak memory so far, in `_COSTS`."""
     score = type(metric).score
 
     def watched(self: Any, given: Any) -> Any:
-        begun = time.perf_counter()
+        begun = now()
         found = score(self, given)
-        _SECONDS[self.name] = time.perf_counter() - begun, peak()
+        _COSTS[self.name] = cost(begun)
         return found
 
     if not hasattr(score, "watched"):

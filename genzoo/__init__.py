@@ -78,6 +78,7 @@ _HOME = {
         "Objective",
         "Progress",
     ),
+    "genzoo.models.shared_blocks": ("SharedBlocks",),
     "genzoo.plugins.hookspecs": ("hookimpl",),
     "genzoo.reports.result": ("Report",),
     "genzoo.persistence.open_run": ("load",),

@@ -57,6 +57,7 @@ from genzoo.models.objective import EMObjective as EMObjective
 from genzoo.models.objective import GradientObjective as GradientObjective
 from genzoo.models.objective import Objective as Objective
 from genzoo.models.objective import Progress as Progress
+from genzoo.models.shared_blocks import SharedBlocks as SharedBlocks
 from genzoo.persistence.open_run import load as load
 from genzoo.persistence.run import Run as Run
 from genzoo.persistence.run_list import runs as runs

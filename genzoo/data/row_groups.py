@@ -18,6 +18,7 @@ from genzoo.data.column import Column
 from genzoo.data.columns.survey import Survey, Surveyed, sample_rows
 from genzoo.data.partitions.files import PartFile
 from genzoo.data.partitions.remote import explained
+from genzoo.data.splits.large import stretch_of
 from genzoo.errors import DataError, pass_out_of_memory
 from genzoo.runtime.dividing import divided
 from genzoo.runtime.progress import Phase
@@ -160,8 +161,7 @@ class RowGroupEvents(Surveyed):
         rows = sample_rows(len(self), self.shape[1])
         missing, observed = np.zeros((2, self.shape[1]), bool)
         digests, sample = [], []
-        first, stop = (len(self._groups) * number // count for number in (rank, rank + 1))
-        for number in phase.over(range(first, stop), lambda _: 1):
+        for number in phase.over(range(*stretch_of(len(self._groups), rank, count)), lambda _: 1):
             events = self._group(number)
             digests.append(hashlib.sha256(events.data).hexdigest())
             gone = np.isnan(events)

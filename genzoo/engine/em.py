@@ -21,6 +21,7 @@ from genzoo.engine.signals import Abandoned, Signals, StopCheck
 from genzoo.errors import DivergenceError, PluginError
 from genzoo.models.base import Generator, Model
 from genzoo.models.objective import Batch, EMObjective
+from genzoo.models.shared_blocks import SharedBlocks
 from genzoo.models.state_dict import load_tensors, strip_prefix
 from genzoo.plugins.registry import blame
 from genzoo.runtime.progress import Phase
@@ -41,6 +42,10 @@ LOSS = "negative_log_likelihood"
 """Name of an EM step's loss: mean over events, nats, under the parameters at the start of the pass."""
 
 
+class _TogetherAbandoned(Abandoned):
+    """All processes have agreed to stop."""
+
+
 class EMEngine:
     """EM of one model under one objective; a step is a pass over all events.
 
@@ -58,6 +63,7 @@ class EMEngine:
         processes: the processes that train together. Defaults to a single one.
         events: all training events, for initialization, if a pass has only the share of this process. Defaults to
             `None`: the events of the pass.
+        beside: number of training events in the shares of lower and of higher ranks. Defaults to (0, 0).
         signals: says whether SIGINT or SIGTERM has come, which cuts a pass short. Defaults to never.
     """
 
@@ -71,6 +77,7 @@ class EMEngine:
         warm: bool = False,
         processes: Processes = SINGLE_PROCESS,
         events: Iterable[Batch] | None = None,
+        beside: tuple[int, int] = (0, 0),
         signals: Signals | None = None,
     ) -> None:
         self.model = model.eval().requires_grad_(False)
@@ -80,6 +87,7 @@ class EMEngine:
         self._warm = warm
         self._processes = processes
         self._events = events
+        self._beside = beside
         self._pass = 0
         self._last = -math.inf
         self._change = 0.0
@@ -200,13 +208,31 @@ class EMEngine:
         total: dict[str, Tensor] = {}
         try:
             if self._pass == 0:
-                self._begin(StopCheck(blocks if self._events is None else self._events, self._signals))
+                self._begin(blocks)
             total = self._sums(StopCheck(blocks, self._signals))
+        except _TogetherAbandoned:
+            raise
         except Abandoned:
             stopped = True
-        if self._processes.largest(stopped):
-            raise Abandoned
+        self._go_on(stopped=stopped)
         return total
+
+    def _go_on(self, *, stopped: bool) -> None:
+        """Agree with the other processes before a sum.
+
+        Arguments:
+            stopped: whether this process should stop.
+
+        Raises:
+            Abandoned: this process or another one should stop.
+        """
+        if self._processes.largest(stopped):
+            raise _TogetherAbandoned
+
+    def _add(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the sums of tensors over all processes, during the start."""
+        self._go_on(stopped=False)
+        return self._processes.sums(tensors)
 
     @blame("The objective")
     def _sums(self, blocks: Iterable[Batch]) -> dict[str, Tensor]:
@@ -257,8 +283,18 @@ class EMEngine:
 
     @blame("The objective")
     def _begin(self, blocks: Iterable[Batch]) -> None:
-        """Initialize a restart from all training events."""
+        """Initialize a restart from all training events; `blocks` are the share of this process."""
         self._start = {}
+        share = StopCheck(blocks, self._signals)
+        blocks = SharedBlocks(
+            share if self._events is None else StopCheck(self._events, self._signals),
+            share,
+            rank=self._processes.rank,
+            count=self._processes.count,
+            before=self._beside[0],
+            after=self._beside[1],
+            add=self._add,
+        )
         if self._warm and not self.ended:
             self.objective.adapt(self.model, blocks)
             return

@@ -30,6 +30,10 @@ _MATRIX = 2**24
 """Largest number of distances in memory at a time; a block still has at least 64 rows."""
 
 
+_MORE = 8
+"""Number of neighbors beyond the nearest ones that are looked at first, as bounds do not order close ones."""
+
+
 _PAIRS = 2**22
 """Number of differences that are computed at a time."""
 
@@ -87,23 +91,27 @@ class _Products:
         squares = [torch.linalg.vector_norm(torch.from_numpy(x - center), dim=1).square() for x in parts]
         narrow = a.shape[1] > _NARROW and max(float(s.max()) for s in squares) < _LARGEST
         kind = torch.float32 if narrow else torch.float64
-        rows = [torch.from_numpy(x - center).to(kind) for x in parts]
+        slack = torch.finfo(kind).eps * (a.shape[1] + 32)
         lengths = [square.to(kind) for square in squares]
-        self._a, self._b = rows[0], rows[-1]
-        self._squares = lengths[0], lengths[-1]
-        self._slack = torch.finfo(kind).eps * (a.shape[1] + 32)
+        # The squared norms are two more columns, so that one product gives the bounds.
+        least = [(1 - slack) * square[:, None] for square in lengths]
+        rows = [torch.from_numpy(x - center).to(kind) for x in parts]
+        ones = [torch.ones_like(square) for square in least]
+        self._b = torch.cat([rows[-1], ones[-1], least[-1]], dim=1)
+        self._a = torch.cat([rows[0].mul_(-2), least[0], ones[0]], dim=1)  # `rows[-1]` may be the same
+        self._by_row, self._by_column = 2 * slack * lengths[0][:, None], 2 * slack * lengths[-1]
 
     def __iter__(self) -> Iterator[tuple[int, Tensor, Tensor, Tensor]]:
-        """Yield for each block: its first row; upper bounds `(n, M)`; and two terms, `(n, 1)` and `(M,)`.
+        """Yield for each block: its first row; lower bounds `(n, M)`; and two terms, `(n, 1)` and `(M,)`.
 
-        Subtract both terms from the upper bounds to get lower bounds.
+        The next block takes the memory of the bounds. Add both terms to the lower bounds to get upper bounds.
         """
-        mine, theirs = self._squares
         step = min(_BLOCK, max(64, _MATRIX // len(self._b)))
+        memory = self._a.new_empty(min(step, len(self._a)), len(self._b))  # a new block each time would cost more
         for start in range(0, len(self._a), step):
-            rows, square = self._a[start : start + step], mine[start : start + step, None]
-            upper = torch.addmm(theirs * (1 + self._slack), rows, self._b.T, alpha=-2).add_(square * (1 + self._slack))
-            yield start, upper, 2 * self._slack * square, 2 * self._slack * theirs
+            part = slice(start, start + step)
+            rows = self._a[part]
+            yield start, torch.mm(rows, self._b.T, out=memory[: len(rows)]), self._by_row[part], self._by_column
 
 
 def distances_of_pairs(a: Features, b: Features) -> Features:
@@ -126,16 +134,29 @@ def _nearest(a: Features, b: Features, k: int, *, own: bool) -> Iterator[tuple[i
     Arguments:
         own: leave out the pair of each row with itself; `a` and `b` are the same events.
     """
-    for start, upper, by_row, by_column in _Products(a, b):
+    for start, lower, by_row, by_column in _Products(a, b):
         if own:
-            place = torch.arange(len(upper))
-            upper[place, start + place] = torch.inf
+            place = torch.arange(len(lower))
+            lower[place, start + place] = torch.inf
+        few, columns = lower.topk(min(k + _MORE, len(b)), dim=1, largest=False)
         # The k-th nearest lies within the k-th smallest upper bound, so a pair with a larger lower bound is not among
-        # the k nearest. (The row's term of the lower bound stands on the right.)
-        reach = upper.amin(dim=1, keepdim=True) if k == 1 else upper.topk(k, dim=1, largest=False).values[:, -1:]
-        near = upper.sub_(by_column) <= reach + by_row  # in place: `upper` is not needed any more
-        rows, columns = (i.numpy() for i in near.nonzero(as_tuple=True))
-        yield start, len(upper), rows, columns, _exact(a, b, rows + start, columns)
+        # the k nearest.
+        reach = (few + by_column[columns]).add_(by_row).topk(k, dim=1, largest=False).values[:, -1:]
+        full = (few[:, -1:] <= reach)[:, 0] if few.shape[1] < len(b) else torch.zeros(len(few), dtype=torch.bool)
+        one, other = ((few <= reach) & ~full[:, None]).nonzero(as_tuple=True)
+        rows, found = [one], [columns[one, other]]
+        if full.any():  # there may be candidates beyond the few
+            left = full.nonzero()[:, 0]
+            one, other = (lower[left] <= reach[left]).nonzero(as_tuple=True)
+            rows, found = [*rows, left[one]], [*found, other]
+        yield start, len(lower), *_with_distances(a, b, start, torch.cat(rows).numpy(), torch.cat(found).numpy())
+
+
+def _with_distances(a: Features, b: Features, start: int, rows: Index, columns: Index) -> tuple[Index, Index, Features]:
+    """Return pairs in order and their distances; `rows` count from `start`."""
+    order = np.lexsort((columns, rows))
+    rows, columns = rows[order], columns[order]
+    return rows, columns, _exact(a, b, rows + start, columns)
 
 
 def _unit(*events: Features) -> float:
@@ -246,21 +267,25 @@ class Neighborhoods:
         columns, rows = _radii(real_set, k), _radii(sample_set, k)
         holding = np.zeros(len(rows), np.int64)
         covered, reached = np.zeros(len(columns), bool), np.zeros(len(columns), bool)
-        for start, upper, by_row, by_column in _Products(sample_set.rows, real_set.rows):
-            part = slice(start, start + len(upper))
-            own, theirs = (torch.from_numpy(r * r).to(upper.dtype) for r in (rows[part, None], columns))
-            in_real, in_sample = upper <= theirs, upper <= own
-            lower = upper.sub_(by_row).sub_(by_column)  # in place: `upper` is not needed any more
-            # Pairs that the bounds leave open are decided by their exact distance.
-            unsure = ((lower <= theirs) & ~in_real) | ((lower <= own) & ~in_sample)
-            i, j = unsure.nonzero(as_tuple=True)
-            distance = _exact(sample_set.rows, real_set.rows, i.numpy() + start, j.numpy())
-            in_real[i, j] = torch.from_numpy(distance <= columns[j.numpy()])
-            in_sample[i, j] = torch.from_numpy(distance <= rows[part][i.numpy()])
-            counts = torch.from_numpy(real_set.counts).to(torch.float32)  # exact up to 2^24 events
-            holding[part] = (in_real.to(torch.float32) @ counts).round().to(torch.int64).numpy()
-            covered |= in_real.any(dim=0).numpy()
-            reached |= in_sample.any(dim=0).numpy()
+        for start, lower, by_row, by_column in _Products(sample_set.rows, real_set.rows):
+            part = slice(start, start + len(lower))
+            own, theirs = (torch.from_numpy(r * r).to(lower.dtype) for r in (rows[part, None], columns))
+            # Few pairs may be close enough. An exact distance decides what the bounds leave open.
+            i, j = (lower <= theirs).logical_or_(lower <= own).nonzero(as_tuple=True)
+            least, theirs, own = lower[i, j], theirs[j], own[i, 0]
+            most = least + by_row[i, 0] + by_column[j]
+            in_real, in_sample = most <= theirs, most <= own
+            unsure = ((least <= theirs) & ~in_real) | ((least <= own) & ~in_sample)
+            one, other = i.numpy() + start, j.numpy()
+            x, y = one[unsure.numpy()], other[unsure.numpy()]
+            distance = _exact(sample_set.rows, real_set.rows, x, y)
+            in_real[unsure] = torch.from_numpy(distance <= columns[y])
+            in_sample[unsure] = torch.from_numpy(distance <= rows[x])
+            inside = in_real.numpy()
+            met = np.bincount(i[in_real].numpy(), real_set.counts[other[inside]], len(lower))
+            holding[part] = met.astype(np.int64)  # exact up to 2^53 events
+            covered[other[inside]] = True
+            reached[other[in_sample.numpy()]] = True
         return Neighborhoods(holding[sample_set.inverse], covered[real_set.inverse], reached[real_set.inverse])
 
 

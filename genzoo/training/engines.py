@@ -13,6 +13,7 @@ from genzoo.config.training import DirectTraining, EMTraining, GradientTraining
 from genzoo.data.condition_transform import ConditionTransform
 from genzoo.data.dataset import Dataset, Rows
 from genzoo.data.dequantize import Dequantizer
+from genzoo.data.splits.large import stretch_of
 from genzoo.data.transforms import Transform
 from genzoo.engine.augmentation import Flip
 from genzoo.engine.blocks import BlockLoader, PassLoader, make_block_loader
@@ -147,6 +148,7 @@ def _by_em(
         source.dequantizer,
         source.condition,
     )
+    first, stop = stretch_of(len(source.rows), processes.rank, processes.count)
     engine = EMEngine(
         model,
         objective,
@@ -155,6 +157,7 @@ def _by_em(
         warm=config.warm_start is not None,
         processes=processes,
         events=None if processes.count == 1 else blocks(once=True),
+        beside=(first, len(source.rows) - stop),
         signals=signals,
     )
     loader = PassLoader(blocks(rank=processes.rank, count=processes.count), source.runtime)

@@ -12,6 +12,7 @@ import numpy as np
 
 from genzoo.config.training import GradientTraining
 from genzoo.data.dataset import Dataset, Rows
+from genzoo.data.splits.large import share_of
 from genzoo.engine.direct import DirectEngine
 from genzoo.engine.em import EMEngine
 from genzoo.engine.gradient import GradientEngine
@@ -78,12 +79,40 @@ class ModelSaver(Callback):
         self._step = step.number
 
     def on_end(self, outcome: Outcome, losses: Sequence[LossRecord]) -> None:
-        """Save it. With several processes, the first one does, and the others wait."""
+        """Save it. With several processes, the first one does, after all have scored validation rows."""
         if outcome == "finished":
             with Phase("saving the model"):
-                self._setup.processes.of_first(self._save)
+                scores = self._shared_scores() if self._shares else None
+                self._setup.processes.of_first(lambda: self._save(scores))
 
-    def _save(self) -> None:
+    @property
+    def _selects(self) -> bool:
+        """Whether the best step is saved, and not the last; only the first process has its weights."""
+        return self._early_stopping is not None and self._early_stopping.rule.selects
+
+    @property
+    def _shares(self) -> bool:
+        """Whether each process scores its share of the validation rows. Draws of a bound depend on the block."""
+        setup = self._setup
+        alike = setup.processes.count > 1 and setup.held_out is None and not self._selects
+        return alike and kind_of(setup.trained_model) == "exact"
+
+    def _shared_scores(self) -> Array | None:
+        """Return the scores of validation rows, each from one of the processes; `None` if the model gives none."""
+        setup = self._setup
+        rows = _scored_rows(setup.trained_model, setup.dataset, setup.split.validation)
+
+        def own(rank: int, count: int) -> list[float] | None:
+            share = share_of(rows, rank, count)
+            scores = _scores(setup.trained_model, setup.dataset, share, 1) if len(share) else share
+            return None if scores is None else scores.tolist()
+
+        parts = [part for part in setup.processes.divided(own) if part is not None]
+        if len(parts) < setup.processes.count:
+            return None
+        return _in_order(spread_evenly(np.concatenate(parts), fractional(setup.dataset, rows)))
+
+    def _save(self, scores: Array | None) -> None:
         setup, config = self._setup, self._setup.config
         step = self._load_best()
         training = {
@@ -105,8 +134,8 @@ class ModelSaver(Callback):
         if setup.held_out is not None:  # rows that chose the best step would look a little too usual
             calibration = "comparison"
             scores = _in_order(setup.held_out[_evenly(len(setup.held_out), MOST_SCORES)])
-        else:
-            if self._early_stopping is not None and self._early_stopping.rule.selects:
+        elif not self._shares:
+            if self._selects:
                 calibration = "selection"
             scores = _validation_scores(model, setup.dataset, setup.split.validation, draws)
         if scores is not None:
@@ -216,19 +245,27 @@ def _validation_scores(model: TrainedModel, dataset: Dataset, rows: Rows, draws:
     Rows without any value have none. Rows of weighted data come as often as they weigh, so that quantiles count
     weights. `genzoo score` takes as many draws for a lower bound.
     """
+    chosen = _scored_rows(model, dataset, rows)
+    scores = _scores(model, dataset, chosen, draws) if len(chosen) else None
+    return None if scores is None else _in_order(spread_evenly(scores, fractional(dataset, chosen)))
+
+
+def _scored_rows(model: TrainedModel, dataset: Dataset, rows: Rows) -> Rows:
+    """Return the validation rows whose scores are kept; none if the model has no scores, or no row a weight."""
     if not len(rows) or score_of(model) is None:
-        return None
+        return rows[:0]
     slow = kind_of(model).startswith(("lower bound (", "estimate"))
-    most = _MOST_BOUNDS if slow else MOST_SCORES
     counted = repeated(dataset, rows)
-    if not len(counted):  # none of them has a weight
-        return None
-    counted = counted[_evenly(len(counted), most)]
+    kept: Rows = counted[_evenly(len(counted), _MOST_BOUNDS if slow else MOST_SCORES)]
+    return kept
+
+
+def _scores(model: TrainedModel, dataset: Dataset, rows: Rows, draws: int) -> Array | None:
+    """Return scores of rows, `(n,)`; `None` if the model gives no usable number."""
     try:
-        scores = row_scores(model, dataset, counted, seed=0, draws=draws)
+        return row_scores(model, dataset, rows, seed=0, draws=draws)
     except DivergenceError:  # the model is of use without them
         return None
-    return _in_order(spread_evenly(scores, fractional(dataset, counted)))
 
 
 def _evenly(count: int, most: int) -> Rows:

@@ -172,6 +172,7 @@ def _following_callbacks(
     return [
         *([] if early_stopping is None else [early_stopping]),
         same_weights,
+        Conclude(setup.engine),
         ModelSaver(setup, run, start.step, early_stopping),
     ]
 

@@ -33,6 +33,7 @@ from genzoo.training.api import start_run
 from genzoo.training.run_training import run_training
 from genzoo.training.setup import build_setup
 from genzoo_mixture.em import MixtureEM
+from genzoo_mixture.points import ExaminedBlocks
 
 FOLDER = "GENZOO_TEST_FOLDER"
 
@@ -195,13 +196,17 @@ def freeze(victim: int, after: int, words: list[str], busy: float = 0.0, stuck: 
     return code
 
 
-def leave(victim: int, after: int, words: list[str]) -> int:
+def leave(victim: int, after: int, words: list[str], *, start: bool = False) -> int:
     """Run a command line; one process gets SIGTERM during a pass, after a number of blocks.
 
     Each process writes how many blocks it processed.
+
+    Arguments:
+        start: whether the pass is the first of the start of EM. Defaults to false.
     """
     rank, went = int(os.environ["RANK"]), Path(os.environ[FOLDER], f"{os.environ['RANK']}.blocks")
-    statistics, count = MixtureEM.statistics, 0
+    owner, name = (ExaminedBlocks, "_look") if start else (MixtureEM, "statistics")
+    compute, count = getattr(owner, name), 0
 
     def counted(*given: object) -> object:
         nonlocal count
@@ -209,9 +214,9 @@ def leave(victim: int, after: int, words: list[str]) -> int:
         went.write_text(str(count), encoding="utf-8")
         if rank == victim and count == after:
             os.kill(os.getpid(), signal.SIGTERM)
-        return statistics(*given)
+        return compute(*given)
 
-    MixtureEM.statistics = counted
+    setattr(owner, name, counted)
     return command(*words)
 
 

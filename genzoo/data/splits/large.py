@@ -100,7 +100,7 @@ class LargeRows:
 
     def share(self, rank: int, count: int) -> LargeRows:
         """Return one of `count` nearly equal stretches of these rows."""
-        first, stop = (len(self) * number // count for number in (rank, rank + 1))
+        first, stop = stretch_of(len(self), rank, count)
         flags = np.zeros(self._rows, bool)
         for start in range(first, stop, _BLOCK):
             flags[self._stretch(start, min(stop, start + _BLOCK))] = True
@@ -128,10 +128,21 @@ class LargeRows:
         return np.unpackbits(self._bits[start // 8 : -(-stop // 8)], count=stop - start)
 
 
+def stretch_of(length: int, rank: int, count: int) -> tuple[int, int]:
+    """Return the first place of one of `count` nearly equal stretches, and the place after its last.
+
+    Examples:
+        >>> stretch_of(7, 1, 2)
+        (3, 7)
+    """
+    return length * rank // count, length * (rank + 1) // count
+
+
 def share_of(rows: Any, rank: int, count: int) -> Array:
     """Return one of `count` nearly equal stretches of rows, so that a process reads a file in one place."""
     if not isinstance(rows, LargeRows):
-        return np.array_split(rows, count)[rank]
+        share: Array = rows[slice(*stretch_of(len(rows), rank, count))]
+        return share
     return as_rows(rows if count == 1 else rows.share(rank, count))
 
 

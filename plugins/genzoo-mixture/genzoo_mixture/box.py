@@ -7,38 +7,47 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from genzoo import Batch
+from genzoo import Batch, SharedBlocks
 
 
 def principal_box(blocks: Iterable[Batch]) -> tuple[Tensor, Tensor, Tensor] | None:
     """Return the smallest box along principal components that holds all events, in two passes over the blocks.
 
-    Events of weight 0 do not count.
+    Events of weight 0 do not count. Several processes read their shares.
 
     Returns:
         The principal components in columns, `(C, C)`, and the range of the events' coordinates along them, `(C,)` each,
         all float64. `None` if values are missing, or the events lie in a plane, up to rounding.
     """
-    weight = first = second = torch.zeros(0)
+    blocks = SharedBlocks.of(blocks)
+    total: dict[str, Tensor] = {}
     rounding = 0.0
-    for batch in blocks:
-        if batch.missing is not None and bool(batch.missing.any()):
-            return None
+    for batch in blocks.share:
         rounding = 1e3 * torch.finfo(batch.x.dtype).eps
-        x, own = _counted(batch)
-        sums = own.sum(), own @ x, (x * own[:, None]).T @ x
-        weight, first, second = (
-            old + new if len(first) else new for old, new in zip((weight, first, second), sums, strict=True)
-        )
-    mean = first / weight
-    axes = torch.linalg.eigh(second / weight - mean[:, None] * mean)[1]
+        for name, value in _moments(batch).items():
+            total[name] = total[name] + value if name in total else value
+        if bool(total["missing"]):  # the other processes learn of it by the sums
+            break
+    total = blocks.sums(total)
+    if bool(total["missing"]):
+        return None
+    mean = total["first"] / total["weight"]
+    axes = torch.linalg.eigh(total["second"] / total["weight"] - mean[:, None] * mean)[1]
     low, high = torch.full_like(mean, torch.inf), torch.full_like(mean, -torch.inf)
-    for batch in blocks:
+    for batch in blocks.share:
         turned = _counted(batch)[0] @ axes
         if len(turned):
             low, high = torch.minimum(low, turned.amin(0)), torch.maximum(high, turned.amax(0))
+    low, high = blocks.gather(low[None]).amin(0), blocks.gather(high[None]).amax(0)
     sides = high - low
     return (axes, low, high) if bool(sides.amin() > rounding * sides.amax()) else None
+
+
+def _moments(batch: Batch) -> dict[str, Tensor]:
+    """Return sums over the events of a block that count, and how many of all values are missing; float64."""
+    x, own = _counted(batch)
+    missing = own.new_zeros(()) if batch.missing is None else batch.missing.sum().double()
+    return {"weight": own.sum(), "first": own @ x, "second": (x * own[:, None]).T @ x, "missing": missing}
 
 
 def _counted(batch: Batch) -> tuple[Tensor, Tensor]:

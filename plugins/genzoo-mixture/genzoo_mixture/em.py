@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genzoo import Batch, EMObjective, Model
+from genzoo import Batch, EMObjective, Model, SharedBlocks
 from genzoo_mixture.box import principal_box
 from genzoo_mixture.mixture import Mixture, NoisyMixture
 from genzoo_mixture.options import EMOptions
@@ -66,7 +66,7 @@ class MixtureEM(EMObjective):
             Facts of the start for the run's record: of a search, how many starts it tried, and how many agreed.
         """
         mixture = _mixture(model)
-        blocks = ExaminedBlocks(blocks, free=mixture.start != "random")
+        blocks = ExaminedBlocks(SharedBlocks.of(blocks), free=mixture.start != "random")
         mixture.prepare(blocks.low, blocks.high)
         _measure(mixture, blocks)
         start = STARTS[mixture.start](mixture, blocks)
@@ -80,14 +80,14 @@ class MixtureEM(EMObjective):
             )  # only what it says of missing values is used
             for name, value in mixture.sums(replace(expected, share=_weighted(share, batch))).items():
                 total[name] = total[name] + value if name in total else value
-        mixture.maximize(total)
+        mixture.maximize(blocks.shared.sums(total))
         for emission, _ in mixture.parts:
             emission.launch()
         return start.facts
 
     def adapt(self, model: Model, blocks: Iterable[Batch]) -> None:
         mixture = _mixture(model)
-        blocks = ExaminedBlocks(blocks, free=False)
+        blocks = ExaminedBlocks(SharedBlocks.of(blocks), free=False)
         mixture.enclose(blocks.low, blocks.high)
         _measure(mixture, blocks)
 
@@ -161,7 +161,7 @@ def _weighted(share: Tensor, batch: Batch) -> Tensor:
 def _measure(mixture: Mixture, blocks: ExaminedBlocks) -> None:
     """Measure on the events what EM does not change: the deviations of columns, and the box of the noise."""
     mixture.measure(robust_deviation(*blocks.drawn(observed_values, SAMPLE, own=False)))
-    if isinstance(mixture, NoisyMixture) and (box := principal_box(blocks)) is not None:
+    if isinstance(mixture, NoisyMixture) and (box := principal_box(blocks.shared)) is not None:
         mixture.turn(*box)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from genzoo import Batch
+from genzoo import Batch, SharedBlocks
 from genzoo_mixture.mixture import Mixture
 from genzoo_mixture.scale import robust_deviation
 
@@ -20,6 +20,9 @@ ties between distances are broken alike."""
 
 _MANY = 50
 """Multiple of the size of a sample from which on few of the events that come are kept."""
+
+_FORGOTTEN = 2**20
+"""Random numbers that are drawn at a time to be forgotten."""
 
 _FLAT = 1e-6
 """Smallest deviation of a principal component, as a share of the largest, that is scaled to 1."""
@@ -150,35 +153,84 @@ class _Draw:
         new = [torch.cat(pair) for pair in zip(held, new, strict=True)] if self.kept else new
         keys = torch.cat([self.keys, keys])
         if len(keys) > self._most:
-            keys, order = keys.topk(self._most, largest=False, sorted=False)
-            new = [part[order.to(part.device)] for part in new]
+            order = _smallest(keys, self._most)
+            keys, new = keys[order], [part[order.to(part.device)] for part in new]
         self.keys, self.weight, self.kept = keys, new[-1], new[:-1]
+
+    def pass_over(self, events: int) -> None:
+        """Draw the keys of events that another process reads."""
+        skip(events, torch.float32, self._generator)
+
+    def join(self, blocks: SharedBlocks) -> None:
+        """Draw from the samples of all processes, each from its share: the sample of one that reads all events."""
+        keys = blocks.gather(self.keys)
+        first = int(blocks.gather(torch.tensor([len(self.keys)]))[: blocks.rank].sum())
+        order = _smallest(keys, self._most)
+        here = (order >= first) & (order < first + len(self.keys))
+        places, rows = here.nonzero()[:, 0], order[here] - first
+        joined = [
+            blocks.place(part[rows.to(part.device)], places.to(part.device), len(order))
+            for part in [*self.kept, self.weight]
+        ]
+        self.keys, self.weight, self.kept = keys[order], joined[-1], joined[:-1]
+
+
+def _smallest(keys: Tensor, count: int) -> Tensor:
+    """Return the places of the `count` smallest keys in increasing order; of equal keys, the first ones."""
+    if len(keys) <= count:
+        return torch.arange(len(keys))
+    last = keys.kthvalue(count).values
+    below, equal = keys < last, (keys == last).nonzero()[:, 0]
+    below[equal[: count - int(below.sum())]] = True
+    return below.nonzero()[:, 0]
+
+
+def skip(count: int, dtype: torch.dtype, generator: torch.Generator | None = None) -> None:
+    """Draw uniform random numbers and forget them.
+
+    Arguments:
+        count: how many.
+        dtype: their number type, as numbers of other types take other draws.
+        generator: draws them. Defaults to `None`: torch's own.
+    """
+    for first in range(0, count, _FORGOTTEN):
+        torch.rand(min(_FORGOTTEN, count - first), dtype=dtype, generator=generator)
 
 
 class ExaminedBlocks(Iterable[Batch]):
     """Blocks of events, with what one pass over them finds, so that a start does not read them again for each.
 
+    Several processes each read their share. An iteration yields the events of this process. What is found is about all
+    events, and the samples are the same for any number of processes.
+
     Arguments:
-        blocks: the events, at least one.
+        shared: the events, at least one for each process.
         free: whether a sample by torch's own generator is drawn, too.
 
     Attributes:
+        shared: the events, with the means to add up what processes find.
         low, high: the smallest and the largest observed value of each column, `(C,)` each. Values of weight 0 do not
             count.
     """
 
-    def __init__(self, blocks: Iterable[Batch], *, free: bool) -> None:
-        self._blocks = blocks
+    def __init__(self, shared: SharedBlocks, *, free: bool) -> None:
+        self.shared = shared
         keys = torch.Generator().manual_seed(0)  # the same rows for every restart
         self._draws = [_Draw(SAMPLE, keys), *([_Draw(SAMPLE, None)] if free else [])]
         self.low = self.high = torch.zeros(0)
-        for batch in blocks:
+        for draw in self._draws:
+            draw.pass_over(shared.before)
+        for batch in shared.share:
             self._look(batch)
             for draw in self._draws:
                 draw.add([batch.x] if batch.missing is None else [batch.x, batch.missing], batch)
+        for draw in self._draws:
+            draw.pass_over(shared.after)
+            draw.join(shared)
+        self.low, self.high = shared.gather(self.low[None]).amin(0), shared.gather(self.high[None]).amax(0)
 
     def __iter__(self) -> Iterator[Batch]:
-        return iter(self._blocks)
+        return iter(self.shared.share)
 
     def drawn(self, read: Callable[[Batch], Tensor], most: int, *, own: bool) -> tuple[Tensor, Tensor]:
         """Return a sample as `draw_events` does.

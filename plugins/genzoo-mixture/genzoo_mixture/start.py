@@ -21,7 +21,7 @@ from genzoo import Batch
 from genzoo_mixture.class_search import ClassSearch, can_search_classes
 from genzoo_mixture.kmeans import distances, draw, lloyd, seeds
 from genzoo_mixture.mixture import Mixture, NoisyMixture
-from genzoo_mixture.points import Points
+from genzoo_mixture.points import ExaminedBlocks, Points, skip
 from genzoo_mixture.search import SAMPLE, Search, can_search
 from genzoo_mixture.trials import can_try, try_starts
 
@@ -82,8 +82,11 @@ def random(mixture: Mixture, blocks: Iterable[Batch]) -> Start:
     """Give every component a random share of every event."""
 
     def shares() -> Shares:
+        if isinstance(blocks, ExaminedBlocks):
+            skip(blocks.shared.before * mixture.components, torch.float64)
         for batch in blocks:
-            share = torch.rand(mixture.components, len(batch), device=batch.x.device, dtype=batch.x.dtype)
+            # Drawn event by event on the host, so that the blocks and the processes do not change them.
+            share = torch.rand(len(batch), mixture.components, dtype=torch.float64).T.to(batch.x)
             yield batch, _with_noise(mixture, share / share.sum(0))
 
     return Start(shares())
