@@ -61,7 +61,7 @@ def peak() -> float:
 
 
 def now() -> tuple[float, float]:
-    """Return the seconds on the clock, and those of the CPU."""
+    """Return the seconds on the clock and of the CPU."""
     return time.perf_counter(), time.process_time()
 
 

@@ -39,6 +39,9 @@ _ADDRESS = re.compile(r"(tcp|tls|ws|wss|inproc)://\S+")
 _PATIENCE = 10
 """Seconds within which a scheduler must answer."""
 
+_NOTICE = 1.0
+"""Seconds within which a client notices that its scheduler is gone."""
+
 _GLANCE = 0.2
 """Seconds between two looks whether a worker has connected."""
 
@@ -101,6 +104,14 @@ def await_worker(client: Client, phase: Phase, first: Callable[[], object]) -> N
     while not (client.nthreads() and begun.done()):
         time.sleep(_GLANCE)
     begun.release()
+
+
+def is_lost(client: Client) -> bool:
+    """Return whether the scheduler is gone, after an error that may come from this."""
+    end = time.monotonic() + _NOTICE
+    while (status := str(client.status)) == "running" and time.monotonic() < end:
+        time.sleep(_NOTICE / 20)
+    return status != "running"
 
 
 def waiting_for_worker(client: Client) -> str:

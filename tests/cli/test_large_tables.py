@@ -1,6 +1,7 @@
 """Tables that are read and written in blocks hold what they would hold if they were read whole."""
 
 import json
+import time
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +10,7 @@ from pyarrow import feather, parquet
 
 import genzoo
 from genzoo.data.streams import rows as blocks_of_rows
-from genzoo.verbs import blockwise, streaming
+from genzoo.verbs import blockwise, on_cluster, streaming
 
 ROWS = 10_000
 
@@ -265,6 +266,39 @@ def test_workers_of_a_cluster_find_the_same_answers(trained, client, monkeypatch
         genzoo.impute(run, plain, draw=True, out=tmp_path / f"{name}.csv", on=on)
     same_tables(*(parquet.read_table(tmp_path / f"{name}.parquet") for name in ("here", "there")))
     assert (tmp_path / "here.csv").read_bytes() == (tmp_path / "there.csv").read_bytes()
+
+
+@pytest.mark.parametrize("lost", [pytest.param("the scheduler", marks=pytest.mark.full), "all workers"])
+def test_a_cluster_that_is_lost_is_named_and_earlier_output_stays(cli, trained, monkeypatch, lost, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(blockwise, "_BLOCKS", 1)
+    monkeypatch.setattr(on_cluster, "_ALONE", 0.5)
+    monkeypatch.setattr(on_cluster, "_GLANCE", 0.1)
+    quiet = {"dashboard_address": "127.0.0.1:0", "processes": False, "threads_per_worker": 1}
+    (tmp_path / "scores.csv").write_text("earlier\n")
+    with distributed.LocalCluster(n_workers=1, **quiet) as cluster:
+        wait = on_cluster._await
+
+        def losing(client, future, phase):
+            monkeypatch.setattr(on_cluster, "_await", wait)
+            if lost == "all workers":
+                cluster.scale(0)
+                while client.nthreads():
+                    time.sleep(0.01)
+            else:
+                client._timeout = 0.1  # seconds in which it looks for another scheduler
+                cluster.sync(cluster.scheduler.close)
+            wait(client, future, phase)
+
+        monkeypatch.setattr(on_cluster, "_await", losing)
+        words = ["--data", "many.parquet", "--out", "scores.csv", "--on", cluster.scheduler_address]
+        code, out, err = cli("score", "run", *words)
+    said = " ".join(err.split())
+    assert code == 1, out
+    assert "Traceback" not in err
+    assert f"{lost[:1].upper()}{lost[1:]} " in said
+    assert "othing was written" in said
+    assert (tmp_path / "scores.csv").read_text() == "earlier\n"
 
 
 def test_samples_of_a_cluster_are_those_drawn_here(cli, trained, client, tmp_path):

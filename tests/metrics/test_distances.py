@@ -1,9 +1,10 @@
-"""Distinct events beside NumPy's."""
+"""Distinct events beside NumPy's, and neighbors beside all distances."""
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
 
-from genzoo.metrics.distances import Distinct
+from genzoo.metrics.distances import Distinct, Nearest, Neighborhoods
 
 
 @pytest.mark.parametrize(
@@ -33,3 +34,29 @@ def test_distinct_events_come_in_the_order_of_their_bytes(width):
 
 def test_no_events_are_no_distinct_events():
     assert Distinct.of(np.zeros((0, 3))).rows.shape == (0, 3)
+
+
+@pytest.mark.parametrize("width", [5, 90])
+@pytest.mark.parametrize("kind", ["normal", "all-equally-far", "far-from-0", "repeated", "clusters"])
+def test_neighbors_are_the_ones_of_all_exact_distances(kind, width):
+    """Also if no bound tells which of many events is the nearest: 90 columns are multiplied in float32."""
+    rng = np.random.default_rng(width)
+    real, samples = rng.normal(size=(60, width)), rng.normal(size=(70, width))
+    if kind == "all-equally-far":
+        real, samples = np.tile(np.eye(width), (60 // width + 1, 1))[:60], np.eye(width)[rng.integers(width, size=70)]
+    elif kind == "far-from-0":
+        real, samples = 1e6 + 1e-3 * real, 1e6 + 1e-3 * samples
+    elif kind == "clusters":  # so far apart that float32 does not tell the events of one from each other
+        real, samples = (0.01 * each + 1e4 * (np.arange(len(each)) % 2)[:, None] for each in (real, samples))
+    elif kind == "repeated":
+        real[20:] = real[rng.integers(20, size=40)]
+        samples[:30] = real[:30]
+    own, mine, apart = cdist(real, real), cdist(samples, samples), cdist(samples, real)
+    reach, spread = (np.sort(each, 1)[:, 3] for each in (own, mine))
+    found = Neighborhoods.of(real, samples, 3)
+    np.testing.assert_array_equal(found.holding, (apart <= reach).sum(1))
+    np.testing.assert_array_equal(found.covered, (apart <= reach).any(0))
+    np.testing.assert_array_equal(found.reached, (apart <= spread[:, None]).any(0))
+    nearest = Nearest.of(samples, real)
+    to_nearest = apart[np.arange(70), [np.flatnonzero(nearest.inverse == place)[0] for place in nearest.place]]
+    np.testing.assert_array_equal(to_nearest, apart.min(1))

@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
-from genzoo.comparison.cluster.failures import broken_cluster, is_lost, lost_scheduler
+from genzoo.comparison.cluster.failures import broken_cluster, lost_scheduler
 from genzoo.comparison.cluster.sending import Dispatch, send_data
 from genzoo.comparison.cluster.work import FitTerms, forget_data, open_on_worker
 from genzoo.comparison.fits.job import FitJob, FitResult
@@ -28,6 +28,7 @@ from genzoo.runtime.cluster import (
     await_worker,
     connect,
     dask_library,
+    is_lost,
 )
 from genzoo.runtime.cluster_versions import check_workers, versions_here
 from genzoo.runtime.device import resolve_device

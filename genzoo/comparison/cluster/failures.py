@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from genzoo.errors import GenzooError
 from genzoo.text import counted
 from genzoo.wording import argument
 
-if TYPE_CHECKING:
-    from distributed import Client
-
-_NOTICE = 1.0
-"""Seconds within which a client notices that its scheduler is gone."""
-
 _KEPT = "all that was finished is kept"
-
-
-def is_lost(client: Client) -> bool:
-    """Return whether the scheduler is gone, after an error that may come from this."""
-    end = time.monotonic() + _NOTICE
-    while (status := str(client.status)) == "running" and time.monotonic() < end:
-        time.sleep(_NOTICE / 20)
-    return status != "running"
 
 
 def lost_scheduler() -> GenzooError:

@@ -17,7 +17,6 @@ from genzoo.comparison.cluster.failures import (
     about_workers,
     broken_cluster,
     failed_on,
-    is_lost,
     lost_scheduler,
 )
 from genzoo.comparison.cluster.work import FitTerms, OtherDataError, forget_data, run_on_worker
@@ -25,7 +24,7 @@ from genzoo.comparison.fits.job import FitJob, FitResult
 from genzoo.comparison.location import arrays_of
 from genzoo.comparison.workers import spared_by
 from genzoo.data.dataset import Dataset
-from genzoo.runtime.cluster import await_worker, dask_library, waiting_for_worker
+from genzoo.runtime.cluster import await_worker, dask_library, is_lost, waiting_for_worker
 from genzoo.runtime.progress import Phase
 
 if TYPE_CHECKING:
