@@ -1,18 +1,21 @@
 """Measure `r3gan`: modes of a mixture, and images beside `dcgan` and other models after equal times.
 
     modes    25 Gaussians on a grid in the plane: how many have at least a quarter of their share of 5,000 samples
-             within four deviations, and what share of all samples is there
+             within four deviations, and what share of all samples is there. For each of `--seeds` seeds.
     fashion  Fashion-MNIST: KID to the test images, for `dcgan` and `--models`, and the ratio of the best one to `dcgan`
-    labels   Fashion-MNIST given its label: the share of samples that a network trained on real images labels as asked,
-             and the same share of the test images
+    labels   Fashion-MNIST given its label, for `--models`: the share of samples that a network trained on real images
+             labels as asked, the same share of the test images, and KID
     emoji    a folder of images of 64×64 pixels, such as `img/google/64` of the npm package `emoji-datasource-google`:
              KID to a tenth that is held out, for the same models
+
+`fashion labels` trains each of `--models` once, given the label, for both parts. `dcgan` is not given labels.
 
 Images need the features of `efficientnet-lite0`, see docs/metrics.md. Each training of images has `--minutes`, or as
 many steps as `--steps` says. Bars stand in parentheses. `--out` keeps the runs, whose folders `samples` have grids.
 
-    python benchmarks/gan.py [modes] [fashion] [labels] [emoji] [--seed 0] [--emoji FOLDER] [--minutes 10] [--steps N]
-        [--models r3gan,diffusion] [--samples 5000] [--features efficientnet-lite0] [--out FOLDER] [-o KEY=VALUE]...
+    python benchmarks/gan.py [modes] [fashion] [labels] [emoji] [--seed 0] [--seeds 1] [--emoji FOLDER] [--minutes 10]
+        [--steps N] [--models r3gan,diffusion] [--samples 5000] [--features efficientnet-lite0] [--out FOLDER]
+        [-o KEY=VALUE]...
 """
 
 from __future__ import annotations
@@ -20,8 +23,9 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -45,6 +49,7 @@ class Asked(argparse.Namespace):
     parts: list[str]
     out: Path | None
     seed: int
+    seeds: int
     minutes: float
     steps: int | None
     models: str
@@ -59,51 +64,90 @@ class Asked(argparse.Namespace):
         return {"steps": self.steps} if self.steps else {"minutes": self.minutes}
 
 
-def measure_modes(asked: Asked, folder: Path) -> None:
-    rng = np.random.default_rng(asked.seed)
+class Trained(NamedTuple):
+    """A trained model, and the KID of its samples."""
+
+    run: genzoo.Run
+    kid: float
+
+
+class Images:
+    """A data set of images, and the models that are trained on it: each one once, and given its label if asked.
+
+    Arguments:
+        name: what results and folders of runs are named after.
+        source: the images.
+        split: shares of images that are held out.
+        condition: columns that `--models` are trained given. `dcgan` is given none.
+        asked: what the command line asks for.
+        folder: where runs go.
+    """
+
+    def __init__(
+        self, name: str, source: Any, split: dict[str, float], condition: list[str], asked: Asked, folder: Path
+    ) -> None:
+        self.name, self._source, self._split, self._asked, self._folder = name, source, split, asked, folder
+        self._condition = condition
+        self._trained: dict[str, Trained] = {}
+
+    def trained(self, model: str) -> Trained:
+        """Train a model, unless it is trained already, and print the KID of its samples to the test images."""
+        if model not in self._trained:
+            options = parse_assignments(self._asked.o) if model == "r3gan" else {}
+            given = {"condition": self._condition} if self._condition and model != "dcgan" else {}
+            settings = {"split": self._split, **self._asked.training, **options, **given}
+            run, seconds = train(
+                model, self._source, self._asked.seed, self._folder / f"{self.name}-{model}", **settings
+            )
+            what = f"{model} given {self._condition[0]}" if given else model
+            terms = {"features": self._asked.features, "samples": self._asked.samples}
+            score = run.evaluate(metrics="kernel-distance", **terms).scores["kernel-distance"]
+            print(f"{self.name}, {what}: KID {score.value:.5f} ± {score.error:.5f}, {seconds:.0f} CPU s", flush=True)
+            self._trained[model] = Trained(run, score.value)
+        return self._trained[model]
+
+
+def measure_modes(asked: Asked, folder: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
     rows = MODES[rng.integers(len(MODES), size=ROWS)] + rng.normal(0, DEVIATION, (ROWS, 2))
     training = {"steps": asked.steps} if asked.steps else {}
-    run, seconds = train("r3gan", rows, asked, folder / "modes", preset="rows", **training)
-    samples = run.sample(DRAWS, seed=asked.seed, output="array")
+    # With bounds, samples far outside would be moved to the edge of the data, and so into modes there.
+    settings = {"preset": "rows", "bounds": ["none"], **training}
+    run, seconds = train("r3gan", rows, seed, folder / f"modes-{seed}", **settings)
+    samples = run.sample(DRAWS, seed=seed, output="array")
     distances = np.linalg.norm(samples[:, None] - MODES, axis=2)
     near = distances.min(1) < 4 * DEVIATION
     counts = np.bincount(distances.argmin(1)[near], minlength=len(MODES))
     found = int((counts >= DRAWS / len(MODES) / 4).sum())
-    print(f"modes: {found} of 25 (25), {near.mean():.1%} of samples near one, {seconds:.0f} CPU s", flush=True)
+    print(
+        f"modes, seed {seed}: {found} of 25 (25), {near.mean():.1%} of samples near one, {seconds:.0f} CPU s",
+        flush=True,
+    )
 
 
-def compare_images(part: str, source: str, split: dict[str, float], asked: Asked, folder: Path) -> None:
-    """Print the KID of each model to the test images."""
-    scores: dict[str, float] = {}
-    for model in ("dcgan", *asked.models.split(",")):
-        options = parse_assignments(asked.o) if model == "r3gan" else {}
-        place = folder / f"{part}-{model}"
-        run, seconds = train(model, source, asked, place, split=split, **asked.training, **options)
-        given = {"features": asked.features, "samples": asked.samples}
-        score = run.evaluate(metrics="kernel-distance", **given).scores["kernel-distance"]
-        scores[model] = score.value
-        print(f"{part}, {model}: KID {score.value:.5f} ± {score.error:.5f}, {seconds:.0f} CPU s", flush=True)
+def compare_images(images: Images, asked: Asked) -> None:
+    """Print the KID of each model, and the ratio of the best one to `dcgan`."""
+    scores = {model: images.trained(model).kid for model in ("dcgan", *asked.models.split(","))}
     others = {model: value for model, value in scores.items() if model != "dcgan"}
     best = min(others, key=others.__getitem__)
     ratio = others[best] / scores["dcgan"]
-    print(f"{part}: {best} has {ratio:.2f} times the KID of dcgan{GOAL.get(part, '')}", flush=True)
+    print(f"{images.name}: {best} has {ratio:.2f} times the KID of dcgan{GOAL.get(images.name, '')}", flush=True)
 
 
-def measure_labels(asked: Asked, folder: Path) -> None:
+def measure_labels(images: Images, dataset: genzoo.Dataset, asked: Asked) -> None:
     """Print the share of samples that a network trained on real images labels as they were asked for."""
-    dataset = fashion_mnist()
-    images, labels = torch.from_numpy(np.array(dataset.events)), torch.from_numpy(np.array(dataset.labels)).long()
-    own = len(images) - dataset.test_rows
-    classifier = trained_classifier(images[:own], labels[:own], asked)
-    options = {**asked.training, **parse_assignments(asked.o)}
-    run, seconds = train("r3gan", dataset, asked, folder / "labels", condition=["label"], **options)
-    each = asked.samples // CLASSES
+    events, labels = torch.from_numpy(np.array(dataset.events)), torch.from_numpy(np.array(dataset.labels)).long()
+    own = len(events) - dataset.test_rows
+    classifier = trained_classifier(events[:own], labels[:own], asked)
+    best = share_right(classifier, events[own:], labels[own:])
     levels = dataset.label.levels if dataset.label is not None else tuple(map(str, range(CLASSES)))
-    drawn = [run.sample(each, seed=asked.seed, given={"label": level}, output="array") for level in levels]
+    each = asked.samples // CLASSES
     wanted = torch.arange(CLASSES).repeat_interleave(each)
-    right = share_right(classifier, torch.from_numpy(np.concatenate(drawn)), wanted)
-    best = share_right(classifier, images[own:], labels[own:])
-    print(f"labels: {right:.1%} right (85%), {best:.1%} of test images, {seconds:.0f} CPU s", flush=True)
+    for model in asked.models.split(","):
+        run = images.trained(model).run
+        drawn = [run.sample(each, seed=asked.seed, given={"label": level}, output="array") for level in levels]
+        right = share_right(classifier, torch.from_numpy(np.concatenate(drawn)), wanted)
+        print(f"labels, {model}: {right:.1%} right (85%), {best:.1%} of test images", flush=True)
 
 
 def trained_classifier(images: Tensor, labels: Tensor, asked: Asked) -> nn.Module:
@@ -137,17 +181,35 @@ def share_right(classifier: nn.Module, images: Tensor, labels: Tensor) -> float:
     return sum(int((classifier(x.float() / 255).argmax(1) == y).sum()) for x, y in pairs) / len(images)
 
 
-def train(model: str, data: Any, asked: Asked, place: Path, **settings: Any) -> tuple[genzoo.Run, float]:
+def train(model: str, data: Any, seed: int, place: Path, **settings: Any) -> tuple[genzoo.Run, float]:
     """Train a model; return the run and the CPU seconds."""
     begun = time.process_time()
-    run = genzoo.train(model, data, seed=asked.seed, out=place, **settings)
+    run = genzoo.train(model, data, seed=seed, out=place, **settings)
     return run, time.process_time() - begun
+
+
+def measure(chosen: Sequence[str], asked: Asked, folder: Path) -> None:
+    """Print the figures of the chosen parts."""
+    if "modes" in chosen:
+        for seed in range(asked.seed, asked.seed + asked.seeds):
+            measure_modes(asked, folder, seed)
+    if {"fashion", "labels"} & set(chosen):
+        dataset = fashion_mnist()
+        images = Images("fashion", dataset, {"validation": 0.0}, ["label"] if "labels" in chosen else [], asked, folder)
+        if "labels" in chosen:
+            measure_labels(images, dataset, asked)
+        if "fashion" in chosen:
+            compare_images(images, asked)
+    if "emoji" in chosen and asked.emoji is not None:
+        images = Images("emoji", str(asked.emoji), {"validation": 0.0, "test": 0.1}, [], asked, folder)
+        compare_images(images, asked)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=1, help="seeds of the part modes, from --seed on")
     parser.add_argument("--emoji", type=Path, help="folder of images; by default the part is left out")
     parser.add_argument("--minutes", type=float, default=10.0, help="length of each training on images")
     parser.add_argument("--steps", type=int, help="steps of each training, instead of minutes")
@@ -163,14 +225,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = asked.out or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        if "modes" in chosen:
-            measure_modes(asked, folder)
-        if "fashion" in chosen:
-            compare_images("fashion", "fashion-mnist", {"validation": 0.0}, asked, folder)
-        if "labels" in chosen:
-            measure_labels(asked, folder)
-        if "emoji" in chosen and asked.emoji is not None:
-            compare_images("emoji", str(asked.emoji), {"validation": 0.0, "test": 0.1}, asked, folder)
+        measure(chosen, asked, folder)
 
 
 if __name__ == "__main__":

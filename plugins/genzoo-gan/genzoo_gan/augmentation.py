@@ -1,12 +1,16 @@
-"""Change images at random before the discriminator sees them, so that it cannot memorize a small dataset.
+"""Change events at random before the discriminator sees them.
 
-Real images and samples change in the same ways. That does not leak into samples if the distribution of changed images
-determines the distribution of the images themselves. Here it does: each change happens with a probability p < 1/2, on
-its own, and leaves an image exactly as it is otherwise. It so turns a distribution P into (1 - p) P + p S(P), with S
+Changed images cannot be memorized, if there are few. Rows of a table get noise of various sizes, so that the
+discriminator has a slope between narrow modes, which leads samples to modes that have too few.
+
+Real events and samples change in the same ways. That does not leak into samples if the distribution of changed events
+determines the distribution of the events themselves. Here it does: each change happens with a probability p < 1/2, on
+its own, and leaves an event exactly as it is otherwise. It so turns a distribution P into (1 - p) P + p S(P), with S
 any random change. For two distributions at a distance d, the results differ by at least (1 - 2p) d, because S cannot
 enlarge the distance: they are equal only if the two are.
 
 References:
+    "Diffusion-GAN: Training GANs with Diffusion" (Wang et al., 2022), for noise of various sizes;
     "Training Generative Adversarial Networks with Limited Data" (Karras et al., 2020);
     "Differentiable Augmentation for Data-Efficient GAN Training" (Zhao et al., 2020).
 """
@@ -26,13 +30,16 @@ from genzoo import full_precision
 _SHIFT, _ZOOM, _TURN = 1 / 8, 0.2, math.pi / 8
 """Deviations of shifts, in sides of the image, of the logarithm to base 2 of the scale, and of angles."""
 
+_LEAST_NOISE, _MOST_NOISE = 0.1, 0.5
+"""Smallest and largest deviation of the noise of rows, in deviations of a column."""
+
 _LIGHT, _CONTRAST, _SATURATION = 0.2, 0.5, 1.0
 """Deviations of brightness, in halves of the range, and of logarithms to base 2 of the contrast and the saturation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """Changes images at random, in ways that do not leak into samples.
+    """Changes events at random, in ways that do not leak into samples.
 
     Arguments:
         probability: probability of each change at the end of the warm-up, below 1/2.
@@ -43,18 +50,16 @@ class Augmentation:
     warmup: float = 0.0
 
     def __call__(self, x: Tensor, fraction: Tensor) -> Tensor:
-        """Return images `x (N, C, H, W)`, some of them changed. Rows of a table are returned as they are.
+        """Return images `x (N, C, H, W)` or rows of a table `x (N, C)`, some of them changed.
 
         Arguments:
             fraction: share of the budget spent, `()`.
         """
-        if x.ndim != 4:
-            return x
         x = x.to(torch.promote_types(x.dtype, torch.float32))  # samples of autocast
         rise = (fraction / self.warmup).clamp(max=1.0) if self.warmup else torch.ones_like(fraction)
         probability = self.probability * rise
-        for change in CHANGES:
-            changes = torch.rand(len(x), 1, 1, 1, device=x.device) < probability
+        for change in CHANGES if x.ndim == 4 else (noised,):
+            changes = torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device) < probability
             x = torch.where(changes, change(x), x)
         return x
 
@@ -89,8 +94,14 @@ def tinted(x: Tensor) -> Tensor:
     return x * _spread(contrast) + _spread(_normal(x, _LIGHT))
 
 
+def noised(x: Tensor) -> Tensor:
+    """Add normal noise to rows `x (N, C)`; the logarithm of its deviation is uniform, and one for all of a row."""
+    share = torch.rand(len(x), 1, device=x.device, dtype=x.dtype)
+    return x + _LEAST_NOISE * (_MOST_NOISE / _LEAST_NOISE) ** share * torch.randn_like(x)
+
+
 CHANGES: tuple[Callable[[Tensor], Tensor], ...] = (reflected, moved, tinted)
-"""The changes, in their order."""
+"""The changes of images, in their order."""
 
 
 def _coin(x: Tensor) -> Tensor:

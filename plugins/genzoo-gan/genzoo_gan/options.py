@@ -105,8 +105,8 @@ class AdversarialOptions(Settings):
         0.0,
         ge=0,
         lt=0.5,
-        description="probability of each random change of an image before the discriminator sees it, for small data; "
-        "below 0.5, samples do not show the changes",
+        description="probability of each random change of an image, for small data, or of noise on a row of a table, "
+        "for narrow modes, before the discriminator sees it; below 0.5, samples do not show the changes",
     )
     augment_warmup: float = Field(
         0.5, ge=0, le=1, description="share of the budget in which the probability rises from 0 to augment"

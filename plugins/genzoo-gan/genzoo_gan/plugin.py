@@ -89,10 +89,13 @@ _R3GAN = genzoo.ModelSpec(
     presets={
         "rows": {
             "options": {"latent": 2, "row_width": 64, "blocks": 2, "waves": 64},
-            "objective": {"name": "relativistic", "options": {"gamma": 0.003, "penalty_every": 4}},
+            "objective": {
+                "name": "relativistic",
+                "options": {"gamma": 0.0005, "penalty_every": 4, "augment": 0.1, "augment_warmup": 0.0},
+            },
             "training": {
-                "steps": 20_000,
-                "batch_size": 128,
+                "steps": 8_000,
+                "batch_size": 256,
                 "optimizer": {"name": "adam", "lr": 2e-3, "betas": (0.0, 0.99)},
                 "ema": 0.99,
             },

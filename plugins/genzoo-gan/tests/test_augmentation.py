@@ -1,10 +1,11 @@
-"""Changes of images before the discriminator: how often, which, and that samples cannot show them."""
+"""Changes of events before the discriminator: how often, which, and that samples cannot show them."""
 
 import itertools
 
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 import genzoo
 from genzoo_gan import augmentation
@@ -57,9 +58,16 @@ def test_samples_in_half_precision_are_changed_in_single():
     assert changed.dtype == torch.float32
 
 
-def test_rows_of_a_table_are_never_changed():
-    x = torch.randn(100, 3)
-    assert torch.equal(Augmentation(0.4)(x, WHOLE), x)
+def test_rows_of_a_table_get_noise_of_all_sizes_or_none():
+    x = torch.randn(4000, 500)
+    noise = Augmentation(0.4)(x, WHOLE) - x
+    changed = noise.abs().amax(1) > 0
+    assert changed.float().mean().item() == pytest.approx(0.4, abs=5 * (0.24 / 4000) ** 0.5)
+    noise = noise[changed].double()
+    deviation = noise.square().mean(1).sqrt().numpy()
+    assert stats.kstest(np.log(deviation / 0.1) / np.log(5), "uniform").pvalue > 1e-3, "from 0.1 to 0.5"
+    numbers = (noise / noise.square().mean(1, keepdim=True).sqrt()).flatten()[::97].numpy()
+    assert stats.kstest(numbers, "norm").pvalue > 1e-3
 
 
 def test_reflections_are_the_symmetries_of_a_square_each_as_often():
