@@ -189,6 +189,7 @@ _TRANSFORMS = (
     ),
     ("bpe", "bytes to tokens of byte pair encoding (extra: text)", "bpe:BpeTransform"),
     ("log-mel", "sounds to images of their levels in bands of frequencies; without phases", "log_mel:LogMelTransform"),
+    ("mu-law", "sounds to sequences of 256 levels of amplitude", "mu_law:MuLawTransform"),
 )
 
 
@@ -200,7 +201,10 @@ _TRANSFORM_OPTIONS = {
 """Options of transforms that have any."""
 
 
-_AFTER = {"log-mel": "genzoo.data.transforms.log_mel:after_log_mel"}
+_AFTER = {
+    "log-mel": "genzoo.data.transforms.log_mel:after_log_mel",
+    "mu-law": "genzoo.data.transforms.mu_law:after_mu_law",
+}
 """What events are after transforms that make others of them."""
 
 
@@ -212,7 +216,7 @@ _OF_CELLS = ("marginal", "log-tails")
 """Transforms of flexible models or maps, which would put spikes on repeated values."""
 
 
-_OF_EVENTS = ("characters", "bpe", "log-mel")
+_OF_EVENTS = ("characters", "bpe", "log-mel", "mu-law")
 """Transforms of whole texts and sounds."""
 
 

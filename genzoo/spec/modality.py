@@ -376,7 +376,7 @@ MODALITIES: dict[str, ModalitySpec] = {
             ),
         ),
         timed=True,
-        seen_as={"image": "log-mel"},
+        seen_as={"image": "log-mel", "text": "mu-law"},
         data="spoken-digits",
         suffix=".wav",
         suffixes=("", ".wav", ".png", *ARRAY_SUFFIXES),
