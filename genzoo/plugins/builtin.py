@@ -61,6 +61,11 @@ _METRICS = (
         "likelihood_metrics:bits_per_byte",
     ),
     (
+        "bits-per-sample",
+        "bits per sample that a lossless code needs for sounds of levels and their ends",
+        "likelihood_metrics:bits_per_sample",
+    ),
+    (
         "token-perplexity",
         "exponential of nats per symbol that a model of texts reads; compares only within one vocabulary",
         "likelihood_metrics:token_perplexity",
@@ -107,6 +112,16 @@ _METRICS = (
         "part-agreement",
         "mean share of parts, drawn given another part of the row, that a classifier finds to have the row's class",
         "parts.agreement:part_agreement",
+    ),
+    (
+        "length-distance",
+        "Wasserstein distance of the lengths of sounds, in seconds until silence",
+        "sounds.distances:length_distance",
+    ),
+    (
+        "loudness-distance",
+        "Wasserstein distance of the loudness of sounds, in decibels",
+        "sounds.distances:loudness_distance",
     ),
     ("bleu", "mean BLEU of samples with held-out texts as references, as sacrebleu's", "texts.bleu:bleu"),
     ("self-bleu", "mean BLEU of samples with the other samples as references: repetition", "texts.bleu:self_bleu"),

@@ -381,6 +381,7 @@ MODALITIES: dict[str, ModalitySpec] = {
         suffix=".wav",
         suffixes=("", ".wav", ".png", *ARRAY_SUFFIXES),
         extractor="log-mel",
+        rates=("bits-per-sample",),
         shown=Shown(4, 36, 400_000),
         report="genzoo.reports.modalities.sounds:SOUNDS",
         picture="genzoo.inference.spectrograms:spectrograms",
