@@ -5,8 +5,8 @@
     classifier   accuracy of a small network on real test recordings; it judges samples
     conditional  as many samples of each digit as test recordings have, from one set of samples: how many the classifier
                  judges right, and coverage of log-mel levels (k = 5); beside the same of real training recordings
-    codes        bits per sample of mu-law levels of test recordings: of `gpt`, of `ngram`, and of an adaptive coder that
-                 reads the training recordings and then the test recordings
+    codes        bits per sample of mu-law levels of test recordings: of `gpt`, of `ngram`, and of an adaptive coder
+                 that reads the training recordings and then the test recordings
 
 The classifier never sees test recordings or samples. Rows of training that choose the model are its validation rows.
 
@@ -26,14 +26,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from sound_rows.adaptive import adaptive_bits
 from torch import Tensor, nn
 
 import genzoo
 from genzoo.config.data import SplitSettings
 from genzoo.config.layers import parse_assignments
+from genzoo.config.settings import Settings
 from genzoo.data.dataset import Dataset, category
 from genzoo.data.sounds.builtin import spoken_digits
-from genzoo.config.settings import Settings
 from genzoo.data.sounds.facts import samples_of
 from genzoo.data.sounds.folder import sound_spec
 from genzoo.data.transforms.log_mel import LogMelOptions, LogMelTransform
@@ -41,7 +42,6 @@ from genzoo.data.transforms.mu_law import MuLawTransform
 from genzoo.features.log_mel import LogMelExtractor
 from genzoo.metrics.metric import MetricInput
 from genzoo.metrics.precision_recall import coverage
-from sound_rows.adaptive import adaptive_bits
 
 PARTS = ("griffin", "classifier", "conditional", "codes")
 CODERS = ("adaptive", "ngram", "gpt")
@@ -55,6 +55,15 @@ MODEL: dict[str, Any] = {
     "encoder_dropout": 0.0,
     "decoder_dropout": 0.0,
     "training": {"epochs": 130, "batch_size": 64, "patience": None},
+}
+
+CODES: dict[str, dict[str, Any]] = {
+    "ngram": {"order": 3},
+    "gpt": {"preset": "sounds", "training": {"epochs": None, "steps": 450}},
+}
+SHORT: dict[str, dict[str, Any]] = {
+    "ngram": {"order": 2},
+    "gpt": {"layers": 1, "heads": 2, "width": 16, "attention_window": 16, "training": {"steps": 1, "batch_size": 4}},
 }
 
 

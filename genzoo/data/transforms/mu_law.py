@@ -47,8 +47,8 @@ def after_mu_law(_: Settings, data: DataSpec) -> DataSpec:
         raise DataError(
             f"These sounds have {data.size} samples ({data.size / data.rate:g} s at {data.rate} Hz), and a model that "
             f"reads them sample by sample (mu-law) takes at most {MOST_SYMBOLS}. Use "
-            f"{argument('seconds', MOST_SYMBOLS * 1000 // data.rate / 1000)}, a lower {argument('rate')}, or a model of "
-            f"images, which sees their spectra."
+            f"{argument('seconds', MOST_SYMBOLS * 1000 // data.rate / 1000)}, a lower {argument('rate')}, or a model "
+            f"of images, which sees their spectra."
         )
     names = tuple(f"{size:.0f}" for size in amplitudes(-data.bounds[0]))
     return dataclasses.replace(
