@@ -7,6 +7,7 @@ import dataclasses
 import functools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -171,7 +172,8 @@ def _as_sequences(dataset: Dataset, transform: Transform) -> Dataset:
         lengths = lengths_in(codes, inner.end).tolist()
         stored = codes.cpu().numpy().astype(inner.storage)
         sequences += [row[:length] for row, length in zip(stored, lengths, strict=True)]
-    return dataclasses.replace(dataset, spec=inner, events=Texts.joined(sequences, inner.size, inner.end))
+    events: Any = Texts.joined(sequences, inner.size, inner.end)
+    return dataclasses.replace(dataset, spec=inner, events=events)
 
 
 @contextlib.contextmanager

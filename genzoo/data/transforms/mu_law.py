@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -110,15 +111,16 @@ class MuLawTransform(Transform):
 
     def forward(self, x: Tensor) -> Tensor:
         size = (x / self._full).clamp(-1, 1)
-        scale = size.sign() * (_MU * size.abs()).log1p() / np.log1p(_MU)
+        scale = size.sign() * (_MU * size.abs()).log1p() / math.log1p(_MU)
         levels = ((1 + scale) * (LEVELS / 2)).floor().clamp(0, LEVELS - 1)
         after = (x != 0).flip(1).long().cummax(1).values.flip(1) == 0
         return levels.masked_fill(after, LEVELS)
 
     def inverse(self, y: Tensor) -> Tensor:
         codes = y.long()
-        sizes = self._amplitudes[codes.clamp(0, LEVELS - 1)]
-        return sizes.masked_fill((codes == LEVELS).long().cummax(1).values > 0, 0.0).to(y.dtype)
+        sizes: Tensor = self._amplitudes[codes.clamp(0, LEVELS - 1)]
+        ended = (codes == LEVELS).long().cummax(1).values > 0
+        return sizes.masked_fill(ended, 0.0).to(y.dtype)
 
     def log_det(self, x: Tensor, without: Tensor | None = None) -> Tensor:
         """Return zeros: levels have probabilities."""

@@ -151,16 +151,24 @@ def _seen(query: Tensor, key: Tensor, value: Tensor, window: int) -> Tensor:
     places = query.shape[2]
     if places == 1 or not window or places <= window:  # a single new place sees all that are known
         return F.scaled_dot_product_attention(query, key, value, is_causal=places > 1)
-    first = (part[:, :, :window] for part in (query, key, value))
-    found = [F.scaled_dot_product_attention(*first, is_causal=True)]
+    first = [part[:, :, :window] for part in (query, key, value)]
+    start = F.scaled_dot_product_attention(first[0], first[1], first[2], is_causal=True)
     query, key, value = (F.pad(part, (0, 0, 0, -places % window)) for part in (query, key, value))
-    stretches = query[:, :, window:].unfold(2, window, window).permute(0, 2, 1, 4, 3)  # (n, S, heads, window, size)
-    pairs = (part.unfold(2, 2 * window, window).permute(0, 2, 1, 4, 3) for part in (key, value))
     row, column = (torch.arange(size, device=query.device) for size in (window, 2 * window))
     nearby = (column > row[:, None]) & (column <= row[:, None] + window)
-    own = F.scaled_dot_product_attention(stretches.flatten(0, 1), *(part.flatten(0, 1) for part in pairs), nearby)
-    own = own.view(*stretches.shape).transpose(1, 2).flatten(2, 3)
-    return torch.cat([*found, own], 2)[:, :, :places]
+    rest = F.scaled_dot_product_attention(
+        _stretches(query[:, :, window:], window, window),
+        _stretches(key, 2 * window, window),
+        _stretches(value, 2 * window, window),
+        nearby,
+    )
+    rest = rest.unflatten(0, (len(query), -1)).transpose(1, 2).flatten(2, 3)
+    return torch.cat([start, rest], 2)[:, :, :places]
+
+
+def _stretches(x: Tensor, size: int, step: int) -> Tensor:
+    """Cut places `(n, heads, L, D)` into stretches of some size, one every so many places, `(n S, heads, size, D)`."""
+    return x.unfold(2, size, step).permute(0, 2, 1, 4, 3).flatten(0, 1)
 
 
 class Transformer(nn.Module):
