@@ -47,6 +47,10 @@ from genzoo.training.engines import Source
 from genzoo.training.warm_start import open_warm_start, take_over
 from genzoo.typing import Array
 
+_AT_ONCE = 256
+"""Sounds that become sequences at a time."""
+
+
 _LIKELIHOODS = frozenset({"likelihood", "likelihood-bound", "likelihood-estimate"})
 
 
@@ -167,8 +171,9 @@ def _as_sequences(dataset: Dataset, transform: Transform) -> Dataset:
     inner = transform.spec_after(dataset.spec)
     assert inner.end is not None
     sequences: list[Array] = []
-    for block in dataset.blocks(np.arange(len(dataset))):
-        codes = transform(torch.from_numpy(np.asarray(block)).to(transform.device, transform.dtype))
+    for start in range(0, len(dataset), _AT_ONCE):
+        block = torch.from_numpy(np.asarray(dataset.events[start : start + _AT_ONCE]))
+        codes = transform(block.to(transform.device, transform.dtype))
         lengths = lengths_in(codes, inner.end).tolist()
         stored = codes.cpu().numpy().astype(inner.storage)
         sequences += [row[:length] for row, length in zip(stored, lengths, strict=True)]

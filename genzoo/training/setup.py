@@ -115,7 +115,8 @@ class TrainingSetup:
         if not isinstance(objective, EMObjective) and not objective.likelihood_losses:
             return 0.0
         rows, weights = self.split.train, self.dataset.weights
-        if self.transform.lossy or (self.transform.affine and not self.dataset.spec.missing):
+        alike = self.transform.lossy or self.transform.rounds_to
+        if alike or (self.transform.affine and not self.dataset.spec.missing):
             rows = rows[:1]  # all events change alike
         units = self.trained_model.units
         own = None if weights is None or not weights[rows].any() else weights[rows]

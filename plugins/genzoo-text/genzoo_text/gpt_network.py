@@ -162,7 +162,7 @@ def _seen(query: Tensor, key: Tensor, value: Tensor, window: int) -> Tensor:
         _stretches(value, 2 * window, window),
         nearby,
     )
-    rest = rest.unflatten(0, (len(query), -1)).transpose(1, 2).flatten(2, 3)
+    rest = rest.view(len(query), -1, *rest.shape[1:]).transpose(1, 2).flatten(2, 3)
     return torch.cat([start, rest], 2)[:, :, :places]
 
 
