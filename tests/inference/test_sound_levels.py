@@ -81,6 +81,7 @@ def test_the_rate_is_of_the_samples_before_the_end(run):
     assert found.scores["bits-per-sample"].error > 0
 
 
+@pytest.mark.full
 @pytest.mark.once
 def test_models_of_sequences_are_compared_by_bits_per_sample():
     report = genzoo.compare(["ngram:order=1", "ngram:order=3"], data=sounds(), by="test", jobs=1)
@@ -102,6 +103,7 @@ def test_gpt_learns_sounds_given_their_label(tmp_path):
     assert run.load().encode(sounds().events[:3], condition=sounds().labels[:3, None]).shape == (3, 16)
 
 
+@pytest.mark.full
 @pytest.mark.once
 def test_a_resumed_run_of_sounds_ends_with_equal_bits(tmp_path):
     part = {**GPT, "training": {"steps": 2, "batch_size": 8, "schedule": {"name": "constant"}}}
