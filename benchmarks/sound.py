@@ -5,16 +5,20 @@
     classifier   accuracy of a small network on real test recordings; it judges samples
     conditional  as many samples of each digit as test recordings have, from one set of samples: how many the classifier
                  judges right, and coverage of log-mel levels (k = 5); beside the same of real training recordings
+    codes        bits per sample of mu-law levels of test recordings: of `gpt`, of `ngram`, and of an adaptive coder
+                 that reads the training recordings and then the test recordings
 
 The classifier never sees test recordings or samples. Rows of training that choose the model are its validation rows.
 
     GENZOO_DATA=FOLDER python benchmarks/sound.py [griffin] [classifier] [conditional] [--model vae] [-o KEY=VALUE]
+    GENZOO_DATA=FOLDER python benchmarks/sound.py codes [--coders gpt ngram adaptive]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import tempfile
 import time
 from pathlib import Path
@@ -22,20 +26,25 @@ from typing import Any
 
 import numpy as np
 import torch
+from sound_rows.adaptive import adaptive_bits
 from torch import Tensor, nn
 
 import genzoo
 from genzoo.config.data import SplitSettings
 from genzoo.config.layers import parse_assignments
+from genzoo.config.settings import Settings
 from genzoo.data.dataset import Dataset, category
 from genzoo.data.sounds.builtin import spoken_digits
+from genzoo.data.sounds.facts import samples_of
 from genzoo.data.sounds.folder import sound_spec
 from genzoo.data.transforms.log_mel import LogMelOptions, LogMelTransform
+from genzoo.data.transforms.mu_law import MuLawTransform
 from genzoo.features.log_mel import LogMelExtractor
 from genzoo.metrics.metric import MetricInput
 from genzoo.metrics.precision_recall import coverage
 
-PARTS = ("griffin", "classifier", "conditional")
+PARTS = ("griffin", "classifier", "conditional", "codes")
+CODERS = ("adaptive", "ngram", "gpt")
 BARS = {"linear": -20.0, "log_mel": -20.0, "milliseconds": 20.0, "real": 0.98, "right": 0.90, "coverage": 0.80}
 STEPS, BATCH = 700, 64
 MODEL: dict[str, Any] = {
@@ -46,6 +55,15 @@ MODEL: dict[str, Any] = {
     "encoder_dropout": 0.0,
     "decoder_dropout": 0.0,
     "training": {"epochs": 130, "batch_size": 64, "patience": None},
+}
+
+CODES: dict[str, dict[str, Any]] = {
+    "ngram": {"order": 3},
+    "gpt": {"preset": "sounds", "training": {"epochs": None, "steps": 400}},
+}
+SHORT: dict[str, dict[str, Any]] = {
+    "ngram": {"order": 2},
+    "gpt": {"layers": 1, "heads": 2, "width": 16, "attention_window": 16, "training": {"steps": 1, "batch_size": 4}},
 }
 
 
@@ -174,6 +192,44 @@ def conditional(dataset: Dataset, judge: Judge, args: argparse.Namespace) -> dic
     }
 
 
+def codes(dataset: Dataset, args: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """Measure bits per sample of test recordings, and the CPU seconds that each coder takes to learn and to code."""
+    test = np.arange(len(dataset) - dataset.test_rows, len(dataset))
+    samples = float(samples_of(dataset.events[test]).sum())
+    found = {}
+    for name in args.coders:
+        started = time.process_time()
+        if name == "adaptive":
+            bits, learned = float(adaptive_bits(sequences(dataset), dataset.spec.size)[test].sum()), started
+        else:
+            given = SHORT if args.short else CODES
+            with tempfile.TemporaryDirectory() as folder:
+                run = genzoo.train(
+                    name,
+                    data=dataset,
+                    split=SplitSettings(validation=0.05).model_dump(),
+                    out=Path(folder) / "run",
+                    device="cpu",
+                    **given.get(name, {}),
+                )
+                learned, fitted = time.process_time(), run.load()
+            bits = -float(fitted.log_prob(dataset.events[test]).sum()) / math.log(2)
+        found[name] = {
+            "bits_per_sample": bits / samples,
+            "seconds_training": learned - started,
+            "seconds": time.process_time() - started,
+        }
+        print(json.dumps({name: found[name]}), flush=True)
+    return found
+
+
+def sequences(dataset: Dataset) -> list[np.ndarray[Any, Any]]:
+    """Return the mu-law levels of each sound, without what follows it."""
+    transform = MuLawTransform.fit(Settings(), dataset.spec, ())
+    levels = transform(torch.from_numpy(dataset.events).float()).numpy().astype(np.int64)
+    return [row[:size] for row, size in zip(levels, samples_of(dataset.events).tolist(), strict=True)]
+
+
 def _coverage(real: np.ndarray[Any, Any], samples: np.ndarray[Any, Any]) -> float:
     return coverage.score(MetricInput(real_features=real, sample_features=samples)).value
 
@@ -188,6 +244,7 @@ def main() -> None:
     parser.add_argument("--noise", dest="mean", action="store_false", help="keep the noise that the model adds")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--steps", type=int, default=STEPS, help="steps of the classifier")
+    parser.add_argument("--coders", nargs="+", choices=CODERS, default=CODERS, help="coders of the part codes")
     parser.add_argument("--short", action="store_true", help="a short run on made tones")
     args = parser.parse_args()
     dataset = made() if args.short else spoken_digits()
@@ -203,6 +260,8 @@ def main() -> None:
         print(json.dumps({"classifier": results.pop("classifier")}), flush=True)
         if "conditional" in args.parts:
             results["conditional"] = conditional(dataset, judge, args)
+    if "codes" in args.parts:
+        results["codes"] = codes(dataset, args)
     for name, found in results.items():
         print(json.dumps({name: found}))
     print(json.dumps({"bars": BARS}))

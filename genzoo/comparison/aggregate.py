@@ -13,12 +13,13 @@ from genzoo.comparison.candidate import Candidate
 from genzoo.comparison.fits.em_figures import NO_MAXIMUM
 from genzoo.comparison.fits.job import FitResult
 from genzoo.comparison.splits import Folds, SplitPlan
-from genzoo.data.dataset import Dataset
+from genzoo.data.dataset import Dataset, Rows
+from genzoo.data.sounds.facts import samples_of
 from genzoo.data.texts.flat import Texts
 from genzoo.data.texts.symbols import of_bytes
 from genzoo.inference.row_likelihoods import bits_per_dim
 from genzoo.metrics.information_criteria import CRITERIA, no_criteria
-from genzoo.metrics.likelihood_metrics import bits_per_byte_of
+from genzoo.metrics.likelihood_metrics import bits_per_size, is_mass
 from genzoo.metrics.statistics import Estimate, are_frequencies, estimate, paired_difference
 from genzoo.reports.result import CrossValidation, LogLikelihood, Row
 from genzoo.text import about_starts
@@ -39,7 +40,8 @@ class Evidence:
         events: number of rows behind the information criteria, or the sum of their weights.
         test_groups, cv_groups: numbers of the groups of the test rows and of the rows of cross-validation, which stay
             together; `None` if each row is on its own.
-        test_bytes: number of bytes of each test row; `None` if rows are no texts of bytes.
+        test_sizes: number of bytes of each test row, or of samples of each sound; `None` if rows are neither.
+        rate: name of the log-likelihood in bits by these sizes; empty if there are none.
     """
 
     fold: Folds | None = None
@@ -49,14 +51,14 @@ class Evidence:
     events: float = 0.0
     test_groups: Folds | None = None
     cv_groups: Folds | None = None
-    test_bytes: Array | None = None
+    test_sizes: Array | None = None
+    rate: str = ""
 
     @staticmethod
     def of(dataset: Dataset, division: SplitPlan) -> Evidence:
         """Collect weights and folds of a dataset under a split."""
         weights, groups = dataset.weights, division.divider.groups
-        texts: object = dataset.events
-        sizes = texts.lengths[division.test_rows] if isinstance(texts, Texts) and of_bytes(dataset.spec) else None
+        rate, sizes = _sizes(dataset, division.test_rows)
         own = None if weights is None else weights[division.rows]
         return Evidence(
             fold=division.fold,
@@ -66,17 +68,19 @@ class Evidence:
             events=len(division.rows) if own is None else float(own.sum()),
             test_groups=None if groups is None else groups[division.test_rows],
             cv_groups=None if groups is None else groups[division.rows],
-            test_bytes=sizes,
+            test_sizes=sizes,
+            rate=rate,
         )
 
-    def bits_per_byte(self, scores: Array) -> tuple[float | None, float | None]:
-        """Return the log-likelihoods `scores (R, N)` of the test rows as bits per byte, with their standard error.
+    def bits(self, scores: Array) -> dict[str, float | None]:
+        """Return the log-likelihoods `scores (R, N)` of the test rows in bits per byte or sample, and their error.
 
-        Both are `None` if rows are no texts, or have no bytes.
+        They are fields of `LogLikelihood`. There are none if rows are neither texts nor sounds, or are all empty.
         """
-        if self.test_bytes is None or not float(estimate(self.test_bytes[None], self.test_weights).mean):
-            return None, None
-        return bits_per_byte_of(scores.mean(axis=0), self.test_bytes, self.test_weights)
+        if self.test_sizes is None or not float(estimate(self.test_sizes[None], self.test_weights).mean):
+            return {}
+        value, error = bits_per_size(scores.mean(axis=0), self.test_sizes, self.test_weights)
+        return {self.rate: value, f"{self.rate}_se": error}
 
     def mean(self, figure: str, scores: Array) -> Estimate:
         """Return the mean of the log-likelihoods `scores (R, N)` behind `test` or `cv`, with its standard error."""
@@ -335,6 +339,14 @@ def _scores(
     return scores
 
 
+def _sizes(dataset: Dataset, rows: Rows) -> tuple[str, Array | None]:
+    """Return the name of the rate of bytes or samples, and how many each of some rows has, `(N,)`."""
+    events: object = dataset.events
+    if isinstance(events, Texts):
+        return ("bits_per_byte", events.lengths[rows]) if of_bytes(dataset.spec) else ("", None)
+    return ("bits_per_sample", samples_of(dataset.events[rows])) if dataset.spec.form.timed else ("", None)
+
+
 def _mean_train(held_out: Sequence[FitResult]) -> float | None:
     """Average over the seeds whose fit succeeded."""
     known = [outcome.train for outcome in held_out if outcome.train is not None]
@@ -348,8 +360,8 @@ def _log_likelihood(first: FitResult, train: float | None, test: Array | None, e
     bits = None if first.dimensions is None else bits_per_dim(mean.mean, first.dimensions)
     each = [evidence.mean("test", scores[None]).mean for scores in test]
     spread = float(np.std(each, ddof=1)) if len(each) > 1 else None
-    rate = evidence.bits_per_byte(test)
-    return LogLikelihood(train, mean.mean, _known(mean.se), first.kind, first.measure, spread, bits, *rate)
+    rates = evidence.bits(test) if is_mass(first.measure or "") else {}
+    return LogLikelihood(train, mean.mean, _known(mean.se), first.kind, first.measure, spread, bits, **rates)
 
 
 def _cross_validation(mean: Estimate) -> CrossValidation:

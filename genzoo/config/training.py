@@ -25,6 +25,10 @@ BOUND_DRAWS = 64
 MOST_DRAWS = 10**6
 
 
+MOST_STEPS = 10**12
+"""Largest number of steps of a training."""
+
+
 RHYTHMS = ("eval_every", "eval_steps")
 """Settings that say how often a training is evaluated."""
 
@@ -63,12 +67,16 @@ class StepSettings(Settings):
     epochs: Annotated[float | None, Flag("--epochs")] = Field(
         None, gt=0, le=1e9, description="training length in passes over the training rows"
     )
-    steps: Annotated[int | None, Flag("--steps")] = Field(None, gt=0, le=10**12, description="training length in steps")
+    steps: Annotated[int | None, Flag("--steps")] = Field(
+        None, gt=0, le=MOST_STEPS, description="training length in steps"
+    )
     minutes: Annotated[float | None, Flag("--minutes")] = Field(
         None, gt=0, le=1e6, description="training length in minutes"
     )
     log_every: int = Field(10, ge=1, description="steps between lines of metrics.jsonl")
-    sample_every: int | None = Field(None, ge=1, description="steps between saved samples; by default ten per run")
+    sample_every: int | None = Field(
+        None, ge=1, description="steps between saved samples; by default ten per run, or one of sounds as sequences"
+    )
     checkpoint_every: int | None = Field(None, ge=1, description="steps between checkpoints; by default ten per run")
     keep_checkpoints: Annotated[int, Flag("--keep-checkpoints", former=("--keep",))] = Field(
         1, ge=1, description="number of recent checkpoints to keep, besides the best"

@@ -193,8 +193,8 @@ class DataUnits:
                 missing and the model does not accept that; or images lie outside the range of the training data.
         """
         events, conditions = self._parted(x)
+        size = max(1, min(CHUNK, _SYMBOLS // self.inner.event_shape[0])) if self.inner.form.ended else CHUNK
         if self.data.form.ended:
-            size = max(1, min(CHUNK, _SYMBOLS // self.data.event_shape[0]))
             return CheckedEvents(events, missing=False, conditions=conditions, size=size)
         if events.dtype.kind not in "buif":
             raise DataError(f"Events must be numbers, and these are of type {events.dtype}.")
@@ -217,7 +217,7 @@ class DataUnits:
             else:
                 check_codes("The data", own, piece.spec, means=True)
         check_inside(f"Model {self.model!r}", "the array", events, self.data)
-        return CheckedEvents(events, missing, conditions)
+        return CheckedEvents(events, missing, conditions, size)
 
     def _check_part(self, piece: Piece, events: Array) -> bool:
         """Check the values of events, or of one of their parts, and return whether any are missing."""
@@ -335,9 +335,10 @@ class DataUnits:
         Raises:
             PluginError: the generator returned events of another shape.
         """
-        if self.data.end is not None:
-            texts = completed(y, self.inner)
-            texts = texts if self.inner is self.data else completed(self.transform.inverse(texts), self.data)
+        if self.inner.form.ended:
+            y = completed(y, self.inner)
+        if self.data.form.ended:
+            texts = y if self.inner is self.data else completed(self.transform.inverse(y), self.data)
             return to_host(texts).astype(self.data.storage)
         try:
             rows = to_rows(y, self.inner)

@@ -251,7 +251,7 @@ def _log_det(units: DataUnits, x: Tensor) -> Tensor:
 
     Add it to a log-density in the generator's space to get one in data units.
     """
-    if units.data.form.ended or units.transform.lossy:  # no density of a value is left out
+    if units.inner.form.ended or units.transform.lossy:  # no density of a value is left out
         return units.transform.log_det(x)
     dense = units.known("dense", lambda: _dense_places(units)).to(x.device)
     return units.transform.log_det(x, ~(dense & ~x.isnan()))

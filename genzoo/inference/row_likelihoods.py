@@ -92,12 +92,15 @@ def solver_error(fitted: Scorable, dataset: Dataset, rows: Rows, seed: int) -> f
 def measure_of(fitted: Scorable) -> str | None:
     """Return what a model's log-likelihoods measure, by column, such as `density of a; mass of b, c`.
 
-    For a conditional model, events are measured given their conditions: `density given species`.
+    For a conditional model, events are measured given their conditions: `density given species`. Behind a transform
+    that rounds values, it is a `mass of` what they are rounded to.
     """
     if kind_of(fitted) == "none":
         return None
     data, measures = fitted.data, _measured(fitted)
     given = f" given {', '.join(feature.name for feature in data.condition)}" if data.condition else ""
+    if fitted.units.transform.rounds_to:
+        return f"mass of {fitted.units.transform.rounds_to}{given}"
     if len(set(measures)) == 1:
         return measures[0] + given
     names = [feature.name for feature in data.features]
@@ -111,7 +114,8 @@ def measure_of(fitted: Scorable) -> str | None:
 def _measured(fitted: Scorable) -> tuple[str, ...]:
     """Return `density` or `mass` for each feature; features on a grid always have a mass."""
     units = fitted.units  # of a joint model that is asked given conditions: these are its last features
-    pairs = zip(measures_of(units.generator, units.data), on_grid(units.generator, units.data), strict=True)
+    seen = units.inner
+    pairs = zip(measures_of(units.generator, seen), on_grid(units.generator, seen), strict=True)
     return tuple("mass" if spread else measure for measure, spread in pairs)[: len(fitted.data.features)]
 
 

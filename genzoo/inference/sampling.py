@@ -96,7 +96,7 @@ def _check_drawn(units: DataUnits, y: EventTensors, group: int) -> None:
     Raises:
         PluginError: the model draws something else.
     """
-    if units.data.form.ended:
+    if units.inner.form.ended:
         if not is_block(y, group, units.inner):
             raise PluginError(
                 f"Model {units.model!r} draws samples of shape {tuple(y.shape)} from {y.min():g} to {y.max():g}. "

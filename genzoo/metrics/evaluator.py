@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from genzoo.config.training import BOUND_DRAWS
+from genzoo.data.sounds.facts import samples_of
 from genzoo.data.texts.flat import Texts
 from genzoo.errors import DataError, PluginError, explain_out_of_memory
 from genzoo.inference.joint import draw_rows_given
@@ -191,6 +192,8 @@ def _metric_input(
         if isinstance(events, Texts):
             lengths = events.lengths[reference.rows]
             symbols = symbol_counts(fitted.units, events.take(reference.rows))
+        elif reference.dataset.spec.form.timed:
+            lengths = samples_of(events[reference.rows])
     return MetricInput(
         fitted.data,
         reference.real,

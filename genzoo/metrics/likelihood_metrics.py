@@ -55,7 +55,17 @@ def mean_log_likelihood(given: MetricInput) -> Estimate:
 
 def _is_mass(given: MetricInput) -> bool:
     """Return whether a likelihood is a probability mass, also one given conditions."""
-    return given.measure is not None and given.measure.partition(" given ")[0] == "mass"
+    return given.measure is not None and is_mass(given.measure)
+
+
+def is_mass(measure: str) -> bool:
+    """Return whether a measure is a probability mass of whole events, or of what they are rounded to.
+
+    Examples:
+        >>> [is_mass(measure) for measure in ("mass", "mass of 256 mu-law levels", "density of a; mass of b")]
+        [True, True, False]
+    """
+    return measure.startswith("mass")
 
 
 def _check_mass(values: Array, mean: Estimate, *, exact: bool) -> None:
@@ -145,17 +155,40 @@ class BitsPerByte(Metric):
         mean_log_likelihood(given)  # checks them
         if not estimate(lengths[None].astype(np.float64), given.weights).mean:
             raise DataError("All texts are empty, so there are no bytes.")
-        rate, error = bits_per_byte_of(logs, lengths, given.weights)
+        rate, error = bits_per_size(logs, lengths, given.weights)
         return Score(self.name, rate, self.direction, error, _of_windows(given))
 
 
-def bits_per_byte_of(logs: Array, lengths: Array, weights: Array | None = None) -> tuple[float, float | None]:
-    """Return the bits per byte of texts, and their standard error if there are enough texts for one.
+class BitsPerSample(Metric):
+    """Bits per sample that a lossless code needs for sounds of levels; their ends cost bits, too, and are no samples.
+
+    A sound has as many samples as there are up to the last that is not 0. Its standard error is as for `bits-per-byte`.
+    """
+
+    name = "bits-per-sample"
+    direction: Direction = "lower"
+    needs: frozenset[Need] = frozenset({"likelihood"})
+    modalities: tuple[Modality, ...] = ("audio",)
+
+    def score(self, given: MetricInput) -> Score:
+        if not _is_mass(given):
+            raise DataError(f"Bits per sample need a probability mass, and this likelihood measures {given.measure}.")
+        assert given.log_likelihoods is not None
+        assert given.lengths is not None
+        mean_log_likelihood(given)  # checks them
+        if not estimate(given.lengths[None].astype(np.float64), given.weights).mean:
+            raise DataError("All sounds are silent, so there are no samples.")
+        rate, error = bits_per_size(given.log_likelihoods, given.lengths, given.weights)
+        return Score(self.name, rate, self.direction, error)
+
+
+def bits_per_size(logs: Array, lengths: Array, weights: Array | None = None) -> tuple[float, float | None]:
+    """Return the bits per byte of texts or per sample of sounds, and their standard error if it is known.
 
     Arguments:
         logs: log-likelihoods in nats, `(N,)`.
-        lengths: numbers of bytes, `(N,)`; not all are 0.
-        weights: weights of the texts, `(N,)`. Defaults to `None`: equal weights.
+        lengths: numbers of bytes or samples, `(N,)`; not all are 0.
+        weights: weights of the events, `(N,)`. Defaults to `None`: equal weights.
     """
     counts = lengths.astype(np.float64)
     mean = estimate(counts[None], weights).mean
@@ -217,6 +250,9 @@ bits_per_dim_metric = BitsPerDimension()
 
 
 bits_per_byte = BitsPerByte()
+
+
+bits_per_sample = BitsPerSample()
 
 
 token_perplexity = TokenPerplexity()

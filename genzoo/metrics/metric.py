@@ -129,7 +129,8 @@ class MetricInput:
             steps)` or `estimate (M steps)`.
         solver_error: how much the mean of estimates changes with half as many steps, nats. Defaults to 0.
         seed: seed for all random numbers of a metric. Defaults to 0.
-        lengths: number of symbols of each text with a log-likelihood, `(L,)`. Defaults to `None`: events have none.
+        lengths: number of symbols of each text, or of samples of each sound, with a log-likelihood, `(L,)`. Defaults to
+            `None`: events have none.
         symbols: number of symbols, such as tokens, that the model gives a probability for each text, with its end if it
             has one, `(L,)`. Defaults to `None`: events are no texts.
         model_data: spec of one event as the model sees it. Defaults to `None`: unknown.

@@ -61,6 +61,11 @@ _METRICS = (
         "likelihood_metrics:bits_per_byte",
     ),
     (
+        "bits-per-sample",
+        "bits per sample that a lossless code needs for sounds of levels and their ends",
+        "likelihood_metrics:bits_per_sample",
+    ),
+    (
         "token-perplexity",
         "exponential of nats per symbol that a model of texts reads; compares only within one vocabulary",
         "likelihood_metrics:token_perplexity",
@@ -107,6 +112,16 @@ _METRICS = (
         "part-agreement",
         "mean share of parts, drawn given another part of the row, that a classifier finds to have the row's class",
         "parts.agreement:part_agreement",
+    ),
+    (
+        "length-distance",
+        "Wasserstein distance of the lengths of sounds, in seconds until silence",
+        "sounds.distances:length_distance",
+    ),
+    (
+        "loudness-distance",
+        "Wasserstein distance of the loudness of sounds, in decibels",
+        "sounds.distances:loudness_distance",
     ),
     ("bleu", "mean BLEU of samples with held-out texts as references, as sacrebleu's", "texts.bleu:bleu"),
     ("self-bleu", "mean BLEU of samples with the other samples as references: repetition", "texts.bleu:self_bleu"),
@@ -189,6 +204,7 @@ _TRANSFORMS = (
     ),
     ("bpe", "bytes to tokens of byte pair encoding (extra: text)", "bpe:BpeTransform"),
     ("log-mel", "sounds to images of their levels in bands of frequencies; without phases", "log_mel:LogMelTransform"),
+    ("mu-law", "sounds to sequences of 256 levels of amplitude", "mu_law:MuLawTransform"),
 )
 
 
@@ -200,7 +216,10 @@ _TRANSFORM_OPTIONS = {
 """Options of transforms that have any."""
 
 
-_AFTER = {"log-mel": "genzoo.data.transforms.log_mel:after_log_mel"}
+_AFTER = {
+    "log-mel": "genzoo.data.transforms.log_mel:after_log_mel",
+    "mu-law": "genzoo.data.transforms.mu_law:after_mu_law",
+}
 """What events are after transforms that make others of them."""
 
 
@@ -212,7 +231,7 @@ _OF_CELLS = ("marginal", "log-tails")
 """Transforms of flexible models or maps, which would put spikes on repeated values."""
 
 
-_OF_EVENTS = ("characters", "bpe", "log-mel")
+_OF_EVENTS = ("characters", "bpe", "log-mel", "mu-law")
 """Transforms of whole texts and sounds."""
 
 

@@ -83,6 +83,7 @@ def _all(report: Report) -> list[ReportColumn]:
         ReportColumn("test", "test", lambda row: figure_text(row, "test"), 4),
         ReportColumn("bits_per_dim", "bits/dim", _bits, 6),
         ReportColumn("bits_per_byte", "bits/byte", _bits_per_byte, 4),
+        ReportColumn("bits_per_sample", "bits/sample", _bits_per_sample, 4),
         ReportColumn("cv", "cv", lambda row: figure_text(row, "cv"), 2),
         ReportColumn("bic", "BIC", lambda row: figure_text(row, "bic"), 1),
         ReportColumn("aic", "AIC", lambda row: figure_text(row, "aic"), 6),
@@ -214,6 +215,13 @@ def _bits_per_byte(row: Row) -> str | None:
     if found.bits_per_byte is None:
         return None
     return with_error(found.bits_per_byte, found.bits_per_byte_se)
+
+
+def _bits_per_sample(row: Row) -> str | None:
+    found = row.log_likelihood
+    if found.bits_per_sample is None:
+        return None
+    return with_error(found.bits_per_sample, found.bits_per_sample_se)
 
 
 def _short(value: float | None) -> str | None:

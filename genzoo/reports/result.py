@@ -49,6 +49,7 @@ class LogLikelihood:
         bits_per_dim: `test` in bits per number of an image, if it is a probability mass of images.
         bits_per_byte, bits_per_byte_se: `test` in bits per byte of texts, and its standard error. Ends cost bits,
             and are no bytes. `None` for other data.
+        bits_per_sample, bits_per_sample_se: the same for the samples of sounds, if it is a probability mass.
     """
 
     train: float | None = None
@@ -60,6 +61,8 @@ class LogLikelihood:
     bits_per_dim: float | None = None
     bits_per_byte: float | None = None
     bits_per_byte_se: float | None = None
+    bits_per_sample: float | None = None
+    bits_per_sample_se: float | None = None
 
     @property
     def exact(self) -> bool:
@@ -218,6 +221,8 @@ def likelihood_scores(row: Row) -> dict[str, Score]:
         found["bits-per-dim"] = Score("bits-per-dim", own.bits_per_dim, "lower")
     if own.bits_per_byte is not None:
         found["bits-per-byte"] = Score("bits-per-byte", own.bits_per_byte, "lower", own.bits_per_byte_se)
+    if own.bits_per_sample is not None:
+        found["bits-per-sample"] = Score("bits-per-sample", own.bits_per_sample, "lower", own.bits_per_sample_se)
     return found
 
 
@@ -237,7 +242,13 @@ FIGURES = (*_OF_ROWS, *COSTS)
 """Names that `Row.figure` accepts, besides metrics."""
 
 
-_TEXTS, _OF_TEST = ("id", "model", "status"), ("bits_per_dim", "bits_per_byte", "kind", "measure")
+_TEXTS, _OF_TEST = (
+    ("id", "model", "status"),
+    (
+        *("bits_per_dim", "bits_per_byte", "bits_per_sample"),
+        *("kind", "measure"),
+    ),
+)
 """Fields of a row, and of its log-likelihood, that are columns of a table besides the figures."""
 
 

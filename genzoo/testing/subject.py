@@ -249,9 +249,9 @@ class Case:
 
     @property
     def data(self) -> DataSpec:
-        """The spec of events in model space. Only texts may have another in data units, the dataset's."""
+        """The spec of events in model space. Only texts and sounds may have another in data units, the dataset's."""
         spec = self.dataset.spec
-        return self.transform.spec_after(spec) if spec.form.ended else spec
+        return self.transform.spec_after(spec) if spec.form.ended or spec.form.seen_as else spec
 
     def parts(self) -> Parts:
         """Build new, untrained parts."""
@@ -302,7 +302,7 @@ class Case:
         """Return the toy dataset's events in model space, `(N, *event)`; NaN marks missing values."""
         x = torch.from_numpy(np.array(self.dataset.events, np.float64))  # a copy, as a model may change it in place
         events: Tensor = self.transform(x)
-        if self.data is not self.dataset.spec:
+        if self.data.form.ended and self.data is not self.dataset.spec:
             events = completed(events, self.data)
         return events.to(dtype)
 

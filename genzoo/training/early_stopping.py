@@ -201,15 +201,15 @@ def make_early_stopping(
     training, engine, rule = setup.config.training, setup.engine, setup.rule
     if rule is None or not isinstance(training, GradientTraining) or not isinstance(engine, GradientEngine):
         return None
-    dataset, split = setup.dataset, setup.split
+    dataset, split, source = setup.dataset, setup.split, setup.source
     rows = BlockLoader(
-        dataset,
+        source.dataset,
         split.validation,
         training.batch_size,
-        setup.transform,
-        setup.runtime,
-        setup.dequantizer,
-        setup.condition,
+        source.transform,
+        source.runtime,
+        source.dequantizer,
+        source.condition,
     )
 
     def reference() -> Reference:

@@ -7,7 +7,9 @@ import dataclasses
 import functools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 
 from genzoo.config.data import DataSettings
@@ -22,7 +24,9 @@ from genzoo.data.condition_transform import ConditionTransform, fit_condition
 from genzoo.data.dataset import Dataset, Rows, Split, named_parts_of, usable
 from genzoo.data.dequantize import Dequantizer
 from genzoo.data.loading import anchor, open_dataset
-from genzoo.data.transforms import Transform
+from genzoo.data.texts.flat import Texts
+from genzoo.data.transforms import AffineTransform, Transform
+from genzoo.data.transforms.ended import lengths_in
 from genzoo.data.transforms.parts import choose_stages, fit_stages, scored_by_cells
 from genzoo.data.transforms.transform import Stage
 from genzoo.data.value_range import scaling_spec
@@ -39,8 +43,13 @@ from genzoo.runtime.seeding import random_scope
 from genzoo.spec.entries import ModelSpec
 from genzoo.spec.events import DataSpec
 from genzoo.spec.modality import MODALITIES
+from genzoo.training.engines import Source
 from genzoo.training.warm_start import open_warm_start, take_over
 from genzoo.typing import Array
+
+_AT_ONCE = 256
+"""Sounds that become sequences at a time."""
+
 
 _LIKELIHOODS = frozenset({"likelihood", "likelihood-bound", "likelihood-estimate"})
 
@@ -142,6 +151,34 @@ def prepared(entry: Entry[ModelSpec], given: TrainingData, runtime: Runtime, zoo
     transform, condition = _fitted_transforms(given, dequantizer, runtime, zoo)
     _fill_grid_step(model.generator, transform, given.dataset.spec)
     return Prepared(model, dequantizer, transform, condition)
+
+
+def source_of(given: TrainingData, ready: Prepared, runtime: Runtime) -> Source:
+    """Return what the engine reads.
+
+    Sounds that the model sees as sequences become sequences here, once: batches of them are as long as they need to be,
+    as batches of texts are.
+    """
+    dataset, transform = given.dataset, ready.transform
+    if transform.spec_after(dataset.spec).form.ended and not dataset.spec.form.ended:
+        dataset = _as_sequences(dataset, transform)
+        transform = AffineTransform(torch.zeros(()), torch.ones(())).to(runtime.device, runtime.wide)
+    return Source(dataset, given.split.train, transform, runtime, ready.dequantizer, ready.condition)
+
+
+def _as_sequences(dataset: Dataset, transform: Transform) -> Dataset:
+    """Return a dataset as the sequences of symbols that a transform makes of its events."""
+    inner = transform.spec_after(dataset.spec)
+    assert inner.end is not None
+    sequences: list[Array] = []
+    for start in range(0, len(dataset), _AT_ONCE):
+        block = torch.from_numpy(np.asarray(dataset.events[start : start + _AT_ONCE]))
+        codes = transform(block.to(transform.device, transform.dtype))
+        lengths = lengths_in(codes, inner.end).tolist()
+        stored = codes.cpu().numpy().astype(inner.storage)
+        sequences += [row[:length] for row, length in zip(stored, lengths, strict=True)]
+    events: Any = Texts.joined(sequences, inner.size, inner.end)
+    return dataclasses.replace(dataset, spec=inner, events=events)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from genzoo.config.training import DirectTraining, GradientTraining, steps_of
+from genzoo.config.training import MOST_STEPS, DirectTraining, GradientTraining, steps_of
 from genzoo.engine.direct import DirectEngine
 from genzoo.engine.loss_buffer import LossBuffer
 from genzoo.errors import (
@@ -106,6 +106,15 @@ def train_in_memory(setup: TrainingSetup, callbacks: Sequence[AnyCallback] = ())
     return setup.trained_model
 
 
+def _sample_every(setup: TrainingSetup, asked: int | None) -> int | None:
+    """Return the number of steps between saved samples; `None` for ten times in a budget.
+
+    By default, sounds as sequences are drawn only after the last step: thousands of symbols take a minute.
+    """
+    as_sequences = setup.source.dataset is not setup.dataset
+    return MOST_STEPS if as_sequences and asked is None else asked
+
+
 def _writing_callbacks(
     stack: contextlib.ExitStack,
     setup: TrainingSetup,
@@ -148,7 +157,9 @@ def _writing_callbacks(
     )
     return [
         log,
-        SampleWriter(run, setup.trained_model, Cadence(rhythm.sample_every, spent), setup.config.seed),
+        SampleWriter(
+            run, setup.trained_model, Cadence(_sample_every(setup, rhythm.sample_every), spent), setup.config.seed
+        ),
         *([] if early_stopping is None else [early_stopping]),
         saver,
         same_weights,

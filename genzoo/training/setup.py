@@ -35,7 +35,7 @@ from genzoo.runtime.device import Runtime, describe_device
 from genzoo.runtime.progress import Phase
 from genzoo.training.engines import Engine, Source, choose_engine, runtime_of, with_batch_of
 from genzoo.training.model_selection import SelectionRule, find_selection_rule
-from genzoo.training.preparation import objective_of, prepared, training_blocks, training_data
+from genzoo.training.preparation import objective_of, prepared, source_of, training_blocks, training_data
 from genzoo.training.trainer import Step
 from genzoo.typing import Array
 
@@ -54,6 +54,7 @@ class TrainingSetup:
         transform: maps data to what the model sees.
         condition: the same for conditions; `None` if there are none.
         runtime: device and precision.
+        source: what the engine reads: the data and what it still has to do to them.
         engine: updates the model.
         loader: yields what each step consumes.
         budget: when training ends.
@@ -73,6 +74,7 @@ class TrainingSetup:
     transform: Transform
     condition: ConditionTransform | None
     runtime: Runtime
+    source: Source
     engine: Engine
     loader: DataLoader[Any]
     budget: Budget
@@ -113,7 +115,8 @@ class TrainingSetup:
         if not isinstance(objective, EMObjective) and not objective.likelihood_losses:
             return 0.0
         rows, weights = self.split.train, self.dataset.weights
-        if self.transform.lossy or (self.transform.affine and not self.dataset.spec.missing):
+        alike = self.transform.lossy or self.transform.rounds_to
+        if alike or (self.transform.affine and not self.dataset.spec.missing):
             rows = rows[:1]  # all events change alike
         units = self.trained_model.units
         own = None if weights is None or not weights[rows].any() else weights[rows]
@@ -205,7 +208,7 @@ def _built(
     rule = find_selection_rule(zoo, config, objective, given.dataset, given.split)
     callbacks = tuple(_callback(zoo, name) for name in config.training.callbacks)
     signals = Signals(processes)
-    source = Source(given.dataset, given.split.train, ready.transform, runtime, ready.dequantizer, ready.condition)
+    source = source_of(given, ready, runtime)
     trained = choose_engine(config, ready.model, objective, processes, signals, source)
     ready.model.generator.check_sampling(**Sampling.of(entry, config.sampling).options)
     return TrainingSetup(
@@ -215,6 +218,7 @@ def _built(
         transform=ready.transform,
         condition=ready.condition,
         runtime=runtime,
+        source=source,
         engine=trained.engine,
         loader=trained.loader,
         budget=trained.budget,

@@ -20,6 +20,12 @@ _SOFTEST = -120.0
 """Loudness of silence, in decibels."""
 
 
+def samples_of(events: Array) -> Array:
+    """Return the number of samples of sounds `(N, T)` up to the last that is not 0, `(N,)`."""
+    heard = np.asarray(events) != 0
+    return np.where(heard.any(1), heard.shape[1] - heard[:, ::-1].argmax(1), 0)
+
+
 def seconds_of(events: Array, data: DataSpec) -> Array:
     """Return the seconds of sounds `(N, T)` until their last sample of at least -50 dB below their loudest, `(N,)`."""
     assert data.rate is not None

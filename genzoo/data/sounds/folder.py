@@ -134,9 +134,10 @@ def _notes(sounds: Sequence[Sound], rate: int, seconds: float, settings: DataSet
 
 
 def _left_out(path: Path, every: Sequence[Path], sounds: Sequence[Path], used: Sequence[Path]) -> list[str]:
-    others = [file.relative_to(path).as_posix() for file in every if file not in set(sounds)]
+    read, named = set(sounds), set(used)
+    others = [file.relative_to(path).as_posix() for file in every if file not in read]
     others = [name for name in others if name != METADATA]
-    unnamed = [file.relative_to(path).as_posix() for file in sounds if file not in set(used)]
+    unnamed = [file.relative_to(path).as_posix() for file in sounds if file not in named]
     notes = [f"files of other types left out: {len(others)} ({shown_first(others)})"] if others else []
     if unnamed:
         notes.append(f"{counted(len(unnamed), 'sound')} left out that {METADATA} does not name: {shown_first(unnamed)}")

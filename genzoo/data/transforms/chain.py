@@ -40,6 +40,7 @@ class Chain(Transform):
         self.affine = all(part.affine for part in parts)
         self.bound = next((part.bound for part in parts if part.bound), "")
         self.lossy = next((part.lossy for part in parts if part.lossy), "")
+        self.rounds_to = next((part.rounds_to for part in parts if part.rounds_to), "")
 
     def spec_after(self, data: DataSpec) -> DataSpec:
         for stage, part in self._pairs():

@@ -59,6 +59,10 @@ class Transform(nn.Module, ABC):
     lossy: str = ""
     """Why events have no likelihood after this transform, as a clause. Empty if they have one."""
 
+    rounds_to: str = ""
+    """What it rounds the values of events to, such as `256 mu-law levels`. A likelihood is then a probability mass of
+    these. Empty if it keeps values."""
+
     stages: tuple[Stage, ...] = ()
     """What a file says about it. Empty for an affine map that files hold as a shift and a scale alone."""
 

@@ -119,13 +119,14 @@ def _wasserstein(real: Array, weights: Array | None, _: Feature) -> Distance | N
     if not np.ptp(real) > 0:
         return None
     scale = float(real.std() if weights is None else np.sqrt(np.cov(real, aweights=weights, ddof=0)))
+    return lambda x, y: area_between(x / scale, y / scale)
 
-    def between(x: Array, y: Array) -> Gaps:
-        values, gaps = _distribution_gaps(x, y)
-        steps = np.diff(values, append=values[-1]) / scale
-        return Gaps(gaps, lambda found: float(np.abs(found) @ steps))  # the area between the distribution functions
 
-    return between
+def area_between(x: Array, y: Array) -> Gaps:
+    """Return the Wasserstein distance of order 1 of numbers `(N,)` and `(M,)`: the area between the distributions."""
+    values, gaps = _distribution_gaps(x, y)
+    steps = np.diff(values, append=values[-1])
+    return Gaps(gaps, lambda found: float(np.abs(found) @ steps))
 
 
 def _kolmogorov(*_: object) -> Distance:

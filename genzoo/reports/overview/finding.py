@@ -98,8 +98,8 @@ def finding_of_scores(found: Evaluation, where: str) -> str:
     parts = []
     if (likelihood := scores.get("log-likelihood")) is not None:
         of = "" if found.kind == "exact" else ", an estimate" if is_estimate(found.kind) else ", a lower bound"
-        rate = scores.get("bits-per-byte")
-        bits = "" if rate is None else f" ({score_text(rate)} bits per byte)"
+        rates = ((scores.get(f"bits-per-{one}"), one) for one in ("byte", "sample"))
+        bits = "".join(f" ({score_text(rate)} bits per {one})" for rate, one in rates if rate is not None)
         parts.append(f"the log-likelihood is {score_text(likelihood)} nats per row{bits}{of}")
     if (two := scores.get("classifier-two-sample")) is not None:
         sure = two.error is not None and two.value - _REACH * two.error > _CHANCE

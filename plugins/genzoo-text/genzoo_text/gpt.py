@@ -128,6 +128,7 @@ def build(config: GPTOptions, data: DataSpec) -> Parts:
         heads=config.heads,
         width=config.width,
         dropout=config.dropout,
+        window=config.attention_window,
         recent=config.recent,
         pieces=config.pieces,
         piece_rows=config.piece_rows,

@@ -56,12 +56,17 @@ class Cache:
         self.length += codes.shape[1]
 
     def put(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Store new places `(n, heads, L, size)` of a layer over the oldest, and return all that are known."""
-        room = self.keys.shape[3]
-        places = torch.arange(self.length, self.length + keys.shape[2], device=keys.device) % room
-        self.keys[layer].index_copy_(2, places, keys)
-        self.values[layer].index_copy_(2, places, values)
-        known = min(room, self.length + keys.shape[2])
+        """Store new places `(n, heads, L, size)` of a layer over the oldest, and return all that they may see.
+
+        Several places at once are the first ones, and see only one another.
+        """
+        room, last = self.keys.shape[3], self.length + keys.shape[2]
+        places = torch.arange(max(self.length, last - room), last, device=keys.device)
+        self.keys[layer].index_copy_(2, places % room, keys[:, :, -room:])
+        self.values[layer].index_copy_(2, places % room, values[:, :, -room:])
+        if keys.shape[2] > 1:
+            return keys, values
+        known = min(room, last)
         return self.keys[layer, :, :, :known], self.values[layer, :, :, :known]
 
     def follow(self, layer: int, x: Tensor) -> Tensor:
@@ -81,6 +86,7 @@ class CausalLayer(nn.Module):
         width: numbers of a place, D.
         heads: number of heads of attention.
         dropout: share of what is added that is dropped while training.
+        window: number of places that attention sees, the last one included; 0 for all before.
         recent: number of places before that a place takes in.
 
     References:
@@ -88,7 +94,7 @@ class CausalLayer(nn.Module):
         recent places and squared activations.
     """
 
-    def __init__(self, width: int, heads: int, dropout: float, recent: int) -> None:
+    def __init__(self, width: int, heads: int, dropout: float, window: int, recent: int) -> None:
         super().__init__()
         # Of three dimensions, so that Muon does not take them for a matrix.
         self.recent = nn.Parameter(torch.zeros(recent, 1, width)) if recent else None
@@ -96,7 +102,7 @@ class CausalLayer(nn.Module):
         self.mix = nn.Linear(width, width, bias=False)
         self.widen = nn.Linear(width, 4 * width, bias=False)
         self.narrow = nn.Linear(4 * width, width, bias=False)
-        self._heads, self._dropout = heads, dropout
+        self._heads, self._dropout, self._window = heads, dropout, window
         for last in (self.mix, self.narrow):
             nn.init.zeros_(last.weight)
 
@@ -120,22 +126,49 @@ class CausalLayer(nn.Module):
         query, key, value = (part.transpose(1, 2) for part in attention_parts(together, turns))
         if cache is not None:
             key, value = cache.put(number, key, value)
-        mixed: Tensor = self.mix(_attended(query, key, value).transpose(1, 2).flatten(2))
+        mixed: Tensor = self.mix(_attended(query, key, value, self._window).transpose(1, 2).flatten(2))
         return mixed
 
     def _dropped(self, x: Tensor) -> Tensor:
         return F.dropout(x, self._dropout, self.training) if self._dropout else x
 
 
-def _attended(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+def _attended(query: Tensor, key: Tensor, value: Tensor, window: int) -> Tensor:
     """Return the means of values `(n, heads, L, size)` that each place sees."""
-    # A single new place sees all that are known; several places at once are the first ones.
-    causal = query.shape[2] > 1
     if query.device.type != "cpu":
-        return F.scaled_dot_product_attention(query, key, value, is_causal=causal)
+        return _seen(query, key, value, window)
     with full_precision(query):  # in bfloat16, the gradient takes ten times as long on a CPU
         query, key, value = (part.to(torch.promote_types(part.dtype, torch.float32)) for part in (query, key, value))
-        return F.scaled_dot_product_attention(query, key, value, is_causal=causal)
+        return _seen(query, key, value, window)
+
+
+def _seen(query: Tensor, key: Tensor, value: Tensor, window: int) -> Tensor:
+    """Return `_attended` in the precision of the arguments.
+
+    Texts longer than the window are cut into stretches as long as the window. A place sees places of its own stretch
+    and of the one before.
+    """
+    places = query.shape[2]
+    if places == 1 or not window or places <= window:  # a single new place sees all that are known
+        return F.scaled_dot_product_attention(query, key, value, is_causal=places > 1)
+    first = [part[:, :, :window] for part in (query, key, value)]
+    start = F.scaled_dot_product_attention(first[0], first[1], first[2], is_causal=True)
+    query, key, value = (F.pad(part, (0, 0, 0, -places % window)) for part in (query, key, value))
+    row, column = (torch.arange(size, device=query.device) for size in (window, 2 * window))
+    nearby = (column > row[:, None]) & (column <= row[:, None] + window)
+    rest = F.scaled_dot_product_attention(
+        _stretches(query[:, :, window:], window, window),
+        _stretches(key, 2 * window, window),
+        _stretches(value, 2 * window, window),
+        nearby,
+    )
+    rest = rest.view(len(query), -1, *rest.shape[1:]).transpose(1, 2).flatten(2, 3)
+    return torch.cat([start, rest], 2)[:, :, :places]
+
+
+def _stretches(x: Tensor, size: int, step: int) -> Tensor:
+    """Cut places `(n, heads, L, D)` into stretches of some size, one every so many places, `(n S, heads, size, D)`."""
+    return x.unfold(2, size, step).permute(0, 2, 1, 4, 3).flatten(0, 1)
 
 
 class Transformer(nn.Module):
@@ -144,7 +177,7 @@ class Transformer(nn.Module):
     Arguments:
         symbols: number of symbols, with the end.
         given: size of a condition, 0 for none.
-        layers, heads, width, dropout, recent, pieces, piece_rows: see `GPTOptions`.
+        layers, heads, width, dropout, window, recent, pieces, piece_rows: see `GPTOptions`.
 
     References:
         "Attention Is All You Need" (Vaswani and others, 2017); "RoFormer: Enhanced Transformer with Rotary Position
@@ -160,6 +193,7 @@ class Transformer(nn.Module):
         heads: int,
         width: int,
         dropout: float,
+        window: int = 0,
         recent: int = 0,
         pieces: int = 1,
         piece_rows: int = 1,
@@ -168,8 +202,8 @@ class Transformer(nn.Module):
         self.symbols = nn.Embedding(symbols, width)
         self.pieces = PieceTables(symbols, width, longest=pieces, rows=piece_rows)
         self.condition = nn.Linear(given, width, bias=False) if given else None
-        self.layers = nn.ModuleList(CausalLayer(width, heads, dropout, recent) for _ in range(layers))
-        self._size, self._recent = width // heads, recent
+        self.layers = nn.ModuleList(CausalLayer(width, heads, dropout, window, recent) for _ in range(layers))
+        self._size, self._window, self._recent = width // heads, window, recent
         nn.init.normal_(self.symbols.weight, std=_START)
 
     def forward(self, codes: Tensor, condition: Tensor | None = None, cache: Cache | None = None) -> Tensor:
@@ -209,8 +243,9 @@ class Transformer(nn.Module):
         return F.linear(hidden, self.symbols.weight)
 
     def new_cache(self, n: int, places: int) -> Cache:
-        """Return an empty cache for `n` texts of `places` places."""
+        """Return an empty cache for `n` texts of `places` places, or as many as attention sees."""
         weight = self.symbols.weight
+        places = min(places, self._window or places)
         shape = (len(self.layers), n, weight.shape[1] // self._size, places, self._size)
         inputs = [weight.new_zeros(n, self._recent, weight.shape[1]) for _ in self.layers]
         return Cache(weight.new_zeros(shape), weight.new_zeros(shape), inputs, self._start(n, weight))

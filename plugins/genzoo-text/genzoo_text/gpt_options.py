@@ -16,6 +16,9 @@ class GPTOptions(TokenOptions):
     heads: int = Field(4, ge=1, le=256, description="heads of attention in each layer")
     width: int = Field(128, ge=2, le=65_536, description="numbers that describe a place; an even number for each head")
     dropout: float = Field(0.0, ge=0, lt=1, description="share of what each layer adds that is dropped while training")
+    attention_window: int = Field(
+        0, ge=0, le=2**20, description="number of places that attention sees, the last one included; 0 for all before"
+    )
     recent: int = Field(
         2, ge=0, le=16, description="number of places before that each layer takes in, number by number; 0 for none"
     )

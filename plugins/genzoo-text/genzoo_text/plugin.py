@@ -63,6 +63,15 @@ _GPT = genzoo.ModelSpec(
                 "schedule": {"name": "quadratic", "floor": 0.005},
             }
         },
+        "sounds": {
+            "options": {"heads": 3, "width": 96, "attention_window": 128},
+            "training": {
+                "epochs": 1,
+                "batch_size": 2,
+                "optimizer": {"lr": 0.014, "weight_decay": 0.2},
+                "schedule": {"name": "quadratic", "floor": 0.005},
+            },
+        },
     },
     sampling="genzoo.config.tokens:TextSampling",
     reference="Improving Language Understanding by Generative Pre-Training (Radford et al., 2018)",

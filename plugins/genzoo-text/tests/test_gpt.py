@@ -95,11 +95,11 @@ def test_an_encoding_is_the_mean_over_start_and_symbols():
 
 
 def within(longest):
-    """Return attention in which each place sees itself and the places before it, `longest` at most."""
+    """Return attention in which each place sees itself and the places before it, `longest` or its window at most."""
 
-    def attended(query, key, value):
-        back = torch.arange(query.shape[2])[:, None] - torch.arange(query.shape[2])
-        scores = (query @ key.mT / query.shape[-1] ** 0.5).masked_fill((back < 0) | (back >= longest), -torch.inf)
+    def attended(query, key, value, window):
+        back, most = torch.arange(query.shape[2])[:, None] - torch.arange(query.shape[2]), min(longest, window or 99)
+        scores = (query @ key.mT / query.shape[-1] ** 0.5).masked_fill((back < 0) | (back >= most), -torch.inf)
         return scores.softmax(-1) @ value
 
     return attended
@@ -115,6 +115,9 @@ def within(longest):
         (20, {"recent": 4}),
         (20, {"recent": 0, "pieces": 1}),
         (2, {"longest": 1}),
+        (0, {"attention_window": 4}),
+        (20, {"attention_window": 2, "recent": 0}),
+        (3, {"attention_window": 1, "given": 2}),
     ],
 )
 def test_drawing_with_the_cache_uses_the_logits_of_the_last_places(prompt, options, monkeypatch):
@@ -132,6 +135,16 @@ def test_drawing_with_the_cache_uses_the_logits_of_the_last_places(prompt, optio
     monkeypatch.setattr(network, "_attended", within(longest))
     whole = generator.network.logits(generator.network(torch.cat([first, drawn[:, :-1]], 1), condition))
     assert torch.allclose(torch.stack(seen, 1), whole[:, first.shape[1] - 1 :], atol=1e-12)
+
+
+@pytest.mark.parametrize(("places", "window"), [(3, 4), (4, 4), (5, 4), (8, 4), (23, 5), (7, 1), (9, 0)])
+def test_attention_in_a_window_is_attention_with_a_mask(places, window):
+    torch.manual_seed(0)
+    parts = [torch.randn(2, 3, places, 4, dtype=torch.float64, requires_grad=True) for _ in range(3)]
+    found, wanted = network._attended(*parts, window), within(99)(*parts, window)
+    assert torch.allclose(found, wanted, atol=1e-12)
+    slopes = [torch.autograd.grad(one.square().sum(), parts) for one in (found, wanted)]
+    assert all(torch.allclose(one, two, atol=1e-10) for one, two in zip(*slopes, strict=True))
 
 
 def test_texts_are_drawn_and_scored_in_mixed_precision():
