@@ -175,12 +175,19 @@ class DataUnits:
         Raises:
             ConfigError: it lacks the capability.
         """
-        lost = self.transform.lossy and capability_name(capability) in LOST
+        lost = capability_name(capability) in self.lost
         if isinstance(self.generator, capability) and not lost:
             return self.generator
         if lost:
             raise ConfigError(f"Model {self.model!r} has no {capability_name(capability)!r}: {self.transform.lossy}.")
         raise ConfigError(f"Model {self.model!r} cannot do this: it has no {capability_name(capability)!r}.")
+
+    @property
+    def lost(self) -> frozenset[str]:
+        """Names of the capabilities that events in data units do not have, because the transform is lossy."""
+        if not self.transform.lossy:
+            return frozenset()
+        return LOST - {"imputation"} if self.data.has_parts else LOST  # parts are filled in whole
 
     def check(self, x: Events) -> CheckedEvents:
         """Check that events suit the model.
