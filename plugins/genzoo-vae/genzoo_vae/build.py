@@ -23,7 +23,7 @@ from genzoo_vae.observation import (
     group_columns,
 )
 from genzoo_vae.options import VAEOptions
-from genzoo_vae.prior import MixturePrior, Normal
+from genzoo_vae.prior import MixturePrior, Normal, Prior
 from genzoo_vae.vae import VAE
 
 _MOST_LEVELS = 256
@@ -43,7 +43,7 @@ def build(config: VAEOptions, data: DataSpec) -> Parts:
         encoder,
         decoder,
         observation,
-        MixturePrior(latent, config.n_components) if config.prior == "mixture" else Normal(latent),
+        build_prior(config, latent, data.condition_size),
         data.event_shape,
         latent,
         sees_missing=data.missing,
@@ -60,7 +60,23 @@ def build(config: VAEOptions, data: DataSpec) -> Parts:
 def _largest(config: VAEOptions, data: DataSpec, decoder: nn.Module, latent: int) -> int:
     """Count the outputs, for one latent vector, of the largest inner layer of the decoder or the prior."""
     inner = [config.dense, *decoder.sizes] if isinstance(decoder, ConvDecoder) else inner_widths(config, data)
-    return max(config.n_components * latent if config.prior == "mixture" else 1, *inner, 1)
+    return max(1 if config.prior == "normal" else config.n_components * latent, *inner, 1)
+
+
+def build_prior(config: VAEOptions, latent: int, condition: int = 0) -> Prior:
+    """Build the prior of latent vectors of L dimensions.
+
+    Arguments:
+        condition: size of a condition. Defaults to 0: the model is not conditional.
+
+    Raises:
+        ValueError: the prior needs conditions, and there are none.
+    """
+    if config.prior == "given-mixture" and not condition:
+        raise ValueError("prior=given-mixture is for conditional models, and this one is none; use mixture")
+    if config.prior == "normal":
+        return Normal(latent)
+    return MixturePrior(latent, config.n_components, 0 if config.prior == "mixture" else condition)
 
 
 def _likelihood(config: VAEOptions, data: DataSpec) -> str:

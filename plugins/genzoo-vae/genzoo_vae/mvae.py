@@ -25,11 +25,11 @@ import torch
 from torch import Tensor, nn
 
 from genzoo import DataSpec, Decoder, Encoder, Feature, Generator, Imputation, LikelihoodBound, Parts, Reconstruction
-from genzoo_vae.build import build
+from genzoo_vae.build import build, build_prior
 from genzoo_vae.experts import MOST_MIXED, Experts, JoinedPosterior
 from genzoo_vae.multimodal_options import MVAEOptions
 from genzoo_vae.network import latent_size
-from genzoo_vae.prior import MixturePrior, Normal, Prior
+from genzoo_vae.prior import Prior
 from genzoo_vae.vae import VAE
 
 _NUMBERS = 2**22
@@ -209,7 +209,7 @@ def build_mvae(config: MVAEOptions, data: DataSpec) -> Parts:
         )
     latent = latent_size(config, *specs.values())
     parts = {name: _alone(config, spec, latent) for name, spec in specs.items()}
-    prior = MixturePrior(latent, config.n_components) if config.prior == "mixture" else Normal(latent)
+    prior = build_prior(config, latent)
     shapes = {name: spec.event_shape for name, spec in specs.items()}
     generator = MVAE(parts, shapes, prior, mixed=mixed, imputation_draws=config.imputation_draws)
     generator.dequantized = any(part.dequantized for part in parts.values())

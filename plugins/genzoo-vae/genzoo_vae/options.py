@@ -12,7 +12,7 @@ NetworkName = Literal["auto", "mlp", "convolutional", "residual"]
 ActivationName = Literal["relu", "leaky-relu", "elu", "gelu", "silu", "tanh"]
 LikelihoodName = Literal["auto", "bernoulli", "categorical", "gaussian", "discretized-logistic", "neighbor-logistic"]
 CountsName = Literal["poisson", "negative-binomial"]
-PriorName = Literal["mixture", "normal"]
+PriorName = Literal["mixture", "normal", "given-mixture"]
 SpreadName = Literal["shared", "place", "network"]
 GradientName = Literal["standard", "doubly-reparameterized"]
 
@@ -78,8 +78,10 @@ class AutoencoderOptions(NetworkOptions):
 class VAEOptions(NetworkOptions):
     """Options of `vae`."""
 
-    prior: PriorName = Field(
-        "mixture", description="distribution of latent vectors: a standard normal, or a learned mixture of normals"
+    prior: PriorName | None = Field(
+        None,
+        description="distribution of latent vectors: a standard normal, a learned mixture of normals, or one with "
+        "weights that depend on the condition; by default given-mixture for a conditional model, and mixture otherwise",
     )
     n_components: int = Field(50, ge=1, le=10_000, description="number of normals in the mixture")
     likelihood: LikelihoodName = Field(

@@ -1,7 +1,9 @@
-"""Priors p(z) of latent vectors.
+"""Priors p(z) of latent vectors, and priors p(z | c) given a condition.
 
 References:
-    "VAE with a VampPrior" (Tomczak and Welling, 2018), for the benefit of a learned prior.
+    "VAE with a VampPrior" (Tomczak and Welling, 2018), for the benefit of a learned prior;
+    "Learning Structured Output Representation using Deep Conditional Generative Models" (Sohn, Lee and Yan, 2015), for
+    a prior given a condition.
 """
 
 from __future__ import annotations
@@ -12,21 +14,29 @@ import torch
 from torch import Tensor, nn
 
 from genzoo import full_precision
+from genzoo_vae.layers import PreciseLinear
 
 _LOG_VARIANCES = (-8.0, 4.0)
 """Range of the logarithm of a component's variance."""
 
 
 class Prior(nn.Module, ABC):
-    """A distribution p(z) of latent vectors `(..., L)`."""
+    """A distribution p(z) of latent vectors `(..., L)`, or p(z | c) given conditions."""
+
+    follows: bool = False
+    """Whether it depends on the condition."""
 
     @abstractmethod
-    def log_prob(self, z: Tensor) -> Tensor:
-        """Compute log p(z) of `z (..., L)`, up to the constant -L log(2 pi) / 2, `(...)`."""
+    def log_prob(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Compute log p(z | c) of `z (..., N, L)`, up to the constant -L log(2 pi) / 2, `(..., N)`.
+
+        Arguments:
+            condition: conditions `c (N, D)`, which a prior that does not depend on them ignores. Defaults to `None`.
+        """
 
     @abstractmethod
-    def sample(self, n: int) -> Tensor:
-        """Sample latent vectors `(n, L)`."""
+    def sample(self, n: int, condition: Tensor | None = None) -> Tensor:
+        """Sample latent vectors `(n, L)`, given conditions `c (n, D)` if the prior depends on them."""
 
 
 class Normal(Prior):
@@ -38,10 +48,10 @@ class Normal(Prior):
         super().__init__()
         self.register_buffer("origin", torch.zeros(latent), persistent=False)
 
-    def log_prob(self, z: Tensor) -> Tensor:
+    def log_prob(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         return -0.5 * z.square().sum(-1)
 
-    def sample(self, n: int) -> Tensor:
+    def sample(self, n: int, condition: Tensor | None = None) -> Tensor:
         return torch.randn(n, len(self.origin), device=self.origin.device, dtype=self.origin.dtype)
 
 
@@ -51,27 +61,47 @@ class MixturePrior(Prior):
     Given the encoder, the prior with the largest ELBO is the mean of q(z | x) over the data. A standard normal also has
     mass where no event is encoded, and samples from there look like no event. A mixture can follow the encoded events.
 
+    Given a condition, the best prior is the mean of q(z | x) over the data with this condition. If one prior serves all
+    conditions, latent vectors that say something else than the condition are drawn beside it, and the decoder may
+    follow these. So the weights of the normals may depend on the condition: their logarithms are linear in c.
+
     Arguments:
         latent: L.
         components: number of normals, C.
+        condition: D, size of a condition that the weights depend on. Defaults to 0: they depend on none.
     """
 
-    def __init__(self, latent: int, components: int) -> None:
+    def __init__(self, latent: int, components: int, condition: int = 0) -> None:
         super().__init__()
         self.means = nn.Parameter(0.5 * torch.randn(components, latent))
         self.log_variances = nn.Parameter(torch.zeros(components, latent))
         self.logits = nn.Parameter(torch.zeros(components))
+        self.gate = PreciseLinear(condition, components, bias=False) if condition else None
+        self.follows = condition > 0
 
-    def log_prob(self, z: Tensor) -> Tensor:
+    def log_prob(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         with full_precision(z):
             log_variances = self.log_variances.clamp(*_LOG_VARIANCES)
             # Differences before squares: expanded squares would cancel, with loss of digits, for means far from 0.
-            scaled = (z.unsqueeze(-2) - self.means) * (-0.5 * log_variances).exp()  # (..., C, L)
-            alone = self.logits.log_softmax(0) - 0.5 * log_variances.sum(1)
+            scaled = (z.unsqueeze(-2) - self.means) * (-0.5 * log_variances).exp()  # (..., N, C, L)
+            alone = self._gated(condition).log_softmax(-1) - 0.5 * log_variances.sum(1)
             return (alone - 0.5 * scaled.square().sum(-1)).logsumexp(-1)
 
-    def sample(self, n: int) -> Tensor:
-        chosen = torch.multinomial(self.logits.softmax(0), max(n, 1), replacement=True)[:n]
+    def _gated(self, condition: Tensor | None) -> Tensor:
+        """Return the logarithms of the weights up to a constant, `(C,)`, or `(N, C)` if they depend on conditions."""
+        if self.gate is None:
+            return self.logits
+        if condition is None:
+            raise ValueError("this prior needs conditions")
+        moved: Tensor = self.gate(condition)
+        return self.logits + moved.to(self.logits.dtype)
+
+    def sample(self, n: int, condition: Tensor | None = None) -> Tensor:
+        weights = self._gated(condition).softmax(-1)
+        if weights.ndim == 1:
+            chosen = torch.multinomial(weights, max(n, 1), replacement=True)[:n]
+        else:
+            chosen = torch.multinomial(weights, 1)[:, 0]
         deviations = (0.5 * self.log_variances.clamp(*_LOG_VARIANCES)).exp()
         return torch.addcmul(self.means[chosen], deviations[chosen], torch.randn_like(self.means[chosen]))
 

@@ -10,24 +10,27 @@ from torch import distributions as D
 from vae_cases import Factors
 
 import genzoo
+from genzoo import DataSpec, Feature
+from genzoo_vae.build import build
 from genzoo_vae.objectives import elbo
-from genzoo_vae.options import ELBOOptions
+from genzoo_vae.options import ELBOOptions, VAEOptions
 from genzoo_vae.prior import MixturePrior, Normal
 from genzoo_vae.vae import Posterior
 
 
-def mixture(latent, components=5, seed=0):
+def mixture(latent, components=5, seed=0, condition=0):
     torch.manual_seed(seed)
-    prior = MixturePrior(latent, components).double()
+    prior = MixturePrior(latent, components, condition).double()
     with torch.no_grad():
         for parameter in prior.parameters():
             parameter.copy_(torch.randn_like(parameter))
     return prior
 
 
-def reference(prior):
+def reference(prior, condition=None):
     normals = D.Independent(D.Normal(prior.means, (0.5 * prior.log_variances).exp()), 1)
-    return D.MixtureSameFamily(D.Categorical(logits=prior.logits), normals)
+    logits = prior.logits if condition is None else prior.logits + prior.gate.weight @ condition
+    return D.MixtureSameFamily(D.Categorical(logits=logits), normals)
 
 
 @pytest.mark.parametrize("latent", [1, 3])
@@ -35,6 +38,44 @@ def test_a_mixture_prior_has_the_density_of_torchs_mixture(latent):
     prior, z = mixture(latent), 2 * torch.randn(4, 7, latent, dtype=torch.float64)
     constant = 0.5 * latent * math.log(2 * math.pi)
     assert torch.allclose(prior.log_prob(z), reference(prior).log_prob(z) + constant)
+
+
+def test_weights_of_a_mixture_follow_the_condition():
+    prior, z = mixture(3, condition=2), 2 * torch.randn(4, 7, 3, dtype=torch.float64)
+    conditions = torch.randn(7, 2, dtype=torch.float64)
+    each = [reference(prior, one).log_prob(z[:, row]) for row, one in enumerate(conditions)]
+    constant = 1.5 * math.log(2 * math.pi)
+    assert torch.allclose(prior.log_prob(z, conditions), torch.stack(each, 1) + constant)
+
+
+def test_samples_given_conditions_follow_their_densities():
+    prior, condition = mixture(1, condition=2), torch.tensor([2.0, -1.0], dtype=torch.float64)
+    with torch.no_grad():
+        prior.means.copy_(torch.arange(5.0)[:, None])
+        prior.gate.weight[:, 0].copy_(torch.arange(5.0))
+    torch.manual_seed(1)
+    given = torch.stack([condition, -condition]).repeat(3000, 1)
+    drawn = prior.sample(6000, given).detach().view(3000, 2)
+    for column, own in enumerate((condition, -condition)):
+        expected = reference(prior, own)
+        error = (expected.variance / 3000).sqrt()
+        assert abs(drawn[:, column].mean() - expected.mean) < 4 * error
+    assert abs(reference(prior, condition).mean - reference(prior, -condition).mean) > 10 * error
+
+
+@pytest.mark.parametrize(
+    ("prior", "conditional", "follows"),
+    [(None, True, True), ("mixture", True, False), ("normal", True, False), (None, False, False)],
+)
+def test_the_prior_of_a_conditional_model_follows_the_condition(prior, conditional, follows):
+    condition = (Feature("label", "categorical", ("a", "b")),) if conditional else ()
+    spec = DataSpec((2,), "table", (Feature("x"), Feature("y")), condition=condition)
+    assert build(VAEOptions(prior=prior), spec).generator.prior_given is follows
+
+
+def test_a_prior_given_a_condition_needs_one():
+    with pytest.raises(ValueError, match="use mixture"):
+        build(VAEOptions(prior="given-mixture"), DataSpec((1,), "table", (Feature("x"),)))
 
 
 def test_a_narrow_component_far_away_does_not_round_its_density():
