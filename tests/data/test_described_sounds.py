@@ -170,3 +170,13 @@ def test_commands_write_sounds_given_a_label_and_a_report_plays_them(run, cli, t
         assert found["sound"].shape == (2, SIZE)
     cli("report", path, "--out", str(tmp_path / "page.html"))
     assert "<audio" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_a_density_of_images_leaves_the_grid_of_sounds_alone(tmp_path):
+    data = {"source": str(folder_of(tmp_path / "data", 24)), "parts": PARTS}
+    options = {"network": "mlp", "widths": (8,), "latent": 2, "likelihood": "gaussian"}
+    out = tmp_path / "run"
+    run = genzoo.train("mvae", data, steps=1, batch_size=8, precision="fp32", out=out, **options)
+    model = run.load()
+    assert model.dequantized
+    assert model.sample(2)["sound"].shape == (2, SIZE)

@@ -30,7 +30,7 @@ def test_means_given_a_condition_decode_latent_vectors_given_it(tmp_path):
     run = genzoo.train("vae", "iris", condition=["species"], training={"steps": 3}, precision="fp32", out=out)
     model = run.load().under({"species": "setosa"})
     with torch.no_grad():
-        model.generator.prior.gate.weight.normal_(0, 5)
+        model.generator.prior.moved.weight.normal_(0, 0.5)
     means = model.sample(70, seed=3, mean=True, output="array")
     z = model.prior_sample(70, seed=3)
     assert np.array_equal(means, model.decode(z, output="array"))

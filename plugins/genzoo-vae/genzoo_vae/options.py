@@ -80,10 +80,15 @@ class VAEOptions(NetworkOptions):
 
     prior: PriorName | None = Field(
         None,
-        description="distribution of latent vectors: a standard normal, a learned mixture of normals, or one with "
-        "weights that depend on the condition; by default given-mixture for a conditional model, and mixture otherwise",
+        description="distribution of latent vectors: a standard normal, a learned mixture of normals, or a mixture "
+        "that depends on the condition; by default given-mixture for a conditional model, and mixture otherwise",
     )
-    n_components: int = Field(50, ge=1, le=10_000, description="number of normals in the mixture")
+    n_components: int | None = Field(
+        None,
+        ge=1,
+        le=10_000,
+        description="number of normals in the mixture; by default 50, or 10 for each condition of given-mixture",
+    )
     likelihood: LikelihoodName = Field(
         "auto",
         description="distribution of the data given a latent vector; auto follows the kind of data: for levels of gray "

@@ -9,6 +9,7 @@ References:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -55,55 +56,102 @@ class Normal(Prior):
         return torch.randn(n, len(self.origin), device=self.origin.device, dtype=self.origin.dtype)
 
 
+class Mixture(NamedTuple):
+    """Mixtures of C normals with diagonal covariances: one, or one for each of N events.
+
+    Attributes:
+        means, log_variances: of the normals, `(C, L)` or `(N, C, L)`.
+        logits: logarithms of the weights up to a constant, `(C,)` or `(N, C)`.
+    """
+
+    means: Tensor
+    log_variances: Tensor
+    logits: Tensor
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Compute the log-density of `z (..., N, L)`, up to the constant -L log(2 pi) / 2, `(..., N)`."""
+        # Differences before squares: expanded squares would cancel, with loss of digits, for means far from 0.
+        scaled = (z.unsqueeze(-2) - self.means) * (-0.5 * self.log_variances).exp()  # (..., N, C, L)
+        alone = self.logits.log_softmax(-1) - 0.5 * self.log_variances.sum(-1)
+        return (alone - 0.5 * scaled.square().sum(-1)).logsumexp(-1)
+
+
 class MixturePrior(Prior):
     """A mixture of normals with diagonal covariances, learned together with the autoencoder.
 
     Given the encoder, the prior with the largest ELBO is the mean of q(z | x) over the data. A standard normal also has
     mass where no event is encoded, and samples from there look like no event. A mixture can follow the encoded events.
 
-    Given a condition, the best prior is the mean of q(z | x) over the data with this condition. If one prior serves all
-    conditions, latent vectors that say something else than the condition are drawn beside it, and the decoder may
-    follow these. So the weights of the normals may depend on the condition: their logarithms are linear in c.
-
     Arguments:
         latent: L.
         components: number of normals, C.
-        condition: D, size of a condition that the weights depend on. Defaults to 0: they depend on none.
     """
 
-    def __init__(self, latent: int, components: int, condition: int = 0) -> None:
+    def __init__(self, latent: int, components: int) -> None:
         super().__init__()
         self.means = nn.Parameter(0.5 * torch.randn(components, latent))
         self.log_variances = nn.Parameter(torch.zeros(components, latent))
         self.logits = nn.Parameter(torch.zeros(components))
-        self.gate = PreciseLinear(condition, components, bias=False) if condition else None
-        self.follows = condition > 0
 
     def log_prob(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         with full_precision(z):
-            log_variances = self.log_variances.clamp(*_LOG_VARIANCES)
-            # Differences before squares: expanded squares would cancel, with loss of digits, for means far from 0.
-            scaled = (z.unsqueeze(-2) - self.means) * (-0.5 * log_variances).exp()  # (..., N, C, L)
-            alone = self._gated(condition).log_softmax(-1) - 0.5 * log_variances.sum(1)
-            return (alone - 0.5 * scaled.square().sum(-1)).logsumexp(-1)
-
-    def _gated(self, condition: Tensor | None) -> Tensor:
-        """Return the logarithms of the weights up to a constant, `(C,)`, or `(N, C)` if they depend on conditions."""
-        if self.gate is None:
-            return self.logits
-        if condition is None:
-            raise ValueError("this prior needs conditions")
-        moved: Tensor = self.gate(condition)
-        return self.logits + moved.to(self.logits.dtype)
+            return Mixture(self.means, self.log_variances.clamp(*_LOG_VARIANCES), self.logits).log_prob(z)
 
     def sample(self, n: int, condition: Tensor | None = None) -> Tensor:
-        weights = self._gated(condition).softmax(-1)
-        if weights.ndim == 1:
-            chosen = torch.multinomial(weights, max(n, 1), replacement=True)[:n]
-        else:
-            chosen = torch.multinomial(weights, 1)[:, 0]
+        chosen = torch.multinomial(self.logits.softmax(0), max(n, 1), replacement=True)[:n]
         deviations = (0.5 * self.log_variances.clamp(*_LOG_VARIANCES)).exp()
         return torch.addcmul(self.means[chosen], deviations[chosen], torch.randn_like(self.means[chosen]))
+
+
+_SPEED = 10.0
+"""How many times as fast as other weights those learn that follow a condition: only events with this condition teach a
+level, and the normals of a level move as far as the events that are encoded."""
+
+
+class GivenMixture(Prior):
+    """A mixture of normals for each condition: means, logarithms of variances and of weights are linear in it.
+
+    Given a condition, the prior with the largest ELBO is the mean of q(z | x) over the data with this condition. If one
+    prior serves all conditions, latent vectors that say something else than the condition are drawn beside it, and the
+    decoder may follow these: digits that were asked for a 7 look like a 1.
+
+    Arguments:
+        latent: L.
+        components: number of normals for each condition, C.
+        condition: D, the size of a condition.
+    """
+
+    follows = True
+
+    def __init__(self, latent: int, components: int, condition: int) -> None:
+        super().__init__()
+        self.usual = MixturePrior(latent, components)
+        self.moved = PreciseLinear(condition, components * (2 * latent + 1), bias=False)
+        nn.init.zeros_(self.moved.weight)
+
+    def mixture(self, condition: Tensor | None) -> Mixture:
+        """Return the mixture given each of the conditions `c (N, D)`."""
+        if condition is None:
+            raise ValueError("this prior depends on a condition, and is called without one")
+        components, latent = self.usual.means.shape
+        moved = _SPEED * self.moved(condition).view(len(condition), components, -1)
+        means, log_variances, logits = moved.split([latent, latent, 1], -1)
+        return Mixture(
+            self.usual.means + means,
+            (self.usual.log_variances + log_variances).clamp(*_LOG_VARIANCES),
+            self.usual.logits + logits[..., 0],
+        )
+
+    def log_prob(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        with full_precision(z):
+            return self.mixture(condition).log_prob(z)
+
+    def sample(self, n: int, condition: Tensor | None = None) -> Tensor:
+        mixture = self.mixture(condition)
+        chosen = torch.multinomial(mixture.logits.softmax(-1), 1)[:, 0]
+        row = torch.arange(n, device=chosen.device)
+        means, deviations = mixture.means[row, chosen], (0.5 * mixture.log_variances[row, chosen]).exp()
+        return torch.addcmul(means, deviations, torch.randn_like(means))
 
 
 _MOMENTUM = 0.02

@@ -14,23 +14,43 @@ from genzoo import DataSpec, Feature
 from genzoo_vae.build import build
 from genzoo_vae.objectives import elbo
 from genzoo_vae.options import ELBOOptions, VAEOptions
-from genzoo_vae.prior import MixturePrior, Normal
+from genzoo_vae.prior import GivenMixture, MixturePrior, Normal
 from genzoo_vae.vae import Posterior
 
 
-def mixture(latent, components=5, seed=0, condition=0):
+def filled(prior, seed=0):
     torch.manual_seed(seed)
-    prior = MixturePrior(latent, components, condition).double()
     with torch.no_grad():
-        for parameter in prior.parameters():
+        for parameter in prior.double().parameters():
             parameter.copy_(torch.randn_like(parameter))
     return prior
 
 
-def reference(prior, condition=None):
-    normals = D.Independent(D.Normal(prior.means, (0.5 * prior.log_variances).exp()), 1)
-    logits = prior.logits if condition is None else prior.logits + prior.gate.weight @ condition
+def mixture(latent, components=5, seed=0):
+    return filled(MixturePrior(latent, components), seed)
+
+
+def given_mixture(latent, components=5):
+    prior = filled(GivenMixture(latent, components, 2))
+    with torch.no_grad():
+        prior.moved.weight.div_(20)  # variances stay in their range
+    return prior
+
+
+def torchs_mixture(means, log_variances, logits):
+    normals = D.Independent(D.Normal(means, (0.5 * log_variances).exp()), 1)
     return D.MixtureSameFamily(D.Categorical(logits=logits), normals)
+
+
+def reference(prior):
+    return torchs_mixture(prior.means, prior.log_variances, prior.logits)
+
+
+def reference_given(prior, condition):
+    usual, (components, latent) = prior.usual, prior.usual.means.shape
+    moved = 10 * (prior.moved.weight @ condition).view(components, 2 * latent + 1)
+    means, log_variances = usual.means + moved[:, :latent], usual.log_variances + moved[:, latent:-1]
+    return torchs_mixture(means, log_variances, usual.logits + moved[:, -1])
 
 
 @pytest.mark.parametrize("latent", [1, 3])
@@ -40,27 +60,24 @@ def test_a_mixture_prior_has_the_density_of_torchs_mixture(latent):
     assert torch.allclose(prior.log_prob(z), reference(prior).log_prob(z) + constant)
 
 
-def test_weights_of_a_mixture_follow_the_condition():
-    prior, z = mixture(3, condition=2), 2 * torch.randn(4, 7, 3, dtype=torch.float64)
+def test_each_condition_has_a_mixture_of_its_own():
+    prior, z = given_mixture(3), 2 * torch.randn(4, 7, 3, dtype=torch.float64)
     conditions = torch.randn(7, 2, dtype=torch.float64)
-    each = [reference(prior, one).log_prob(z[:, row]) for row, one in enumerate(conditions)]
+    each = [reference_given(prior, one).log_prob(z[:, row]) for row, one in enumerate(conditions)]
     constant = 1.5 * math.log(2 * math.pi)
     assert torch.allclose(prior.log_prob(z, conditions), torch.stack(each, 1) + constant)
 
 
 def test_samples_given_conditions_follow_their_densities():
-    prior, condition = mixture(1, condition=2), torch.tensor([2.0, -1.0], dtype=torch.float64)
-    with torch.no_grad():
-        prior.means.copy_(torch.arange(5.0)[:, None])
-        prior.gate.weight[:, 0].copy_(torch.arange(5.0))
+    prior, condition = given_mixture(1), torch.tensor([2.0, -1.0], dtype=torch.float64)
     torch.manual_seed(1)
     given = torch.stack([condition, -condition]).repeat(3000, 1)
     drawn = prior.sample(6000, given).detach().view(3000, 2)
     for column, own in enumerate((condition, -condition)):
-        expected = reference(prior, own)
+        expected = reference_given(prior, own)
         error = (expected.variance / 3000).sqrt()
         assert abs(drawn[:, column].mean() - expected.mean) < 4 * error
-    assert abs(reference(prior, condition).mean - reference(prior, -condition).mean) > 10 * error
+    assert abs(reference_given(prior, condition).mean - reference_given(prior, -condition).mean) > 10 * error
 
 
 @pytest.mark.parametrize(
