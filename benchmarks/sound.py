@@ -48,13 +48,10 @@ CODERS = ("adaptive", "ngram", "gpt")
 BARS = {"linear": -20.0, "log_mel": -20.0, "milliseconds": 20.0, "real": 0.98, "right": 0.90, "coverage": 0.80}
 STEPS, BATCH = 700, 64
 MODEL: dict[str, Any] = {
-    "latent": 24,
-    "channels": (8, 32, 64),
-    "dense": 384,
+    "network": "mlp",
+    "latent": 16,
     "spread": "shared",
-    "encoder_dropout": 0.0,
-    "decoder_dropout": 0.0,
-    "training": {"epochs": 130, "batch_size": 64, "patience": None},
+    "training": {"steps": 2000, "batch_size": 64, "patience": None},
 }
 
 CODES: dict[str, dict[str, Any]] = {

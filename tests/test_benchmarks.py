@@ -22,7 +22,7 @@ SHORTEST = {
     "keel": "--shortest",
     "ngram": "names logs --order 3 --lines 2000",
     "precision": "--model dcgan --data digits --steps 2 --seeds 1",
-    "parts": "--seeds 1 -o training.steps=2",
+    "parts": "--short --seeds 1 -o training.steps=2",
     "peers": "",
     "pixels": "--seeds 1 -o training.epochs=1",
     "photos": "--files 20 --size 8 --steps 2 --batch-size 8",

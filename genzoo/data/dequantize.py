@@ -77,10 +77,16 @@ class Dequantizer:
     _kept: dict[torch.device, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @staticmethod
-    def of(generator: Generator, data: DataSpec, seed: int) -> Dequantizer | None:
-        """Return the dequantizer if the generator models data on a grid by a density; `None` otherwise."""
-        features = on_grid(generator, data)
-        return Dequantizer(data, features, seed) if any(features) else None
+    def of(generator: Generator, seen: DataSpec, seed: int, data: DataSpec | None = None) -> Dequantizer | None:
+        """Return the dequantizer if the generator models data on a grid by a density; `None` otherwise.
+
+        Arguments:
+            seen: describes events as the generator sees them: sounds as images, which lie on no grid.
+            seed: seed of the noise.
+            data: describes events in data units. Defaults to `seen`.
+        """
+        features = on_grid(generator, seen)
+        return Dequantizer(data or seen, features, seed) if any(features) else None
 
     def __call__(self, events: Tensor, index: Tensor, number: int = 0) -> Tensor:
         """Return events with noise, in data units and the widest floating type of their device.

@@ -37,7 +37,7 @@ from genzoo.wording import argument
 
 if TYPE_CHECKING:
     from genzoo.data.columns.listing import Listing
-    from genzoo.data.readers.images.described import Described
+    from genzoo.data.readers.described.faults import Described
     from genzoo.data.table_source import TableSource
 
 
@@ -182,7 +182,7 @@ def _open(
         return _as_registered(settings, registry, spec)
     several = several_of(settings)
     if settings.parts and (described := _described(settings, several)) is not None:
-        from genzoo.data.readers.images.described import described_dataset  # needs pyarrow
+        from genzoo.data.readers.described.dataset import described_dataset  # needs pyarrow
 
         settings = settings.model_copy(update={"skip_bad": True}) if lenient else settings
         return described_dataset(name_of(settings), described, settings, spec)
@@ -199,24 +199,24 @@ def _open(
 
 
 def _described(settings: DataSettings, several: Several | None) -> Described | None:
-    """Return the images that a table describes, if the source is a folder with metadata or holds them in Parquet."""
+    """Return the images and sounds that a table describes; `None` if the source is no such folder or Parquet file."""
     if several is not None:
         if "Parquet" not in several.kind.name or several.form.columns:
             return None
-        from genzoo.data.readers.images.described_parquet import DescribedParquet
+        from genzoo.data.readers.described.parquet import DescribedParquet
 
         return DescribedParquet(settings.source, several.files)
     if settings.source == STANDARD_INPUT:
         return None
     path = path_of(settings)
     if path.is_dir() and any((path / name).is_file() for name in METADATA):
-        from genzoo.data.readers.images.described_folder import DescribedFolder
+        from genzoo.data.readers.described.folder import DescribedFolder
 
         return DescribedFolder(path, settings)
     found = source_of(settings) if path.is_file() and path.suffix.lower() == ".parquet" else None
     if found is None or found[0].columns:
         return None
-    from genzoo.data.readers.images.described_parquet import DescribedParquet
+    from genzoo.data.readers.described.parquet import DescribedParquet
 
     return DescribedParquet(settings.source, (PartFile.of(path),))
 

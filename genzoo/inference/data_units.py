@@ -175,12 +175,19 @@ class DataUnits:
         Raises:
             ConfigError: it lacks the capability.
         """
-        lost = self.transform.lossy and capability_name(capability) in LOST
+        lost = capability_name(capability) in self.lost
         if isinstance(self.generator, capability) and not lost:
             return self.generator
         if lost:
             raise ConfigError(f"Model {self.model!r} has no {capability_name(capability)!r}: {self.transform.lossy}.")
         raise ConfigError(f"Model {self.model!r} cannot do this: it has no {capability_name(capability)!r}.")
+
+    @property
+    def lost(self) -> frozenset[str]:
+        """Names of the capabilities that events in data units do not have, because the transform is lossy."""
+        if not self.transform.lossy:
+            return frozenset()
+        return LOST - {"imputation"} if self.data.has_parts else LOST  # parts are filled in whole
 
     def check(self, x: Events) -> CheckedEvents:
         """Check that events suit the model.
@@ -248,10 +255,16 @@ class DataUnits:
         """Return conditions to try the model under, `(n, K)`: drawn categories, and numbers at their mean."""
         if self.condition is None:
             return None
-        numbers = {place: float(self.condition.shift[place]) for place in range(len(self.condition.features))}
-        known = {place: number for place, number in numbers.items() if place not in self.condition.categories}
         with random_scope(0, "usual conditions"):
-            return self.condition.draw(n, known | dict(self.fixed))
+            return self.condition.draw(n, self.usually_fixed)
+
+    @property
+    def usually_fixed(self) -> dict[int, float]:
+        """The conditions that are known, by number of their column, and other numbers at their mean."""
+        if self.condition is None:
+            return {}
+        places = set(range(len(self.condition.features))).difference(self.condition.categories)
+        return {place: float(self.condition.shift[place]) for place in sorted(places)} | dict(self.fixed)
 
     def to_condition(self, conditions: Array | None) -> Tensor | None:
         """Return conditions `(n, K)` in model space, `(n, D)`, on the device."""

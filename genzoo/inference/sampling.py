@@ -14,7 +14,7 @@ from genzoo.errors import ConfigError, PluginError
 from genzoo.inference.blame import blame_file
 from genzoo.inference.data_units import CHUNK, DataUnits, Events, ModelInput, padded, to_host
 from genzoo.inference.texts.prompts import Beginning
-from genzoo.models.base import Decoder
+from genzoo.models.base import Decoder, latent_vectors
 from genzoo.models.events import EventTensors, map_events, shapes_for, shapes_of
 from genzoo.runtime.seeding import random_scope
 from genzoo.typing import Array
@@ -77,7 +77,7 @@ def sample(
         condition = units.to_condition(None if conditions is None else padded(conditions[start : start + group], group))
         with random_scope(seed, "sample", first // group + number):
             if decoder is not None:
-                y = ModelInput(decoder.prior_sample(group), None, condition).ask(decoder.decode)
+                y = ModelInput(latent_vectors(decoder, group, condition), None, condition).ask(decoder.decode)
             elif beginning is not None:
                 y = (beginning if start == 0 else beginning.unwatched).continued(units, group, n - start, condition)
             elif condition is None:
@@ -164,14 +164,16 @@ def decode(units: DataUnits, z: Events, conditions: Array | None = None) -> Arra
 def prior_sample(units: DataUnits, n: int, seed: int, first: int) -> Array:
     """See `TrainedModel.prior_sample`."""
     decoder, group = units.require(Decoder), units.sampling.group
+    start = first // group
+    usual = dataclasses.replace(units, fixed=units.usually_fixed)
 
     def draw(number: int) -> Array:
+        drawn = draw_conditions(usual, group, seed, number * group) if decoder.prior_given else None
         with random_scope(seed, "sample", number):
-            return to_host(decoder.prior_sample(group))
+            return to_host(latent_vectors(decoder, group, units.to_condition(drawn)))
 
     if not n:
         return np.empty((0, decoder.latent))
-    start = first // group
     with blame_file(units.origin, units.model):
         groups = np.concatenate([draw(number) for number in range(start, (first + n - 1) // group + 1)])
     return np.asarray(groups[first - start * group :][:n])

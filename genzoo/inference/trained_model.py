@@ -34,7 +34,7 @@ from genzoo.inference.answers import (
     in_array,
     present_events,
 )
-from genzoo.inference.data_units import LOST, CheckedEvents, DataUnits, Events
+from genzoo.inference.data_units import CheckedEvents, DataUnits, Events
 from genzoo.inference.description.describe import UNLIKELY, checked_weights, describe, samples_for
 from genzoo.inference.description.figures import Description
 from genzoo.inference.given import check_given, conditions_of, with_condition
@@ -99,7 +99,7 @@ class TrainedModel:
     @property
     def capabilities(self) -> frozenset[str]:
         """What the model can do besides sampling: `likelihood`, `decoder` ..."""
-        found = capabilities_of(self.generator) - (LOST if self.transform.lossy else frozenset())
+        found = capabilities_of(self.generator) - self.units.lost
         if self.dequantized or self.transform.bound:
             bound = {"likelihood-bound"} if "likelihood" in found else set()
             return found - {"likelihood", "likelihood-estimate"} | bound

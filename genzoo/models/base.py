@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
@@ -235,6 +235,9 @@ class Autoregressive(ABC):
 class Decoder(ABC):
     """A generator that maps a latent vector to an event."""
 
+    prior_given: bool = False
+    """Whether the prior depends on the condition: `prior_sample` then takes the keyword `condition (n, D)`, too."""
+
     @property
     @abstractmethod
     def latent(self) -> int:
@@ -247,6 +250,12 @@ class Decoder(ABC):
     @abstractmethod
     def decode(self, z: Tensor) -> Tensor:
         """Return the events of `z (N, L)` in model space, `(N, *event)`."""
+
+
+def latent_vectors(decoder: Decoder, n: int, condition: Tensor | None) -> Tensor:
+    """Draw latent vectors from the prior, `(n, L)`, given conditions `(n, D)` if it depends on them."""
+    draw: Callable[..., Tensor] = decoder.prior_sample
+    return draw(n, condition=condition) if decoder.prior_given else draw(n)
 
 
 class Encoder(ABC):

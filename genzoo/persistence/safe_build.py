@@ -114,7 +114,7 @@ def build_from_file(
     _check_names(weights)
     entry, data = find_entry(stored.id, registry, weights.path, stored.source), stored.data
     # The transform of texts and sounds says what the model sees, on which the shapes of its weights depend.
-    early = _restored(stored, weights, registry) if data.form.ended or data.form.seen_as else None
+    early = _restored(stored, weights, registry) if data.seen_later else None
     inner = data if early is None else early[1].spec_after(data)
     try:
         reason = check_fit(entry, stored.options, inner, strip_prefix(weights.outlines, "generator."))

@@ -7,7 +7,7 @@ by their names, so no order of theirs matters.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -78,11 +78,7 @@ class CompositeSpec(DataSpec):
     @property
     def pieces(self) -> tuple[Piece, ...]:
         """The parts of an event, and their places in a row of all its values."""
-        found, start = [], 0
-        for name, spec in self.named:
-            found.append(Piece(name, spec, slice(start, start + spec.size)))
-            start += spec.size
-        return tuple(found)
+        return pieces_of(self.named)
 
     @property
     def places(self) -> tuple[Feature, ...]:
@@ -122,6 +118,15 @@ class CompositeSpec(DataSpec):
         absent = self.missing and not any(spec.missing for _, spec in self.named)
         text += ", values may be missing" if absent else ""
         return text + (f", given {', '.join(feature.name for feature in self.condition)}" if self.condition else "")
+
+
+def pieces_of(named: Iterable[tuple[str, DataSpec]]) -> tuple[Piece, ...]:
+    """Return named parts one after the other, with their places in a row of all values."""
+    found, start = [], 0
+    for name, spec in named:
+        found.append(Piece(name, spec, slice(start, start + spec.size)))
+        start += spec.size
+    return tuple(found)
 
 
 def _check_parts(named: tuple[tuple[str, DataSpec], ...]) -> None:

@@ -128,7 +128,8 @@ class ModelSpec:
         objectives: names of the objectives it can be trained with, the default first.
         capabilities: names of capability classes in kebab case (`decoder`, `likelihood` ...). Defaults to none.
         input: the transform to the space that it computes in: a name of genzoo's or of its own distribution, or an id;
-            or a mapping from modality to such names, `standardized` for those that it lacks. Defaults to
+            or a mapping from modality to such names, `standardized` for those that it lacks. A model of events of
+            several parts sees sounds among them as images, if the mapping has images and no sounds. Defaults to
             `standardized`.
         modalities: the kinds of data it accepts. Defaults to images and tables.
         kinds: the kinds of features it accepts. Defaults to all.
@@ -205,9 +206,15 @@ class ModelSpec:
         _check_presets(self)
         _check_renamed("Model", self.name, self.renamed)
 
-    def seen(self, modality: Modality) -> Modality | None:
-        """Return the modality that the model sees events of a modality as; `None` if it does not take them."""
-        return next((name for name in (modality, *MODALITIES[modality].seen_as) if name in self.modalities), None)
+    def seen(self, modality: Modality, *, part: bool = False) -> Modality | None:
+        """Return the modality that the model sees events of a modality as; `None` if it does not take them.
+
+        Arguments:
+            part: whether they are parts of events. If `input` is a mapping, its modalities are those that the model
+                knows in parts. Defaults to false.
+        """
+        known = self.input if part and isinstance(self.input, Mapping) else self.modalities
+        return next((name for name in (modality, *MODALITIES[modality].seen_as) if name in known), None)
 
     def input_of(self, modality: Modality) -> str:
         """Return the name of the transform for events of an accepted modality."""

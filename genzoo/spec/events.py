@@ -273,6 +273,11 @@ class DataSpec:
         return bool(self.pieces[0].name)
 
     @property
+    def seen_later(self) -> bool:
+        """True if models may see events, or parts of them, in another form: it depends on a fitted transform."""
+        return self.form.ended or any(piece.spec.form.seen_as for piece in self.pieces)
+
+    @property
     def repeats(self) -> tuple[int, ...]:
         """Number of values that each feature describes."""
         return (1,) * len(self.features) if self.form.columns else (self.size,)

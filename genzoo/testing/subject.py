@@ -23,7 +23,7 @@ from genzoo.data.transforms.ended import completed, is_block, lengths_in
 from genzoo.data.transforms.parts import choose_stages, fit_stages
 from genzoo.errors import DataError, GenzooError, PluginError, pass_out_of_memory
 from genzoo.inference.trained_model import TrainedModel
-from genzoo.models.base import Generator, Measure, Parts
+from genzoo.models.base import Decoder, Generator, Measure, Parts, latent_vectors
 from genzoo.models.events import EventTensors, in_rows
 from genzoo.models.factory import build_model, build_objective, check_data
 from genzoo.models.measure import measures_of
@@ -347,6 +347,12 @@ class Case:
         condition = self.conditions(n, dtype_of(generator)) if condition is None else condition
         given = {} if condition is None else {"condition": condition}
         return in_rows(self.completed(generator.sample(n, **given, **options)), self.data)
+
+    def prior(self, n: int) -> Tensor:
+        """Draw latent vectors of `wide`, `(n, L)`, which decodes."""
+        decoder = self.wide
+        assert isinstance(decoder, Decoder)
+        return latent_vectors(decoder, n, self.conditions(n, dtype_of(decoder)))
 
     def completed(self, drawn: EventTensors) -> EventTensors:
         """Return drawn texts as wide as the longest, as the core does; other events are returned as they are."""

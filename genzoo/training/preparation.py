@@ -142,7 +142,7 @@ def prepared(entry: Entry[ModelSpec], given: TrainingData, runtime: Runtime, zoo
     Raises:
         DataError: the training rows have no density, and the model needs one, or their values do not suit a transform.
     """
-    if given.dataset.spec.form.ended or given.dataset.spec.form.seen_as:
+    if given.dataset.spec.seen_later:
         transform, condition = _fitted_transforms(given, None, runtime, zoo)
         with _saying_what_is_seen(entry.spec, given.dataset.spec):
             model, dequantizer = _untrained_model(entry, given, runtime, transform.spec_after(given.dataset.spec))
@@ -230,7 +230,7 @@ def _untrained_model(
     with random_scope(config.seed, "build"):
         model = Model(build_model(entry, config.options, inner))
     model = model.to(runtime.device, runtime.dtype)
-    dequantizer = Dequantizer.of(model.generator, inner, config.seed)
+    dequantizer = Dequantizer.of(model.generator, inner, config.seed, dataset.spec)
     if inner.modality == dataset.spec.modality and capabilities_of(model.generator) & _LIKELIHOODS:
         _refuse_degenerate(model.generator, dataset, given.split.train, dequantizer)
     if given.warm is not None:

@@ -144,7 +144,7 @@ def test_faulty_rows_are_left_out_if_you_say_so(tmp_path):
     [
         ({"parts": "image,captoin"}, "no column 'captoin'. Did you mean 'caption'"),
         ({"parts": "image,age,age"}, "'age' twice"),
-        ({"parts": "image,row=image+age"}, "images are a part of their own"),
+        ({"parts": "image,row=image+age"}, "images and sounds are parts of their own"),
         ({"parts": "image,age", "columns": "age"}, "not for events of several parts"),
         ({"parts": "image,age", "label": "colour"}, "no such column"),
     ],

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import genzoo
 from genzoo.errors import ConfigError
@@ -22,6 +23,18 @@ def test_means_decode_the_latent_vectors_of_the_samples(images):
     means = images.sample(70, seed=3, mean=True)
     assert np.array_equal(means, model.decode(model.prior_sample(70, seed=3)))
     assert not np.array_equal(means, images.sample(70, seed=3))
+
+
+def test_means_given_a_condition_decode_latent_vectors_given_it(tmp_path):
+    out = tmp_path / "given"
+    run = genzoo.train("vae", "iris", condition=["species"], training={"steps": 3}, precision="fp32", out=out)
+    model = run.load().under({"species": "setosa"})
+    with torch.no_grad():
+        model.generator.prior.moved.weight.normal_(0, 0.5)
+    means = model.sample(70, seed=3, mean=True, output="array")
+    z = model.prior_sample(70, seed=3)
+    assert np.array_equal(means, model.decode(z, output="array"))
+    assert not np.array_equal(z, model.under({"species": "virginica"}).prior_sample(70, seed=3))
 
 
 def test_pictures_of_a_model_with_noise_are_means_and_rows_are_draws(images, tmp_path):

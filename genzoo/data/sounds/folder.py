@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,25 +49,35 @@ def read_folder(path: Path, settings: DataSettings) -> Dataset:
     labels = labels_of(path, files, settings)
     sounds, bad = _read(labels.files)
     _check_readable(path, sounds, bad, settings)
+    label, codes = labels.chosen(settings)
+    broken = {error.file for error in bad}
+    kept = np.array([file not in broken for file in labels.files])
+    found = dataset_of(path.resolve().name, sounds, settings)
+    return dataclasses.replace(
+        found,
+        labels=None if codes is None else codes[kept],
+        skipped=len(bad),
+        unreadable=tuple(f"{error.file.relative_to(path)}: {error.reason}" for error in bad),
+        notes=(*found.notes, *_left_out(path, every, files, labels.files)),
+        label=label,
+    )
+
+
+def dataset_of(name: str, sounds: Sequence[Sound], settings: DataSettings) -> Dataset:
+    """Return sounds as events of one length and one rate, as `read_folder` does.
+
+    Raises:
+        DataError: all are silent, or they are too long.
+    """
+    if all(sound.silent for sound in sounds):
+        raise DataError(f"All {len(sounds)} sounds in {name} are silent, so there is nothing to learn.")
     rate = settings.rate or Counter(sound.rate for sound in sounds).most_common(1)[0][0]
     seconds = settings.seconds or _usual_seconds(sounds)
     size = max(1, round(seconds * rate))
     if size > MOST_NUMBERS:
         raise DataError(f"{seconds:g} s at {rate} Hz are more than {MOST_NUMBERS} samples. Use fewer seconds.")
-    label, codes = labels.chosen(settings)
-    broken = {error.file for error in bad}
-    kept = np.array([file not in broken for file in labels.files])
-    return Dataset(
-        path.resolve().name,
-        sound_spec(size, rate),
-        stacked(sounds, size, rate),
-        None if codes is None else codes[kept],
-        skipped=len(bad),
-        unreadable=tuple(f"{error.file.relative_to(path)}: {error.reason}" for error in bad),
-        facts=_facts(sounds),
-        notes=(*_notes(sounds, rate, seconds, settings), *_left_out(path, every, files, labels.files)),
-        label=label,
-    )
+    notes = tuple(_notes(sounds, rate, seconds, settings))
+    return Dataset(name, sound_spec(size, rate), stacked(sounds, size, rate), facts=_facts(sounds), notes=notes)
 
 
 def stacked(sounds: Sequence[Sound], size: int, rate: int) -> Array:
@@ -97,8 +108,6 @@ def _check_readable(
         shown = shown_first([f"{error.file.relative_to(path)} ({error.reason})" for error in bad])
         remedy = f"Remove them, or leave such files out with {argument('skip_bad', True)}." if sounds else ""
         raise DataError(f"{len(bad)} of {len(bad) + len(sounds)} sounds in {path} cannot be read: {shown}. {remedy}")
-    if all(sound.silent for sound in sounds):
-        raise DataError(f"All {len(sounds)} sounds in {path} are silent, so there is nothing to learn.")
 
 
 def _usual_seconds(sounds: Sequence[Sound]) -> float:

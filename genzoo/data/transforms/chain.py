@@ -21,6 +21,7 @@ from genzoo.plugins.discovery import CORE
 from genzoo.plugins.registry import Entry, Registry, blame, resolve
 from genzoo.spec.entries import ModelSpec, TransformSpec
 from genzoo.spec.events import DataSpec
+from genzoo.spec.modality import Modality
 from genzoo.wording import argument
 
 
@@ -99,6 +100,8 @@ def choose_stages(
     chosen: Mapping[str, str],
     registry: Registry,
     options: Mapping[str, Any] | None = None,
+    *,
+    part: bool = False,
 ) -> tuple[Stage, ...]:
     """Return the transforms of a training: those that the user chooses by column, then the model's own input.
 
@@ -106,6 +109,7 @@ def choose_stages(
         data: describes the events.
         chosen: names of transforms, by column.
         options: options of the model, which may name the tokens of texts. Defaults to `None`: texts stay bytes.
+        part: whether the events are parts of events. Defaults to false.
 
     Raises:
         ConfigError: there is no such column or transform, the column is not continuous, or the data are no table.
@@ -114,8 +118,9 @@ def choose_stages(
     if (tokens := _tokens(model, data, options)) is not None:
         entry = registry.transforms.get(tokens.tokens)
         return (Stage(entry.id, tokens.model_dump(mode="json", include=set(options_class(entry).model_fields))),)
-    first = _as_seen(model.spec, data, registry)
-    own = registry.input_of(model, model.spec.seen(data.modality) or data.modality)
+    seen = model.spec.seen(data.modality, part=part) or data.modality
+    first = _as_seen(seen, data, registry)
+    own = registry.input_of(model, seen)
     return (
         *columns,
         *first,
@@ -153,9 +158,9 @@ def _chosen(data: DataSpec, chosen: Mapping[str, str], registry: Registry) -> tu
     )
 
 
-def _as_seen(model: ModelSpec, data: DataSpec, registry: Registry) -> tuple[Stage, ...]:
-    """Return the transform by which a model takes events of a modality that it does not see itself, if it needs one."""
-    name = data.form.seen_as.get(model.seen(data.modality) or data.modality)
+def _as_seen(modality: Modality, data: DataSpec, registry: Registry) -> tuple[Stage, ...]:
+    """Return the transform by which a model sees events as another modality, if it needs one."""
+    name = data.form.seen_as.get(modality)
     return () if name is None else (_stage(registry.transforms.get(name), None),)
 
 

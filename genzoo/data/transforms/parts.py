@@ -16,6 +16,7 @@ from genzoo.data.transforms.transform import NumberArray, Stage, Transform, plac
 from genzoo.errors import ArtifactError, ConfigError
 from genzoo.models.state_dict import strip_prefix
 from genzoo.plugins.registry import Entry, Registry
+from genzoo.spec.composite import pieces_of
 from genzoo.spec.entries import ModelSpec
 from genzoo.spec.events import DataSpec, Piece
 from genzoo.wording import argument
@@ -32,6 +33,8 @@ class PartTransforms(Transform):
     def __init__(self, pieces: Sequence[Piece], parts: Sequence[Transform]) -> None:
         super().__init__()
         self._pieces = tuple(pieces)
+        seen = [part.spec_after(piece.spec) for piece, part in zip(pieces, parts, strict=True)]
+        self._seen = pieces_of((piece.name, spec) for piece, spec in zip(pieces, seen, strict=True))
         self.parts = nn.ModuleList(parts)
         self.degrees_of_freedom = chain.added_degrees(parts)
         self.affine = all(part.affine for part in parts)
@@ -43,11 +46,15 @@ class PartTransforms(Transform):
             for stage in part.stages
         )
 
+    def spec_after(self, data: DataSpec) -> DataSpec:
+        return data if self._seen == self._pieces else data.of_parts([piece.spec for piece in self._seen])
+
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([part(piece.take(x)).flatten(1) for piece, part in self._pairs()], 1)
 
     def inverse(self, y: Tensor) -> Tensor:
-        return torch.cat([part.inverse(piece.take(y)).flatten(1) for piece, part in self._pairs()], 1)
+        back = [part.inverse(seen.take(y)) for seen, (_, part) in zip(self._seen, self._pairs(), strict=True)]
+        return torch.cat([part.flatten(1) for part in back], 1)
 
     def log_det(self, x: Tensor, without: Tensor | None = None) -> Tensor:
         total = x.new_zeros(len(x))
@@ -81,7 +88,7 @@ def choose_stages(
     return tuple(
         dataclasses.replace(stage, part=piece.name)
         for piece in data.pieces
-        for stage in chain.choose_stages(model, piece.spec, chosen, registry, options)
+        for stage in chain.choose_stages(model, piece.spec, chosen, registry, options, part=bool(piece.name))
     )
 
 

@@ -85,8 +85,9 @@ def _part_by_part(sets: Mapping[str, Array], data: DataSpec) -> list[Block]:
 
 def _part(sets: Mapping[str, Array], data: DataSpec) -> Iterator[Block]:
     own = report_of(data.form)
-    if own.distributions is None or len(sets) < 2:
+    if own.distributions is None or own.leads or len(sets) < 2:
         yield from own.show(sets, data)
+    if own.distributions is None:
         return
     first, *others = sets
     for caption in others:

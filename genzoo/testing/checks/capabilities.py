@@ -88,11 +88,7 @@ def material(case: Case, question: Question, count: int, dtype: torch.dtype = to
     """Return the input of a question: the first `count` events, or as many latent vectors."""
     if not question.latent:
         return case.given(count, dtype)
-    decoder = case.wide
-    assert isinstance(decoder, Decoder)
-    return Given(
-        scoped(lambda: decoder.prior_sample(count)).to(dtype), None, case.conditions(count, dtype), case.data, True
-    )
+    return Given(scoped(lambda: case.prior(count)).to(dtype), None, case.conditions(count, dtype), case.data, True)
 
 
 def answer(question: Question, generator: Generator, given: Given) -> Tensor:
@@ -293,7 +289,7 @@ def decode_shape(subject: Subject) -> None:
             f"On {case.name}, latent is {decoder.latent!r}, which is not a positive whole number.",
         )
         for n in (1, 37):
-            z = scoped(lambda decoder=decoder, n=n: decoder.prior_sample(n))  # type: ignore[misc]
+            z = scoped(lambda case=case, n=n: case.prior(n))  # type: ignore[misc]
             expect(
                 tuple(z.shape) == (n, decoder.latent),
                 f"On {case.name}, prior_sample({n}) has shape {tuple(z.shape)}, not {(n, decoder.latent)}.",

@@ -80,10 +80,9 @@ def _weights(case: Case, seed: int) -> dict[str, Tensor]:
 
 def _draws(case: Case) -> Iterator[tuple[str, Callable[[], Tensor]]]:
     """Yield the methods that draw random numbers, each with a name for messages."""
-    generator = case.wide
     yield "samples", lambda: case.sample(50)
-    if isinstance(generator, Decoder):
-        yield "the prior", lambda: generator.prior_sample(50)
+    if isinstance(case.wide, Decoder):
+        yield "the prior", lambda: case.prior(50)
 
 
 def _in_scope(draw: Callable[[], Tensor], seed: int, seen: list[str]) -> Tensor:

@@ -23,11 +23,14 @@ from genzoo_vae.observation import (
     group_columns,
 )
 from genzoo_vae.options import VAEOptions
-from genzoo_vae.prior import MixturePrior, Normal
+from genzoo_vae.prior import GivenMixture, MixturePrior, Normal, Prior
 from genzoo_vae.vae import VAE
 
 _MOST_LEVELS = 256
 """Largest number of levels of a pixel with a categorical likelihood."""
+
+_N_COMPONENTS, _GIVEN_COMPONENTS = 50, 10
+"""Default numbers of normals: of a mixture, and of the mixture of each condition."""
 
 _FIRST_COLUMN, _FIRST_PIXEL = 0.5, 0.2
 """Standard deviations when training starts, in model space: of columns and of pixels."""
@@ -43,7 +46,7 @@ def build(config: VAEOptions, data: DataSpec) -> Parts:
         encoder,
         decoder,
         observation,
-        MixturePrior(latent, config.n_components) if config.prior == "mixture" else Normal(latent),
+        build_prior(config, latent, data.condition_size),
         data.event_shape,
         latent,
         sees_missing=data.missing,
@@ -60,7 +63,32 @@ def build(config: VAEOptions, data: DataSpec) -> Parts:
 def _largest(config: VAEOptions, data: DataSpec, decoder: nn.Module, latent: int) -> int:
     """Count the outputs, for one latent vector, of the largest inner layer of the decoder or the prior."""
     inner = [config.dense, *decoder.sizes] if isinstance(decoder, ConvDecoder) else inner_widths(config, data)
-    return max(config.n_components * latent if config.prior == "mixture" else 1, *inner, 1)
+    return max(1 if config.prior == "normal" else _components(config, data.condition_size) * latent, *inner, 1)
+
+
+def build_prior(config: VAEOptions, latent: int, condition: int = 0) -> Prior:
+    """Build the prior of latent vectors of L dimensions.
+
+    Arguments:
+        condition: size of a condition. Defaults to 0: the model is not conditional.
+
+    Raises:
+        ValueError: the prior needs conditions, and there are none.
+    """
+    if config.prior == "given-mixture" and not condition:
+        raise ValueError("prior=given-mixture is for conditional models, and this one is none; use mixture")
+    if config.prior == "normal":
+        return Normal(latent)
+    if config.prior == "mixture" or not condition:
+        return MixturePrior(latent, _components(config, 0))
+    return GivenMixture(latent, _components(config, condition), condition)
+
+
+def _components(config: VAEOptions, condition: int) -> int:
+    """Return the number of normals of a mixture."""
+    if config.n_components is not None:
+        return config.n_components
+    return _GIVEN_COMPONENTS if condition and config.prior != "mixture" else _N_COMPONENTS
 
 
 def _likelihood(config: VAEOptions, data: DataSpec) -> str:

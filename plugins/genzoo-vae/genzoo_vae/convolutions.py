@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from genzoo_vae.layers import PreciseConv2d, PreciseConvTranspose2d, activate, after, mlp
+from genzoo_vae.layers import HalvingConv2d, PreciseConv2d, PreciseConvTranspose2d, activate, after, mlp
 from genzoo_vae.options import ActivationName, NetworkOptions
 
 _CHANNELS = (16, 32)
@@ -56,9 +56,9 @@ def residual(event_shape: tuple[int, ...], numbers: int, config: NetworkOptions,
     The encoder has none at the largest size, where a block takes the most time. Its first convolution sees the pixels.
     """
     widths = config.channels or _default_channels(min(event_shape[1:]))
-    down: list[nn.Module] = [nn.Conv2d(event_shape[0], widths[0], 4, 2, 1)]
+    down: list[nn.Module] = [HalvingConv2d(event_shape[0], widths[0])]
     for inputs, outputs in itertools.pairwise(widths):
-        down += [activate(config.activation), nn.Conv2d(inputs, outputs, 4, 2, 1)]
+        down += [activate(config.activation), HalvingConv2d(inputs, outputs)]
         down.append(ResidualBlock(outputs, config.activation))
     down += after(config.activation, 0.0)
     up: list[nn.Module] = [nn.Dropout(dropout)] if dropout else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from genzoo import full_precision
 from genzoo_vae.options import ActivationName
@@ -33,6 +34,16 @@ class PreciseConv2d(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         with full_precision(x):
             return super().forward(x.to(self.weight.dtype))
+
+
+class HalvingConv2d(nn.Conv2d):
+    """A convolution of stride 2, whose outputs have half the sides of the input, rounded up."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 4, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(F.pad(x, (0, x.shape[3] % 2, 0, x.shape[2] % 2)))
 
 
 class PreciseConvTranspose2d(nn.ConvTranspose2d):

@@ -25,11 +25,11 @@ import torch
 from torch import Tensor, nn
 
 from genzoo import DataSpec, Decoder, Encoder, Feature, Generator, Imputation, LikelihoodBound, Parts, Reconstruction
-from genzoo_vae.build import build
+from genzoo_vae.build import build, build_prior
 from genzoo_vae.experts import MOST_MIXED, Experts, JoinedPosterior
 from genzoo_vae.multimodal_options import MVAEOptions
 from genzoo_vae.network import latent_size
-from genzoo_vae.prior import MixturePrior, Normal, Prior
+from genzoo_vae.prior import Prior
 from genzoo_vae.vae import VAE
 
 _NUMBERS = 2**22
@@ -121,6 +121,10 @@ class MVAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputat
         """Return how many draws for each event are decoded at once."""
         return max(1, _NUMBERS // max(1, events * max(part.largest for _, part in self._named())))
 
+    def _decoded_at_once(self, part: VAE) -> int:
+        """Return how many events with missing values have all draws of a part decoded at once."""
+        return max(1, _NUMBERS // (self._imputation_draws * part.largest))
+
     def prior_sample(self, n: int) -> Tensor:
         return self.prior.sample(n)
 
@@ -146,46 +150,52 @@ class MVAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputat
         return self.decode(self.encode(x, missing))
 
     def impute(self, x: Events, missing: Events, *, draw: bool = False) -> Events:
-        some = max(1, self._at_once(1) // self._imputation_draws)
-        blocks = zip(
-            *[torch.split(x[name], some) for name in self._names],
-            *[torch.split(missing[name], some) for name in self._names],
-            strict=True,
-        )
-        filled: list[dict[str, Tensor]] = []
-        for block in blocks:
-            own = dict(zip(self._names, block[: len(self._names)], strict=True))
-            gone = dict(zip(self._names, block[len(self._names) :], strict=True))
-            new = self._imputed(own, gone, draw)
-            filled.append({name: torch.where(gone[name], new[name], own[name]) for name in self._names})
-        return {name: torch.cat([one[name] for one in filled]) for name in self._names}
-
-    def _imputed(self, x: Events, missing: Events, draw: bool) -> dict[str, Tensor]:
-        """Return all values of events, drawn or expected given the observed ones."""
         z, share = self._weighted(x, missing)
         if draw:
             chosen = torch.multinomial(share.T, 1)[:, 0]
-            return self._drawn(z[chosen, torch.arange(z.shape[1], device=z.device)])
-        expected = {}
+            one = z[chosen, torch.arange(z.shape[1], device=z.device)]
+            drawn = [self._drawn(block) for block in torch.split(one, self._at_once(1))]
+            new = {name: torch.cat([block[name] for block in drawn]) for name in self._names}
+        else:
+            new = self._expected(x, missing, z, share)
+        return {name: torch.where(missing[name], new[name], x[name]) for name in self._names}
+
+    def _expected(self, x: Events, missing: Events, z: Tensor, share: Tensor) -> dict[str, Tensor]:
+        """Return the expected parts of events where values are missing, given K weighted draws `z (K, N, L)`."""
+        expected = dict(x)
         for name, part in self._named():
-            each = part.observation.expectation(part.parameters_of(z))
-            mean = part.observation.conclude((share[..., None] * each).sum(0))
-            expected[name] = mean.view(-1, *self._shapes[name])
+            if not missing[name].any():
+                continue
+            means = []
+            size = self._decoded_at_once(part)
+            for own, weights in zip(torch.split(z, size, 1), torch.split(share, size, 1), strict=True):
+                each = part.observation.expectation(part.parameters_of(own))
+                means.append((weights[..., None] * each).sum(0))
+            expected[name] = part.observation.conclude(torch.cat(means)).view(-1, *self._shapes[name])
         return expected
 
     def _weighted(self, x: Events, missing: Events) -> tuple[Tensor, Tensor]:
         """Draw `z (K, N, L)`, half from q(z | x) and half from the prior, and weigh them as draws from p(z | x).
 
-        Returns the weights, too, `(K, N)`, whose sum over draws is 1.
+        Returns the weights, too, `(K, N)`, whose sum over draws is 1. All random numbers are drawn first: those of an
+        event do not depend on what other events lack.
         """
         posterior = self.joined(*self.experts(x, missing))
         events, half = posterior.means.shape[-2], (self._imputation_draws + 1) // 2
         near = torch.stack([posterior.draw(self.prior) for _ in range(half)])
-        far = self.prior_sample(half * events).view(half, events, -1)
-        z = torch.cat([near, far])
-        known = self.prior.log_prob(z)
+        z = torch.cat([near, self.prior_sample(half * events).view(half, events, -1)])
+        total = z.new_zeros(z.shape[:2])
+        for name, part in self._named():
+            if missing[name].all():
+                continue
+            size = self._decoded_at_once(part)
+            blocks = zip(
+                *(torch.split(one, size) for one in (x[name], missing[name])), torch.split(z, size, 1), strict=True
+            )
+            total = total + torch.cat([part.log_likelihood(*block) for block in blocks], 1)
+        known = torch.stack([self.prior.log_prob(one) for one in z])
         proposed = torch.logaddexp(known, posterior.log_prob(z, known)) - math.log(2.0)
-        return z, (self.log_likelihoods(x, missing, z).sum(1) + known - proposed).softmax(0)
+        return z, (total + known - proposed).softmax(0)
 
 
 def build_mvae(config: MVAEOptions, data: DataSpec) -> Parts:
@@ -199,7 +209,7 @@ def build_mvae(config: MVAEOptions, data: DataSpec) -> Parts:
         )
     latent = latent_size(config, *specs.values())
     parts = {name: _alone(config, spec, latent) for name, spec in specs.items()}
-    prior = MixturePrior(latent, config.n_components) if config.prior == "mixture" else Normal(latent)
+    prior = build_prior(config, latent)
     shapes = {name: spec.event_shape for name, spec in specs.items()}
     generator = MVAE(parts, shapes, prior, mixed=mixed, imputation_draws=config.imputation_draws)
     generator.dequantized = any(part.dequantized for part in parts.values())

@@ -62,7 +62,8 @@ class ELBO(GradientObjective):
         posterior = vae.posterior(x, missing, condition)
         z = posterior.draw(self.options.draws)
         explained = vae.log_likelihood(x, missing, z, condition).mean()
-        return self._weight(fraction) * divergence(vae, posterior, z, self.options.free_bits) - explained
+        free = self.options.free_bits
+        return self._weight(fraction) * divergence(vae, posterior, z, condition, free) - explained
 
     def _weight(self, fraction: Tensor) -> Tensor | float:
         if not self.options.warmup:
@@ -74,10 +75,11 @@ class ELBO(GradientObjective):
         vae = _vae(model)
         posterior = vae.posterior(batch.x, batch.missing, batch.condition)
         z = posterior.draw(_MONITOR_DRAWS)
-        return divergence(vae, posterior, z) - vae.log_likelihood(batch.x, batch.missing, z, batch.condition).mean()
+        explained = vae.log_likelihood(batch.x, batch.missing, z, batch.condition).mean()
+        return divergence(vae, posterior, z, batch.condition) - explained
 
 
-def divergence(vae: VAE, posterior: Posterior, z: Tensor, free: float = 0.0) -> Tensor:
+def divergence(vae: VAE, posterior: Posterior, z: Tensor, condition: Tensor | None = None, free: float = 0.0) -> Tensor:
     """Compute the KL divergence of posteriors from the prior, a mean over events, `()` nats.
 
     From a standard normal it has a closed form. From other priors it is the mean of log q(z | x) - log p(z) over draws.
@@ -86,13 +88,14 @@ def divergence(vae: VAE, posterior: Posterior, z: Tensor, free: float = 0.0) -> 
         vae: the model, with its prior.
         posterior: q(z | x) of N events.
         z: draws from the posterior, `(K, N, L)`.
+        condition: what the events are conditional on, `(N, D)`. Defaults to `None`: nothing.
         free: free nats per latent dimension. A divergence below them costs as much as if it were equal to them: for a
             standard normal in each dimension, for other priors in the sum over dimensions. Defaults to 0.
     """
     if isinstance(vae.prior, Normal):
         each = posterior.divergence()
         return each.mean(0).clamp_min(free).sum() if free else each.sum(1).mean()
-    estimate = (posterior.log_prob(z) - vae.prior.log_prob(z)).mean()
+    estimate = (posterior.log_prob(z) - vae.prior.log_prob(z, condition)).mean()
     return estimate.clamp_min(free * z.shape[-1]) if free else estimate
 
 

@@ -12,7 +12,7 @@ NetworkName = Literal["auto", "mlp", "convolutional", "residual"]
 ActivationName = Literal["relu", "leaky-relu", "elu", "gelu", "silu", "tanh"]
 LikelihoodName = Literal["auto", "bernoulli", "categorical", "gaussian", "discretized-logistic", "neighbor-logistic"]
 CountsName = Literal["poisson", "negative-binomial"]
-PriorName = Literal["mixture", "normal"]
+PriorName = Literal["mixture", "normal", "given-mixture"]
 SpreadName = Literal["shared", "place", "network"]
 GradientName = Literal["standard", "doubly-reparameterized"]
 
@@ -78,10 +78,17 @@ class AutoencoderOptions(NetworkOptions):
 class VAEOptions(NetworkOptions):
     """Options of `vae`."""
 
-    prior: PriorName = Field(
-        "mixture", description="distribution of latent vectors: a standard normal, or a learned mixture of normals"
+    prior: PriorName | None = Field(
+        None,
+        description="distribution of latent vectors: a standard normal, a learned mixture of normals, or a mixture "
+        "that depends on the condition; by default given-mixture for a conditional model, and mixture otherwise",
     )
-    n_components: int = Field(50, ge=1, le=10_000, description="number of normals in the mixture")
+    n_components: int | None = Field(
+        None,
+        ge=1,
+        le=10_000,
+        description="number of normals in the mixture; by default 50, or 10 for each condition of given-mixture",
+    )
     likelihood: LikelihoodName = Field(
         "auto",
         description="distribution of the data given a latent vector; auto follows the kind of data: for levels of gray "

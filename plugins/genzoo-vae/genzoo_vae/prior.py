@@ -1,32 +1,43 @@
-"""Priors p(z) of latent vectors.
+"""Priors p(z) of latent vectors, and priors p(z | c) given a condition.
 
 References:
-    "VAE with a VampPrior" (Tomczak and Welling, 2018), for the benefit of a learned prior.
+    "VAE with a VampPrior" (Tomczak and Welling, 2018), for the benefit of a learned prior;
+    "Learning Structured Output Representation using Deep Conditional Generative Models" (Sohn, Lee and Yan, 2015), for
+    a prior given a condition.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from genzoo import full_precision
+from genzoo_vae.layers import PreciseLinear
 
 _LOG_VARIANCES = (-8.0, 4.0)
 """Range of the logarithm of a component's variance."""
 
 
 class Prior(nn.Module, ABC):
-    """A distribution p(z) of latent vectors `(..., L)`."""
+    """A distribution p(z) of latent vectors `(..., L)`, or p(z | c) given conditions."""
+
+    follows: bool = False
+    """Whether it depends on the condition."""
 
     @abstractmethod
-    def log_prob(self, z: Tensor) -> Tensor:
-        """Compute log p(z) of `z (..., L)`, up to the constant -L log(2 pi) / 2, `(...)`."""
+    def log_prob(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Compute log p(z | c) of `z (..., N, L)`, up to the constant -L log(2 pi) / 2, `(..., N)`.
+
+        Arguments:
+            condition: conditions `c (N, D)`, which a prior that does not depend on them ignores. Defaults to `None`.
+        """
 
     @abstractmethod
-    def sample(self, n: int) -> Tensor:
-        """Sample latent vectors `(n, L)`."""
+    def sample(self, n: int, condition: Tensor | None = None) -> Tensor:
+        """Sample latent vectors `(n, L)`, given conditions `c (n, D)` if the prior depends on them."""
 
 
 class Normal(Prior):
@@ -38,11 +49,31 @@ class Normal(Prior):
         super().__init__()
         self.register_buffer("origin", torch.zeros(latent), persistent=False)
 
-    def log_prob(self, z: Tensor) -> Tensor:
+    def log_prob(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         return -0.5 * z.square().sum(-1)
 
-    def sample(self, n: int) -> Tensor:
+    def sample(self, n: int, condition: Tensor | None = None) -> Tensor:
         return torch.randn(n, len(self.origin), device=self.origin.device, dtype=self.origin.dtype)
+
+
+class Mixture(NamedTuple):
+    """Mixtures of C normals with diagonal covariances: one, or one for each of N events.
+
+    Attributes:
+        means, log_variances: of the normals, `(C, L)` or `(N, C, L)`.
+        logits: logarithms of the weights up to a constant, `(C,)` or `(N, C)`.
+    """
+
+    means: Tensor
+    log_variances: Tensor
+    logits: Tensor
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Compute the log-density of `z (..., N, L)`, up to the constant -L log(2 pi) / 2, `(..., N)`."""
+        # Differences before squares: expanded squares would cancel, with loss of digits, for means far from 0.
+        scaled = (z.unsqueeze(-2) - self.means) * (-0.5 * self.log_variances).exp()  # (..., N, C, L)
+        alone = self.logits.log_softmax(-1) - 0.5 * self.log_variances.sum(-1)
+        return (alone - 0.5 * scaled.square().sum(-1)).logsumexp(-1)
 
 
 class MixturePrior(Prior):
@@ -62,18 +93,65 @@ class MixturePrior(Prior):
         self.log_variances = nn.Parameter(torch.zeros(components, latent))
         self.logits = nn.Parameter(torch.zeros(components))
 
-    def log_prob(self, z: Tensor) -> Tensor:
+    def log_prob(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         with full_precision(z):
-            log_variances = self.log_variances.clamp(*_LOG_VARIANCES)
-            # Differences before squares: expanded squares would cancel, with loss of digits, for means far from 0.
-            scaled = (z.unsqueeze(-2) - self.means) * (-0.5 * log_variances).exp()  # (..., C, L)
-            alone = self.logits.log_softmax(0) - 0.5 * log_variances.sum(1)
-            return (alone - 0.5 * scaled.square().sum(-1)).logsumexp(-1)
+            return Mixture(self.means, self.log_variances.clamp(*_LOG_VARIANCES), self.logits).log_prob(z)
 
-    def sample(self, n: int) -> Tensor:
+    def sample(self, n: int, condition: Tensor | None = None) -> Tensor:
         chosen = torch.multinomial(self.logits.softmax(0), max(n, 1), replacement=True)[:n]
         deviations = (0.5 * self.log_variances.clamp(*_LOG_VARIANCES)).exp()
         return torch.addcmul(self.means[chosen], deviations[chosen], torch.randn_like(self.means[chosen]))
+
+
+_SPEED = 10.0
+"""How many times as fast as other weights those learn that follow a condition: only events with this condition teach a
+level, and the normals of a level move as far as the events that are encoded."""
+
+
+class GivenMixture(Prior):
+    """A mixture of normals for each condition: means, logarithms of variances and of weights are linear in it.
+
+    Given a condition, the prior with the largest ELBO is the mean of q(z | x) over the data with this condition. If one
+    prior serves all conditions, latent vectors that say something else than the condition are drawn beside it, and the
+    decoder may follow these: digits that were asked for a 7 look like a 1.
+
+    Arguments:
+        latent: L.
+        components: number of normals for each condition, C.
+        condition: D, the size of a condition.
+    """
+
+    follows = True
+
+    def __init__(self, latent: int, components: int, condition: int) -> None:
+        super().__init__()
+        self.usual = MixturePrior(latent, components)
+        self.moved = PreciseLinear(condition, components * (2 * latent + 1), bias=False)
+        nn.init.zeros_(self.moved.weight)
+
+    def mixture(self, condition: Tensor | None) -> Mixture:
+        """Return the mixture given each of the conditions `c (N, D)`."""
+        if condition is None:
+            raise ValueError("this prior depends on a condition, and is called without one")
+        components, latent = self.usual.means.shape
+        moved = _SPEED * self.moved(condition).view(len(condition), components, -1)
+        means, log_variances, logits = moved.split([latent, latent, 1], -1)
+        return Mixture(
+            self.usual.means + means,
+            (self.usual.log_variances + log_variances).clamp(*_LOG_VARIANCES),
+            self.usual.logits + logits[..., 0],
+        )
+
+    def log_prob(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        with full_precision(z):
+            return self.mixture(condition).log_prob(z)
+
+    def sample(self, n: int, condition: Tensor | None = None) -> Tensor:
+        mixture = self.mixture(condition)
+        chosen = torch.multinomial(mixture.logits.softmax(-1), 1)[:, 0]
+        row = torch.arange(n, device=chosen.device)
+        means, deviations = mixture.means[row, chosen], (0.5 * mixture.log_variances[row, chosen]).exp()
+        return torch.addcmul(means, deviations, torch.randn_like(means))
 
 
 _MOMENTUM = 0.02

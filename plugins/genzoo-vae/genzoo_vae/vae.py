@@ -2,8 +2,8 @@
 
 A latent vector z ~ p(z) is decoded to the parameters of p(x | z). The density p(x), an integral over z, has no closed
 form. The encoder approximates p(z | x) by q(z | x) = N(mu(x), diag(sigma²(x))). A conditional VAE has a condition c
-beside the inputs of encoder and decoder, q(z | x, c) and p(x | z, c), and one prior p(z) for all conditions. With K
-draws z_k from q(z | x),
+beside the inputs of encoder and decoder, q(z | x, c) and p(x | z, c), and a prior p(z | c), or one prior p(z) for all
+conditions. With K draws z_k from q(z | x),
 
     log p(x) >= E log(1/K sum_k w_k),    w_k = p(x | z_k) p(z_k) / q(z_k | x).
 
@@ -70,7 +70,7 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
             `sees_missing`, the mask of missing values follows in more columns.
         decoder: maps z `(N, L)` to the parameters of p(x | z), `(N, width)`.
         observation: p(x | z) given these parameters.
-        prior: p(z).
+        prior: p(z), or p(z | c).
         event_shape: shape of one event.
         latent: L.
         sees_missing: whether the encoder also sees which values are missing. Defaults to False.
@@ -98,6 +98,7 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
         self.decoder = decoder
         self.observation = observation
         self.prior = prior
+        self.prior_given = prior.follows
         self._event_shape = event_shape
         self._latent = latent
         self._sees_missing = sees_missing
@@ -153,7 +154,7 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
         self, x: Tensor, missing: Tensor | None, z: Tensor, posterior: Posterior, condition: Tensor | None = None
     ) -> Tensor:
         """Compute log w = log p(x, z | c) - log q(z | x, c) of draws `z (K, N, L)` from q, `(K, N)` nats."""
-        return self.log_likelihood(x, missing, z, condition) + self.prior.log_prob(z) - posterior.log_prob(z)
+        return self.log_likelihood(x, missing, z, condition) + self.prior.log_prob(z, condition) - posterior.log_prob(z)
 
     def log_prob_bound(
         self, x: Tensor, missing: Tensor | None = None, *, condition: Tensor | None = None, draws: int = 1
@@ -180,12 +181,13 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
             found.append(Floor("least_scale", direction.view(1, *self._event_shape), narrow[:, place].double()))
         return found
 
-    def prior_sample(self, n: int) -> Tensor:
-        return self.prior.sample(n)
+    def prior_sample(self, n: int, *, condition: Tensor | None = None) -> Tensor:
+        return self.prior.sample(n, condition)
 
     def sample(self, n: int, *, condition: Tensor | None = None, **options: object) -> Tensor:
-        """Draw x ~ p(x | z) for z ~ p(z): samples include the noise of the observation."""
-        return self.observation.sample(self.parameters_of(self.prior_sample(n), condition)).view(-1, *self._event_shape)
+        """Draw x ~ p(x | z, c) for z ~ p(z | c): samples include the noise of the observation."""
+        parameters = self.parameters_of(self.prior_sample(n, condition=condition), condition)
+        return self.observation.sample(parameters).view(-1, *self._event_shape)
 
     def decode(self, z: Tensor, *, condition: Tensor | None = None) -> Tensor:
         """Return the expected events given `z (N, L)`; for categories, the most probable one."""
@@ -214,7 +216,7 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
         flat, gone = x.flatten(1), missing.flatten(1)
         if self.observation.dependent:
             flat = self.observation.complete(flat, gone, parameters)  # (K, N, D)
-        weights = self._known(flat, gone, parameters) + self.prior.log_prob(z) - posterior.log_prob(z)
+        weights = self._known(flat, gone, parameters) + self.prior.log_prob(z, condition) - posterior.log_prob(z)
         filled = self._filled(flat, parameters, weights.softmax(0), draw)
         return torch.where(missing, filled.view(-1, *self._event_shape), x)
 

@@ -10,24 +10,47 @@ from torch import distributions as D
 from vae_cases import Factors
 
 import genzoo
+from genzoo import DataSpec, Feature
+from genzoo_vae.build import build
 from genzoo_vae.objectives import elbo
-from genzoo_vae.options import ELBOOptions
-from genzoo_vae.prior import MixturePrior, Normal
+from genzoo_vae.options import ELBOOptions, VAEOptions
+from genzoo_vae.prior import GivenMixture, MixturePrior, Normal
 from genzoo_vae.vae import Posterior
 
 
-def mixture(latent, components=5, seed=0):
+def filled(prior, seed=0):
     torch.manual_seed(seed)
-    prior = MixturePrior(latent, components).double()
     with torch.no_grad():
-        for parameter in prior.parameters():
+        for parameter in prior.double().parameters():
             parameter.copy_(torch.randn_like(parameter))
     return prior
 
 
+def mixture(latent, components=5, seed=0):
+    return filled(MixturePrior(latent, components), seed)
+
+
+def given_mixture(latent, components=5):
+    prior = filled(GivenMixture(latent, components, 2))
+    with torch.no_grad():
+        prior.moved.weight.div_(20)  # variances stay in their range
+    return prior
+
+
+def torchs_mixture(means, log_variances, logits):
+    normals = D.Independent(D.Normal(means, (0.5 * log_variances).exp()), 1)
+    return D.MixtureSameFamily(D.Categorical(logits=logits), normals)
+
+
 def reference(prior):
-    normals = D.Independent(D.Normal(prior.means, (0.5 * prior.log_variances).exp()), 1)
-    return D.MixtureSameFamily(D.Categorical(logits=prior.logits), normals)
+    return torchs_mixture(prior.means, prior.log_variances, prior.logits)
+
+
+def reference_given(prior, condition):
+    usual, (components, latent) = prior.usual, prior.usual.means.shape
+    moved = 10 * (prior.moved.weight @ condition).view(components, 2 * latent + 1)
+    means, log_variances = usual.means + moved[:, :latent], usual.log_variances + moved[:, latent:-1]
+    return torchs_mixture(means, log_variances, usual.logits + moved[:, -1])
 
 
 @pytest.mark.parametrize("latent", [1, 3])
@@ -35,6 +58,41 @@ def test_a_mixture_prior_has_the_density_of_torchs_mixture(latent):
     prior, z = mixture(latent), 2 * torch.randn(4, 7, latent, dtype=torch.float64)
     constant = 0.5 * latent * math.log(2 * math.pi)
     assert torch.allclose(prior.log_prob(z), reference(prior).log_prob(z) + constant)
+
+
+def test_each_condition_has_a_mixture_of_its_own():
+    prior, z = given_mixture(3), 2 * torch.randn(4, 7, 3, dtype=torch.float64)
+    conditions = torch.randn(7, 2, dtype=torch.float64)
+    each = [reference_given(prior, one).log_prob(z[:, row]) for row, one in enumerate(conditions)]
+    constant = 1.5 * math.log(2 * math.pi)
+    assert torch.allclose(prior.log_prob(z, conditions), torch.stack(each, 1) + constant)
+
+
+def test_samples_given_conditions_follow_their_densities():
+    prior, condition = given_mixture(1), torch.tensor([2.0, -1.0], dtype=torch.float64)
+    torch.manual_seed(1)
+    given = torch.stack([condition, -condition]).repeat(3000, 1)
+    drawn = prior.sample(6000, given).detach().view(3000, 2)
+    for column, own in enumerate((condition, -condition)):
+        expected = reference_given(prior, own)
+        error = (expected.variance / 3000).sqrt()
+        assert abs(drawn[:, column].mean() - expected.mean) < 4 * error
+    assert abs(reference_given(prior, condition).mean - reference_given(prior, -condition).mean) > 10 * error
+
+
+@pytest.mark.parametrize(
+    ("prior", "conditional", "follows"),
+    [(None, True, True), ("mixture", True, False), ("normal", True, False), (None, False, False)],
+)
+def test_the_prior_of_a_conditional_model_follows_the_condition(prior, conditional, follows):
+    condition = (Feature("label", "categorical", ("a", "b")),) if conditional else ()
+    spec = DataSpec((2,), "table", (Feature("x"), Feature("y")), condition=condition)
+    assert build(VAEOptions(prior=prior), spec).generator.prior_given is follows
+
+
+def test_a_prior_given_a_condition_needs_one():
+    with pytest.raises(ValueError, match="use mixture"):
+        build(VAEOptions(prior="given-mixture"), DataSpec((1,), "table", (Feature("x"),)))
 
 
 def test_a_narrow_component_far_away_does_not_round_its_density():

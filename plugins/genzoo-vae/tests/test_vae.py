@@ -10,6 +10,7 @@ from torch import nn
 from vae_cases import BINARY, IMAGE, MIXED, made, table
 
 import genzoo
+from genzoo import DataSpec, Feature
 from genzoo_vae.build import build
 from genzoo_vae.convolutions import ResidualBlock
 from genzoo_vae.objectives import elbo, iwae
@@ -282,3 +283,10 @@ def test_unsuitable_options_raise_config_error(data, options, words, tmp_path):
     with pytest.raises(genzoo.ConfigError, match=words):
         genzoo.train("vae", data, out=tmp_path / "run", **options)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("sides", [(36, 36), (64, 20), (33, 50)])
+def test_residual_networks_take_images_of_any_sides(sides):
+    spec = DataSpec((1, *sides), "image", (Feature("pixel"),), bounds=(0.0, 1.0))
+    vae = build(VAEOptions(network="residual", channels=(2, 2, 2), dense=4, latent=3), spec).generator
+    assert vae.reconstruct(torch.rand(2, 1, *sides)).shape == (2, 1, *sides)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from genzoo.data.partitions.files import PartFile
-from genzoo.data.readers.images.described import Faults
+from genzoo.data.readers.described.faults import Faults
 from genzoo.data.readers.images.files import ImageFile
 from genzoo.data.readers.images.in_parquet import image_columns, label_names
 from genzoo.data.readers.images.shards import rows_at_once, undamaged
@@ -40,7 +40,7 @@ class DescribedParquet:
                 names, images = list(schema.names), image_columns(schema)
             if lacking := [name for name in names if name not in schema.names]:
                 raise DataError(f"{file.shown} has no column {lacking[0]!r}, which the first file has. Leave it out.")
-        self.images = {name: name for name in images}
+        self.media, self.sounds = {name: name for name in images}, frozenset[str]()
         self.columns = [name for name in names if name not in images]
 
     def files(self, column: str, faults: Faults) -> Iterator[ImageFile | None]:

@@ -1,0 +1,1 @@
+"""Read images and sounds that a table describes, as events of several parts."""
