@@ -197,6 +197,10 @@ class PluginLeftOutWarning(UserWarning):
     """A plugin is not imported, because that would end or hang the process."""
 
 
+class LoggerWarning(UserWarning):
+    """A tool that gets the log of a training failed. Training goes on."""
+
+
 class NotCompiledWarning(UserWarning):
     """A model is trained uncompiled, because `torch.compile` cannot take it."""
 

@@ -22,6 +22,7 @@ from genzoo.errors import (
     FormerNameWarning,
     GenzooError,
     Interrupted,
+    LoggerWarning,
     LostProcessError,
     NotCompiledWarning,
     PluginLeftOutWarning,
@@ -183,7 +184,7 @@ def _progress_shown(words: Sequence[str]) -> AbstractContextManager[object]:
     return show_progress(is_first_process())
 
 
-_NOTED = (FormerNameWarning, NotCompiledWarning, PluginLeftOutWarning)
+_NOTED = (FormerNameWarning, LoggerWarning, NotCompiledWarning, PluginLeftOutWarning)
 
 
 @contextlib.contextmanager

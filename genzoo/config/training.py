@@ -61,6 +61,10 @@ class ScheduleConfig(Settings):
     floor: float = Field(0.0, ge=0, le=1, description="fraction of the learning rate that the decay ends at")
 
 
+LoggerName = Literal["csv", "tensorboard", "mlflow", "wandb"]
+"""Tools that `--log` names."""
+
+
 class StepSettings(Settings):
     """Settings of a training in steps: its budget, and what is saved on the way."""
 
@@ -95,6 +99,9 @@ class TrainingSettings(Settings):
     )
     callbacks: Annotated[tuple[str, ...], Flag("--callback", metavar="CALLBACK", repeat=True)] = Field(
         (), description="registered callbacks to run"
+    )
+    log: Annotated[tuple[LoggerName, ...], Flag("--log", metavar="csv|tensorboard|mlflow|wandb", repeat=True)] = Field(
+        (), description="other tools that get the log and samples of the run, besides metrics.jsonl"
     )
 
 

@@ -283,7 +283,8 @@ class CheckpointSaver(Callback):
         self._flush_log = flush_log
         self._early_stopping = early_stopping
         self._resumed = resumed
-        self._saved = 0
+        self.saved = 0
+        """Step of the last checkpoint that was saved."""
 
     def on_start(self) -> None:
         """Save the initial state, or remove what an earlier attempt should not have kept."""
@@ -300,7 +301,7 @@ class CheckpointSaver(Callback):
 
     def on_interrupt(self, step: Step, *, complete: bool) -> None:
         """Save the last step. If its callbacks were cut short, they run again when the run is resumed."""
-        if not complete or self._saved != step.number:
+        if not complete or self.saved != step.number:
             self._save(step.number, step.seconds, pending=not complete)
 
     def _save(self, step: int, seconds: float, *, pending: bool = False) -> None:
@@ -322,7 +323,7 @@ class CheckpointSaver(Callback):
                 pending=pending,
                 advice=self._advice,
             )
-        self._saved = step
+        self.saved = step
         self._prune(state)
 
     def _advice(self, name: str) -> str:

@@ -31,6 +31,7 @@ from genzoo.training.callbacks import (
 )
 from genzoo.training.early_stopping import make_early_stopping
 from genzoo.training.finalize import Conclude, ModelSaver, RunRecord
+from genzoo.training.loggers.forwarding import LogForwarder
 from genzoo.training.processes import SameWeights
 from genzoo.training.resume import ResumePoint
 from genzoo.training.setup import RunCallback, TrainingSetup
@@ -155,6 +156,9 @@ def _writing_callbacks(
         None if start.state is None else start.state.monitor,
         setup.condition,
     )
+    loggers = [LogForwarder(name, make, run, lambda: saver.saved, start.step) for name, make in setup.loggers.items()]
+    for logger in loggers:
+        stack.enter_context(logger)
     return [
         log,
         SampleWriter(
@@ -166,6 +170,7 @@ def _writing_callbacks(
         Conclude(setup.engine),
         ModelSaver(setup, run, start.step, early_stopping),
         record,
+        *loggers,
         # Last, so that an error in one of them loses nothing.
         *(_of_plugin(callback, run) for callback in setup.callbacks),
         *callbacks,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from genzoo.config.run_config import RunConfig
 from genzoo.config.sampling import Sampling
+from genzoo.config.training import LoggerName
 from genzoo.data.condition_transform import ConditionTransform
 from genzoo.data.dataset import Dataset, Split
 from genzoo.data.degenerate.remarks import degenerate_remarks
@@ -34,6 +35,8 @@ from genzoo.plugins.registry import Registry, blame, resolve
 from genzoo.runtime.device import Runtime, describe_device
 from genzoo.runtime.progress import Phase
 from genzoo.training.engines import Engine, Source, choose_engine, runtime_of, with_batch_of
+from genzoo.training.loggers.forwarding import logger_class
+from genzoo.training.loggers.logger import Logger, Opening
 from genzoo.training.model_selection import SelectionRule, find_selection_rule
 from genzoo.training.preparation import objective_of, prepared, source_of, training_blocks, training_data
 from genzoo.training.trainer import Step
@@ -59,6 +62,7 @@ class TrainingSetup:
         loader: yields what each step consumes.
         budget: when training ends.
         callbacks: callbacks of plugins that the settings name.
+        loggers: what connects to each tool that the log is sent to, by name.
         dequantizer: adds noise to data on a grid. `None` if the model does not need it.
         rule: what is evaluated on validation rows. `None` if nothing is.
         processes: processes that train together.
@@ -79,6 +83,7 @@ class TrainingSetup:
     loader: DataLoader[Any]
     budget: Budget
     callbacks: tuple[RunCallback, ...]
+    loggers: Mapping[LoggerName, Callable[[Opening], Logger]]
     dequantizer: Dequantizer | None
     rule: SelectionRule | None
     processes: Processes
@@ -207,6 +212,7 @@ def _built(
     config, remarks = with_batch_of(given.config, objective, len(given.split.train), processes)
     rule = find_selection_rule(zoo, config, objective, given.dataset, given.split)
     callbacks = tuple(_callback(zoo, name) for name in config.training.callbacks)
+    loggers = {name: logger_class(name) for name in config.training.log}
     signals = Signals(processes)
     source = source_of(given, ready, runtime)
     trained = choose_engine(config, ready.model, objective, processes, signals, source)
@@ -223,6 +229,7 @@ def _built(
         loader=trained.loader,
         budget=trained.budget,
         callbacks=callbacks,
+        loggers=loggers,
         dequantizer=ready.dequantizer,
         rule=rule,
         processes=processes,

@@ -1,0 +1,1 @@
+"""Send what a training logs to other tools, which `--log` names."""
