@@ -47,7 +47,7 @@ def hub_library(asked: str) -> Any:
     """
     try:
         import huggingface_hub
-        from huggingface_hub.utils import disable_progress_bars
+        from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
     except ImportError as error:
         raise MissingExtraError(
             f"{asked} needs the package huggingface_hub, which is not installed: pip install 'genzoo[hub]'."
