@@ -127,6 +127,7 @@ _HOME = {
         "cluster",
         "score",
     ),
+    "genzoo.verbs.sharing": ("push",),
     "genzoo.verbs.view": (
         "View",
         "description_figure",

@@ -94,6 +94,7 @@ from genzoo.verbs.rows import embed as embed
 from genzoo.verbs.rows import impute as impute
 from genzoo.verbs.scoring import cluster as cluster
 from genzoo.verbs.scoring import score as score
+from genzoo.verbs.sharing import push as push
 from genzoo.verbs.view import View as View
 from genzoo.verbs.view import description_figure as description_figure
 from genzoo.verbs.view import picture as picture

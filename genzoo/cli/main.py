@@ -47,6 +47,7 @@ _COMMANDS = {
     "describe": "Describe what a trained model says about its data.",
     "report": "Write one HTML page about a run or a comparison.",
     "runs": "List, show, compare and remove runs.",
+    "push": "Upload a trained model to the Hugging Face Hub.",
     "plugins": "List, test, create, freeze and restore plugins.",
     "install": "Install plugins without changing genzoo.",
     "uninstall": "Remove plugins.",
@@ -57,6 +58,7 @@ _COMMANDS = {
 _FILES = {
     **dict.fromkeys(("cluster", "embed", "reconstruct", "impute"), "inference"),
     "describe": "report",
+    "push": "runs",
     **dict.fromkeys(("install", "uninstall"), "plugins.install"),
     "plugins": "plugins.command",
     "completion": "completion.command",

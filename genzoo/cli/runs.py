@@ -1,4 +1,4 @@
-"""`genzoo runs`."""
+"""`genzoo runs` and `genzoo push`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from genzoo.cli.command import Command, LazyGroup, Option
-from genzoo.cli.options import json_option, with_options
-from genzoo.cli.output import print_json, print_line, show_table
+from genzoo.cli.command import Command, ComputingCommand, LazyGroup, Option
+from genzoo.cli.options import features_option, json_option, metric_option, samples_option, seed_option, with_options
+from genzoo.cli.output import print_json, print_line, show_table, show_unfinished
 from genzoo.config.run_config import runs_folder
 from genzoo.errors import ConfigError
 from genzoo.persistence.listing import (
@@ -190,3 +190,35 @@ def _confirm(summaries: Sequence[RunSummary]) -> None:
     if not sys.stdin.isatty():
         raise ConfigError("Removing runs needs a confirmation, and there is no terminal to ask on. Add --yes.")
     click.confirm(f"Remove {counted(len(summaries), 'folder')}?", abort=True, err=True)
+
+
+@click.command("push", cls=ComputingCommand, needs="genzoo.verbs.sharing")
+@click.argument("run")
+@click.argument("to", metavar="USER/NAME")
+@click.option("--private", is_flag=True, help="Only you may read a repository that is made.")
+@click.option("--with-rows", is_flag=True, help="Upload the model even if it contains rows of its training data.")
+@click.option("--no-scores", is_flag=True, help="Do not evaluate the model on the run's test rows for the card.")
+@metric_option
+@features_option
+@samples_option
+@seed_option("samples for the scores")
+@json_option
+def push_command(run: str, to: str, no_scores: bool, metrics: tuple[str, ...], as_json: bool, **given: Any) -> None:
+    """Upload the model in RUN to the repository USER/NAME of the Hugging Face Hub, with a card.
+
+    Only the weights, the settings and the card with the scores are uploaded: no data, samples or log. The settings
+    have the names of columns, their categories, and the range of their numbers. Log in first: hf auth login. Others
+    then use the model by its address: hub:USER/NAME.
+
+    \b
+    genzoo push runs/RUN me/faces --private
+    genzoo sample hub:me/faces -n 64 --out grid.png
+    """
+    from genzoo.verbs.sharing import push
+
+    show_unfinished(run)
+    page = push(run, to, scores=not no_scores, metrics=metrics or None, **given)
+    if as_json:
+        print_json({"page": page, "model": f"hub:{to}"})
+    else:
+        print_line(f"Uploaded to {page}\nnext:\n  genzoo sample hub:{to} -n 64")

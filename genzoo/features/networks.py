@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,13 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from genzoo.errors import ArtifactError, DataError, GenzooError
+from genzoo.errors import ArtifactError, DataError
 from genzoo.features.extractor import Extractor, Features
 from genzoo.models.state_dict import load_tensors
 from genzoo.runtime.device import resolve_device
 from genzoo.runtime.progress import Phase
 from genzoo.spec.events import DataSpec
+from genzoo.storage.cache import cache_folder
 from genzoo.storage.tensors import digest, read_tensors
 from genzoo.typing import Array
 
@@ -28,16 +28,7 @@ def cached(name: str) -> Path:
     Raises:
         GenzooError: the folder cannot be created.
     """
-    import pooch  # slow to import
-
-    folder = Path(os.environ.get("GENZOO_CACHE") or pooch.os_cache("genzoo")).expanduser() / "features"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise GenzooError(
-            f"{folder} could not be created: {error.strerror}. Set GENZOO_CACHE to a folder that can be written."
-        ) from error
-    return folder / name
+    return cache_folder("features") / name
 
 
 _BATCH = 64

@@ -99,6 +99,15 @@ def save_model(
     return atomic_folder(folder, fill)
 
 
+def read_model_file(folder: Path) -> ModelFile:
+    """Read `config.json` of a model folder.
+
+    Raises:
+        ArtifactError: it is missing, damaged or of another version.
+    """
+    return read_settings(folder / "config.json", ModelFile, upgrade_model)
+
+
 def load_model(folder: Path, registry: Registry, device: torch.device | None = None) -> TrainedModel:
     """Load the model in a folder that `save_model` wrote, however it got here.
 
@@ -109,7 +118,7 @@ def load_model(folder: Path, registry: Registry, device: torch.device | None = N
         ArtifactError: a file is missing, damaged, of another version, or does not fit the model; or no installed
             plugin has the model.
     """
-    content = read_settings(folder / "config.json", ModelFile, upgrade_model)
+    content = read_model_file(folder)
     path = folder / "model.safetensors"
     layout = with_tied(path, read_layout(path, content.tensors), content.tied)
     weights = StoredWeights(

@@ -9,6 +9,7 @@ from pathlib import Path
 from genzoo.config.run_config import RunConfig, runs_folder
 from genzoo.errors import ArtifactError, ConfigError, did_you_mean
 from genzoo.inference.trained_model import TrainedModel
+from genzoo.persistence.hub import HUB, located
 from genzoo.persistence.model_folder import load_model
 from genzoo.persistence.run import Run
 from genzoo.plugins.local import offering
@@ -29,6 +30,8 @@ def open_run(path: str) -> Run:
     Raises:
         ArtifactError: there is no such run.
     """
+    if path.startswith(HUB):
+        raise ArtifactError(f"{path} is a model folder, which holds no data and no record of a run.")
     for place in (user_path(path), runs_folder() / path):
         if contains(place, "config.json", "run.json"):
             return Run(place)
@@ -59,7 +62,7 @@ def _not_a_run(path: str) -> str:
 
 def is_model_folder(path: str | Path) -> bool:
     """Return whether a folder is a model folder rather than a run directory."""
-    place = user_path(path)
+    place = user_path(located(path))
     return not contains(place, "run.json") and (contains(place, "config.json") or contains(place, "model.safetensors"))
 
 
@@ -67,6 +70,7 @@ def load(path: str | Path | Run, device: str = "cpu", *, model: str | Path | typ
     """Load the trained model of a run directory, or a model folder from anywhere.
 
     Arguments:
+        path: a path, the name of a run, or the address of a model on the Hugging Face Hub, `"hub:user/name"`.
         device: where it computes. Defaults to the host.
         model: the class of a model of your own, or its file, `"my_model.py"`. A run of such a model holds the digest of
             its source, and this must be the same. Defaults to `None`: the model is one of the zoo, or its class was
@@ -81,8 +85,12 @@ def load(path: str | Path | Run, device: str = "cpu", *, model: str | Path | typ
     if not isinstance(path, str | os.PathLike):
         raise ConfigError(f"load takes the path of a run or model folder, and this is of type {type(path).__name__}.")
     with Phase("loading the model"), offering(model):
-        fitted = load_model(user_path(path), get_registry()) if is_model_folder(path) else open_run(str(path)).load()
+        fitted = _load_folder(path) if is_model_folder(path) else open_run(str(path)).load()
     return fitted.to(resolve_device(device, float64=fitted.generator.needs_float64))
+
+
+def _load_folder(path: str | Path) -> TrainedModel:
+    return load_model(user_path(located(path)), get_registry())
 
 
 def run_name(config: RunConfig) -> str:

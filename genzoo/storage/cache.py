@@ -1,0 +1,26 @@
+"""The folder in which downloaded files are kept."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from genzoo.errors import GenzooError
+
+
+def cache_folder(name: str) -> Path:
+    """Return a folder of the user's cache, in GENZOO_CACHE or the system's folder for caches; make it if it is missing.
+
+    Raises:
+        GenzooError: the folder cannot be created.
+    """
+    import pooch  # slow to import
+
+    folder = Path(os.environ.get("GENZOO_CACHE") or pooch.os_cache("genzoo")).expanduser() / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GenzooError(
+            f"{folder} could not be created: {error.strerror}. Set GENZOO_CACHE to a folder that can be written."
+        ) from error
+    return folder
