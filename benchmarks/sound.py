@@ -56,7 +56,7 @@ MODEL: dict[str, Any] = {
 
 CODES: dict[str, dict[str, Any]] = {
     "ngram": {"order": 3},
-    "gpt": {"preset": "sounds", "training": {"epochs": None, "steps": 400}},
+    "gpt": {"preset": "sounds", "training": {"epochs": None, "steps": 250}},
 }
 SHORT: dict[str, dict[str, Any]] = {
     "ngram": {"order": 2},

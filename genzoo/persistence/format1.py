@@ -157,7 +157,7 @@ def current_line(line: Mapping[str, Any], metrics: Mapping[str, str]) -> dict[st
     return found
 
 
-ADDED = {"bound_draws": BOUND_DRAWS}
+ADDED = {"bound_draws": BOUND_DRAWS, "log": []}
 """Settings of a training that earlier versions did not have, and the values with which they trained."""
 
 

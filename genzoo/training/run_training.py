@@ -156,7 +156,7 @@ def _writing_callbacks(
         None if start.state is None else start.state.monitor,
         setup.condition,
     )
-    loggers = [LogForwarder(name, make, run, lambda: saver.saved, start.step) for name, make in setup.loggers.items()]
+    loggers = [LogForwarder(name, make, run, lambda: saver.saved) for name, make in setup.loggers.items()]
     for logger in loggers:
         stack.enter_context(logger)
     return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ from genzoo.verbs.given import own_rows
 from genzoo.wording import KEEPS_ROWS, argument
 
 _TASKS = {"image": "unconditional-image-generation", "text": "text-generation", "audio": "text-to-audio"}
-"""Task of the Hub for models of a modality; tables have none."""
+"""The Hub's name of a task, by modality. It has none for tables."""
 
 _PLACE = "PATH/TO/THIS/FOLDER"
 
@@ -65,6 +66,8 @@ def push(
         'https://huggingface.co/me/faithful'
     """
     check_name(to)
+    if not isinstance(run, Run) and os.fspath(run).startswith(HUB):
+        raise ConfigError(f"{run} is on the Hub already. Give a run or a model folder of this machine.")
     library = hub_library(argument("push", to))
     opened = run if isinstance(run, Run) or is_model_folder(run) else open_run(str(run))
     folder = opened.model if isinstance(opened, Run) else user_path(os.fspath(opened))
@@ -105,7 +108,7 @@ def _card(library: Any, content: ModelFile, scores: Mapping[str, Score], text: s
     data = str(content.training.get("data") or "unknown")
     results = [
         library.EvalResult(
-            task_type=task or f"{modality}-generation",
+            task_type=task or "other",
             dataset_type=data,
             dataset_name=data,
             dataset_split="test",
@@ -114,6 +117,7 @@ def _card(library: Any, content: ModelFile, scores: Mapping[str, Score], text: s
             metric_value=score.value,
         )
         for name, score in scores.items()
+        if math.isfinite(score.value)
     ]
     metadata = library.ModelCardData(
         library_name="genzoo",

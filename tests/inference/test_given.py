@@ -31,7 +31,7 @@ def rows():
 def conditional(rows, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "vae"
     return genzoo.train(
-        "vae", rows, condition=["kind"], steps=400, latent=2, widths=(16,), out=out, lr=5e-3, ema=0.0, **QUIET
+        "vae", rows, condition=["kind"], steps=1000, latent=2, widths=(16,), out=out, lr=5e-3, ema=0.0, **QUIET
     )
 
 

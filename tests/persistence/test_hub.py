@@ -1,6 +1,7 @@
 """Models go to the Hugging Face Hub and come from it: here, a server on this machine that speaks its protocol."""
 
 import json
+import shutil
 from pathlib import Path
 
 import hub_server
@@ -101,12 +102,48 @@ def test_a_repository_of_something_else_is_explained(hub, run):
         ("hub:me", "'me' names no model on the Hub. Write user/name."),
         ("hub:../../etc", "names no model on the Hub"),
         ("hub:me/../x", "names no model on the Hub"),
+        ("hub:me/a--b", "names no model on the Hub"),
+        ("hub:me/x@..", "names no state of me/x"),
+        ("hub:me/x@a/../..", "names no state of me/x"),
+        ("hub:me/x@", "names no state of me/x"),
     ],
 )
 def test_an_address_without_a_model_is_explained(hub, cli, address, message):
     code, _, err = cli("sample", address, "-n", 1)
     assert code in (2, 4)
     assert message in " ".join(err.split())
+
+
+def test_a_run_cannot_name_a_model_to_fetch(hub, run, tmp_path):
+    """The folder of a run may be from a stranger: its settings name a model to start from, and nobody typed that."""
+    genzoo.push(run, "me/iris", scores=False)
+    theirs = genzoo.train("gaussian", "iris", out=tmp_path / "theirs")
+    for name in ("checkpoints", "model"):
+        shutil.rmtree(theirs.path / name)
+    theirs.log.write_text("", encoding="utf-8")
+    settings = json.loads((theirs.path / "config.json").read_text(encoding="utf-8")) | {"warm_start": "hub:me/iris"}
+    (theirs.path / "config.json").write_text(json.dumps(settings), encoding="utf-8")
+    hub.requests.clear()
+    with pytest.raises(ArtifactError, match="genzoo fetches only what you name yourself"):
+        genzoo.resume(theirs.path)
+    assert not hub.requests
+
+
+def test_a_model_that_was_withdrawn_is_not_used_from_the_cache(hub, run):
+    genzoo.push(run, "me/iris", scores=False)
+    genzoo.load("hub:me/iris")
+    hub_module._fetched.cache_clear()
+    hub.repositories["me/iris"].append({"config.json": hub.files("me/iris")["config.json"]})
+    with pytest.raises(ArtifactError, match="has no model of genzoo"):
+        genzoo.load("hub:me/iris")
+    del hub.repositories["me/iris"]
+    with pytest.raises(ArtifactError, match="There is no hub:me/iris"):
+        genzoo.load("hub:me/iris")
+
+
+def test_a_model_of_the_hub_is_not_pushed_again(hub):
+    with pytest.raises(ConfigError, match="is on the Hub already"):
+        genzoo.push("hub:me/iris", "me/other")
 
 
 @pytest.mark.parametrize("status", [401, 403, 500])

@@ -123,9 +123,9 @@ class _Handler(BaseHTTPRequestHandler):
         if files is None:
             self._missing("RevisionNotFound" if self.hub.repositories.get(name) else "RepoNotFound")
             return
-        number = len(self.hub.repositories[name]) - 1
+        head = sha(name, len(self.hub.repositories[name]) - 1) if revision == "main" else revision
         siblings = [{"rfilename": file, "size": len(content)} for file, content in files.items()]
-        self._json({"_id": "1", "id": name, "modelId": name, "sha": sha(name, number), "siblings": siblings})
+        self._json({"_id": "1", "id": name, "modelId": name, "sha": head, "siblings": siblings})
 
     def _tree(self, _: bytes, name: str, revision: str) -> None:
         files = self.hub.files(name, revision) or {}

@@ -4,6 +4,7 @@ import csv
 import importlib.metadata
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 from checkout import ROOT
 
 import genzoo
-from genzoo.errors import Interrupted, LoggerWarning
+from genzoo.errors import ArtifactError, Interrupted, LoggerWarning
 from genzoo.plugins.registry import MissingExtraError
 from genzoo.storage.metrics_log import read_log
 from genzoo.training.loggers import csv as csv_logger
@@ -83,6 +84,37 @@ def test_a_killed_training_sends_what_no_checkpoint_covers_only_once(tmp_path, m
     assert sent == [1, 2, 3, 4, 5]
     genzoo.resume(tmp_path / "run", SETTINGS["data"])
     assert sent == list(range(1, 13))
+
+
+def test_steps_that_a_damaged_checkpoint_lost_are_not_sent_again(tmp_path, monkeypatch):
+    sent = []
+    monkeypatch.setattr(csv_logger.CSVLogger, "log", lambda self, logged: sent.extend(one.step for one in logged))
+    settings = SETTINGS | {"training": SETTINGS["training"] | {"keep_checkpoints": 3}}
+    with pytest.raises(Interrupted):
+        genzoo.train("vae", log=["csv"], out=tmp_path / "run", callbacks=[stop(11)], **settings)
+    (tmp_path / "run/checkpoints/step-000011/state.safetensors").write_bytes(b"damaged")
+    with pytest.warns(UserWarning, match="Continuing from step-000010"):
+        genzoo.resume(tmp_path / "run", SETTINGS["data"])
+    assert sent == list(range(1, 13))
+
+
+@pytest.mark.parametrize("place", ["loggers", "metrics.csv", "tensorboard"])
+def test_a_link_that_leads_out_of_the_run_is_an_error(tmp_path, place):
+    with pytest.raises(Interrupted):
+        genzoo.train("vae", log=["csv"], out=tmp_path / "run", callbacks=[stop(3)], **SETTINGS)
+    own = tmp_path / "run" / place
+    if own.is_dir():
+        shutil.rmtree(own)
+    own.unlink(missing_ok=True)
+    (tmp_path / "elsewhere").mkdir()
+    own.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ArtifactError, match="leads out"):
+        genzoo.resume(tmp_path / "run", SETTINGS["data"])
+
+
+def test_a_fit_with_no_losses_writes_no_table(tmp_path):
+    run = genzoo.train("kde", SETTINGS["data"], log=["csv"], out=tmp_path / "run")
+    assert not (run.path / "metrics.csv").exists()
 
 
 @pytest.mark.parametrize("method", ["__init__", "log", "close"])

@@ -25,6 +25,8 @@ class CSVLogger(Logger):
         for one in logged:
             if one.values:
                 self._rows.append({"step": str(one.step), **{name: repr(value) for name, value in one.values.items()}})
+        if not self._rows:
+            return
         names = list(dict.fromkeys(name for row in self._rows for name in row))
         text = io.StringIO(newline="")
         table = csv.DictWriter(text, names, restval="", lineterminator="\n")

@@ -17,9 +17,13 @@ from genzoo.persistence.run import Run
 from genzoo.plugins.registry import MissingExtraError
 from genzoo.storage.json_files import read_json, write_json
 from genzoo.storage.metrics_log import read_log
+from genzoo.storage.paths import check_inside
 from genzoo.training.loggers.logger import Logged, Logger, Opening
 from genzoo.training.trainer import Callback, Outcome, Step
 from genzoo.wording import argument
+
+_PLACES = ("metrics.csv", "tensorboard", "wandb")
+"""What loggers write in a run."""
 
 
 def logger_class(name: LoggerName) -> Callable[[Opening], Logger]:
@@ -66,27 +70,27 @@ class LogForwarder(Callback):
         make: connects to the tool.
         run: run that is trained.
         saved: returns the step of the last checkpoint.
-        done: step that training continues after; 0 for a new run.
     """
 
-    def __init__(
-        self, name: LoggerName, make: Callable[[Opening], Logger], run: Run, saved: Callable[[], int], done: int
-    ) -> None:
+    def __init__(self, name: LoggerName, make: Callable[[Opening], Logger], run: Run, saved: Callable[[], int]) -> None:
         self._name = name
         self._make = make
         self._run = run
         self._saved = saved
         self._path = run.path / "loggers" / f"{name}.json"
-        remembered = read_json(self._path) if done and self._path.exists() else {}
-        self._sent = min(int(remembered.get("sent", 0)), done)
-        self._state: dict[str, Any] = remembered.get("state", {})
+        for place in (self._path, *(run.path / own for own in _PLACES)):
+            check_inside(place, run.path)  # the run may be from a stranger
+        remembered = read_json(self._path) if self._path.exists() else {}
+        # Also steps after the one that training continues after: it takes them again, with the same values.
+        self._sent = int(remembered.get("sent", 0))
+        self._state: dict[str, Any] = dict(remembered.get("state", {}))
+        self._new = not remembered
         self._logger: Logger | None = None
         self._last: int | None = None
         self._finished = False
 
     def __enter__(self) -> Self:
-        config = dict(_flat(self._run.config.model_dump(mode="json")))
-        self._try(lambda: self._open(Opening(self._run, config, self._sent, self._state)))
+        self._try(lambda: self._open(Opening(self._run, self._sent, self._state)))
         return self
 
     def __exit__(
@@ -113,6 +117,8 @@ class LogForwarder(Callback):
     def _open(self, opening: Opening) -> None:
         self._logger = self._make(opening)
         self._remember(self._logger)
+        if self._new:
+            self._logger.start(dict(_flat(self._run.config.model_dump(mode="json"))))
 
     def _forward(self, last: int) -> None:
         """Forward all steps that were not sent, up to `last`."""

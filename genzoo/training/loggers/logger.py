@@ -34,13 +34,11 @@ class Opening:
 
     Arguments:
         run: run that is trained.
-        config: its settings, flat: `training.epochs` and the like.
         sent: the last step whose values were sent before; 0 for a new run. None of them comes again.
         state: what `Logger.state` returned before; empty for a new run.
     """
 
     run: Run
-    config: Mapping[str, Any]
     sent: int
     state: Mapping[str, Any]
 
@@ -54,6 +52,9 @@ class Logger:
     def state(self) -> dict[str, Any]:
         """Return what finds the same entry of the tool again after a resume, as JSON. Defaults to nothing."""
         return {}
+
+    def start(self, settings: Mapping[str, Any]) -> None:
+        """Take the settings of a new run, flat: `training.epochs` and the like. Defaults to ignoring them."""
 
     def log(self, logged: Sequence[Logged]) -> None:
         """Take what was logged since the last call, by increasing step."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlflow import MlflowClient
@@ -39,11 +39,13 @@ class MLflowLogger(Logger):
         run = self._client.create_run(
             number, run_name=opening.run.path.name, tags={"genzoo.run": str(opening.run.path)}
         )
-        found: str = run.info.run_id
-        params = [Param(name, str(value)[:_LONGEST_PARAM]) for name, value in opening.config.items()]
+        return str(run.info.run_id)
+
+    def start(self, settings: Mapping[str, Any]) -> None:
+        """Write the settings as parameters."""
+        params = [Param(name, str(value)[:_LONGEST_PARAM]) for name, value in settings.items()]
         for first in range(0, len(params), _MOST_PARAMS):
-            self._client.log_batch(found, params=params[first : first + _MOST_PARAMS])
-        return found
+            self._client.log_batch(self._run, params=params[first : first + _MOST_PARAMS])
 
     def state(self) -> dict[str, Any]:
         """Return the id of the run."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -19,9 +20,11 @@ class TensorBoardLogger(Logger):
         # TensorBoard forgets what earlier files have from that step on.
         purge = opening.sent + 1 if opening.sent else None
         self._writer = SummaryWriter(opening.run.path / "tensorboard", purge_step=purge)
-        if not opening.sent:
-            rows = "\n".join(f"| {name} | {value} |" for name, value in opening.config.items())
-            self._writer.add_text("settings", f"| setting | value |\n|---|---|\n{rows}", 0)
+
+    def start(self, settings: Mapping[str, Any]) -> None:
+        """Write the settings as a table."""
+        rows = "\n".join(f"| {name} | {value} |" for name, value in settings.items())
+        self._writer.add_text("settings", f"| setting | value |\n|---|---|\n{rows}", 0)
 
     def log(self, logged: Sequence[Logged]) -> None:
         """Write scalars, and images and texts of samples."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,12 @@ class WandbLogger(Logger):
             id=opening.state.get("run"),
             resume="allow" if opening.state else None,
             dir=str(opening.run.path),
-            config=dict(opening.config),
             mode=mode,
         )
+
+    def start(self, settings: Mapping[str, Any]) -> None:
+        """Write the settings."""
+        self._run.config.update(dict(settings))
 
     def state(self) -> dict[str, Any]:
         """Return the id of the run."""

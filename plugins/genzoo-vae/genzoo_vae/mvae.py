@@ -177,8 +177,8 @@ class MVAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputat
     def _weighted(self, x: Events, missing: Events) -> tuple[Tensor, Tensor]:
         """Draw `z (K, N, L)`, half from q(z | x) and half from the prior, and weigh them as draws from p(z | x).
 
-        Returns the weights, too, `(K, N)`, whose sum over draws is 1. All random numbers are drawn first: those of an
-        event do not depend on what other events lack.
+        Returns the weights, too, `(K, N)`, whose sum over draws is 1. All random numbers are drawn first, so what
+        an event gets does not depend on what other events lack.
         """
         posterior = self.joined(*self.experts(x, missing))
         events, half = posterior.means.shape[-2], (self._imputation_draws + 1) // 2

@@ -56,7 +56,7 @@ class Normal(Prior):
         return torch.randn(n, len(self.origin), device=self.origin.device, dtype=self.origin.dtype)
 
 
-class Mixture(NamedTuple):
+class Normals(NamedTuple):
     """Mixtures of C normals with diagonal covariances: one, or one for each of N events.
 
     Attributes:
@@ -95,7 +95,7 @@ class MixturePrior(Prior):
 
     def log_prob(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         with full_precision(z):
-            return Mixture(self.means, self.log_variances.clamp(*_LOG_VARIANCES), self.logits).log_prob(z)
+            return Normals(self.means, self.log_variances.clamp(*_LOG_VARIANCES), self.logits).log_prob(z)
 
     def sample(self, n: int, condition: Tensor | None = None) -> Tensor:
         chosen = torch.multinomial(self.logits.softmax(0), max(n, 1), replacement=True)[:n]
@@ -129,14 +129,14 @@ class GivenMixture(Prior):
         self.moved = PreciseLinear(condition, components * (2 * latent + 1), bias=False)
         nn.init.zeros_(self.moved.weight)
 
-    def mixture(self, condition: Tensor | None) -> Mixture:
+    def normals(self, condition: Tensor | None) -> Normals:
         """Return the mixture given each of the conditions `c (N, D)`."""
         if condition is None:
             raise ValueError("this prior depends on a condition, and is called without one")
         components, latent = self.usual.means.shape
         moved = _SPEED * self.moved(condition).view(len(condition), components, -1)
         means, log_variances, logits = moved.split([latent, latent, 1], -1)
-        return Mixture(
+        return Normals(
             self.usual.means + means,
             (self.usual.log_variances + log_variances).clamp(*_LOG_VARIANCES),
             self.usual.logits + logits[..., 0],
@@ -144,10 +144,10 @@ class GivenMixture(Prior):
 
     def log_prob(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         with full_precision(z):
-            return self.mixture(condition).log_prob(z)
+            return self.normals(condition).log_prob(z)
 
     def sample(self, n: int, condition: Tensor | None = None) -> Tensor:
-        mixture = self.mixture(condition)
+        mixture = self.normals(condition)
         chosen = torch.multinomial(mixture.logits.softmax(-1), 1)[:, 0]
         row = torch.arange(n, device=chosen.device)
         means, deviations = mixture.means[row, chosen], (0.5 * mixture.log_variances[row, chosen]).exp()
