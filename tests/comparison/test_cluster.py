@@ -420,7 +420,7 @@ def test_data_are_sent_again_if_the_worker_that_takes_them_dies(client, monkeypa
         return scatter(*arguments, **terms)
 
     monkeypatch.setattr(client, "scatter", lossy)
-    monkeypatch.setattr("genzoo.comparison.cluster.failures._NOTICE", 0.01)
+    monkeypatch.setattr("genzoo.runtime.cluster._NOTICE", 0.01)
     pretended(monkeypatch)
     made = dataclasses.replace(prepared("gaussian"), settings=None)
     assert len(list(stream(client, made, trials_of(made)))) == 2

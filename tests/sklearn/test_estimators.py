@@ -39,7 +39,8 @@ NETWORK = {"steps": 20, "batch_size": 16, "widths": (8,), "latent": 2, "n_compon
 def test_the_signature_has_every_option_with_the_values_of_the_recipe():
     spec = get_registry().models.get("vae").spec
     found = {name: each.default for name, each in inspect.signature(genzoo.sklearn.VAE).parameters.items()}
-    assert found["n_components"] == 50
+    assert found["activation"] == "silu"
+    assert found["imputation_draws"] == 100
     assert found["steps"] == spec.training["steps"]
     assert found["lr"] == spec.training["optimizer"]["lr"]
     assert found["schedule"] == "cosine"

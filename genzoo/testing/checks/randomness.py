@@ -80,6 +80,7 @@ def _weights(case: Case, seed: int) -> dict[str, Tensor]:
 
 def _draws(case: Case) -> Iterator[tuple[str, Callable[[], Tensor]]]:
     """Yield the methods that draw random numbers, each with a name for messages."""
+    _ = case.wide, case.data  # trained and fitted when first used, which is no draw
     yield "samples", lambda: case.sample(50)
     if isinstance(case.wide, Decoder):
         yield "the prior", lambda: case.prior(50)

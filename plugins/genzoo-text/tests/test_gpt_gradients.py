@@ -72,7 +72,7 @@ def test_queries_and_keys_turn_by_the_distance_of_their_places():
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 3e-2)])
 def test_a_layer_in_mixed_precision_has_the_plain_gradients(dtype, tolerance, monkeypatch):
     torch.manual_seed(0)
-    layer = CausalLayer(32, 2, 0.0, recent=2)
+    layer = CausalLayer(32, 2, 0.0, window=0, recent=2)
     for weight in layer.parameters():
         torch.nn.init.normal_(weight, std=0.2)
     x = numbers(3, 7, 32, dtype=torch.float32)
