@@ -119,17 +119,20 @@ def trained(data: dict[str, Any], seed: int, options: dict[str, Any], folder: Pa
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("rows", nargs="*", choices=ROWS, default=ROWS)
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=", ".join(ROWS))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("-o", dest="options", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--short", action="store_true", help="tones instead of spoken digits, and a weak judge of them")
     arguments = parser.parse_args()
+    rows = arguments.rows or ROWS
+    if unknown := set(rows).difference(ROWS):
+        parser.error(f"unknown row {unknown.pop()!r}; known: {', '.join(ROWS)}")
     options: dict[str, Any] = dict(text.split("=", 1) for text in arguments.options)
     if "training.steps" in options:
         options["steps"] = int(options.pop("training.steps"))
     measures = {"labels": labels, "sounds": sounds}
     with tempfile.TemporaryDirectory() as folder:
-        for row in arguments.rows:
+        for row in rows:
             found = [measures[row](seed, options, Path(folder), arguments.short) for seed in range(arguments.seeds)]
             print(f"{row}:")
             for name in found[0]:

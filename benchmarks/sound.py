@@ -234,7 +234,7 @@ def _coverage(real: np.ndarray[Any, Any], samples: np.ndarray[Any, Any]) -> floa
 def main() -> None:
     """Run the parts, and print a line of JSON for each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", choices=PARTS, default=PARTS)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--model", default="vae")
     parser.add_argument("-o", "--option", action="append", default=[], help="option of the model")
     parser.add_argument("-s", "--sampling", type=json.loads, default={}, help="sampling options as JSON")
@@ -244,6 +244,9 @@ def main() -> None:
     parser.add_argument("--coders", nargs="+", choices=CODERS, default=CODERS, help="coders of the part codes")
     parser.add_argument("--short", action="store_true", help="a short run on made tones")
     args = parser.parse_args()
+    args.parts = args.parts or PARTS
+    if unknown := set(args.parts).difference(PARTS):
+        parser.error(f"unknown part {unknown.pop()!r}; known: {', '.join(PARTS)}")
     dataset = made() if args.short else spoken_digits()
     results: dict[str, Any] = {}
     if "griffin" in args.parts:
