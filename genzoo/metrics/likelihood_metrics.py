@@ -59,7 +59,7 @@ def _is_mass(given: MetricInput) -> bool:
 
 
 def is_mass(measure: str) -> bool:
-    """Return whether a measure is a probability mass of whole events, or of what they are rounded to.
+    """Return whether a measure is a probability mass: of events, or of levels that their values are rounded to.
 
     Examples:
         >>> [is_mass(measure) for measure in ("mass", "mass of 256 mu-law levels", "density of a; mass of b")]

@@ -1,6 +1,6 @@
 """Tests that take long: `make slow` measures them and lists them in `tests/slow.txt`, and only `make full` runs them.
 
-CPU seconds are those of the process of the test, and of the processes it waited for.
+CPU seconds include the processes that a test started and waited for.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,7 @@ class Opening:
     state: Mapping[str, Any]
 
 
-class Logger:
+class Logger(ABC):
     """Receives the log of a training, each step once, also if the training is killed and resumed.
 
     A subclass connects to its tool in its constructor, which takes an `Opening`.
@@ -53,14 +54,14 @@ class Logger:
         """Return what finds the same entry of the tool again after a resume, as JSON. Defaults to nothing."""
         return {}
 
-    def start(self, settings: Mapping[str, Any]) -> None:
+    def start(self, settings: Mapping[str, Any]) -> None:  # noqa: B027 - not every tool keeps them
         """Take the settings of a new run, flat: `training.epochs` and the like. Defaults to ignoring them."""
 
+    @abstractmethod
     def log(self, logged: Sequence[Logged]) -> None:
         """Take what was logged since the last call, by increasing step."""
-        raise NotImplementedError
 
-    def close(self, *, finished: bool) -> None:
+    def close(self, *, finished: bool) -> None:  # noqa: B027 - not every tool has something to close
         """End the entry.
 
         Arguments:
