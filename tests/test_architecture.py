@@ -31,6 +31,7 @@ ORDER = (
     ("reports",),
     ("verbs",),
     ("comparison", "sklearn", "testing"),
+    ("tuning",),
     ("packaging",),
     ("cli",),
 )
