@@ -71,8 +71,8 @@ def tune(
 ) -> Tuning:
     """Search settings of a model, and judge the best of them again on rows that the search never saw.
 
-    Test rows are held out first. A trial is a training on the training rows, judged by the mean log-likelihood of the
-    validation rows, or by a metric. Optuna's TPE sampler chooses the settings of each trial from the values of earlier
+    Test rows are held out first. A trial is a training on the training rows. Its value is the mean log-likelihood of
+    the validation rows, or a metric. Optuna's TPE sampler chooses the settings of each trial from the values of earlier
     ones. Trainings by gradients that are worse on validation rows than the median of earlier trials are ended early.
     Then the best trials and the default settings are fitted again and compared on the test rows.
 
@@ -81,7 +81,7 @@ def tune(
         data: as for `train`.
         search: what to try of each setting of the model or of its training: `"1..20"`, `"1e-4..1e-1@log"` (ratios
             count), `"0..1..0.25"` (steps), `"full,tied"`, or a list of choices.
-        trials: number of trials, those of earlier calls with the same `out` included. Defaults to 50.
+        trials: number of trials, earlier calls with the same `out` included. Defaults to 50.
         top: number of the best trials that are judged again. Defaults to 3.
         metric: metric of samples that judges the trials. Defaults to the likelihood, which the model must have.
         objective, preset, split, split_by, weights, sampling, device, precision: as for `train`. By default, a fifth of
@@ -248,7 +248,7 @@ def _judge(
         return None, "higher"
     if metric in (*CRITERIA, "cv"):
         raise ConfigError(
-            f"{metric!r} is no figure of validation rows, which judge the trials. Leave it out to judge by the "
+            f"{metric!r} is no figure of validation rows, which rank the trials. Leave it out to rank by the "
             f"likelihood, or name a metric of samples."
         )
     check_figure(zoo, metric, 0, target, features)

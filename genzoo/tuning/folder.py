@@ -84,7 +84,7 @@ class TuneFolder:
             ArtifactError: the file is damaged.
         """
         if not (self.path / _HEADER).exists():
-            raise ConfigError(f"{self.path} contains no search. Name the folder that genzoo tune --out has made.")
+            raise ConfigError(f"{self.path} contains no search. Name the folder of a search that was kept.")
         return read_settings(self.path / _HEADER, TuneHeader)
 
     @contextlib.contextmanager

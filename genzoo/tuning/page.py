@@ -11,7 +11,7 @@ from genzoo.metrics.metric import Direction
 from genzoo.reports.charts import COLORS, canvas, short_label, svg_of
 from genzoo.reports.page import Block, Picture, Pictures, Section, Table, Text
 from genzoo.tuning.result import TuningTrial, ranked
-from genzoo.tuning.space import Axis, Space
+from genzoo.tuning.space import SearchAxis, Space
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,7 @@ def search_section(trials: tuple[TuningTrial, ...], space: Space, by: str, direc
     """Return the section of a report on a search.
 
     Arguments:
-        by: what the trials were judged by.
+        by: figure that ranks the trials.
         direction: whether higher or lower values are better.
     """
     best = ranked(trials, direction)
@@ -60,7 +60,7 @@ def _by_trial(trials: Sequence[TuningTrial], best: Sequence[TuningTrial], by: st
     return Picture(caption, alt, "svg+xml", svg_of(figure))
 
 
-def _by_setting(axis: Axis, best: Sequence[TuningTrial], by: str) -> Picture:
+def _by_setting(axis: SearchAxis, best: Sequence[TuningTrial], by: str) -> Picture:
     """Draw the value against one setting."""
     figure, axes = canvas(3.2, 2.6)
     values = np.array([trial.value for trial in best], float)
@@ -86,7 +86,7 @@ def _shown_range(axes: Axes, values: np.ndarray) -> None:
     axes.set_ylim(max(values.min(), low - wide) - 0.1 * wide, min(values.max(), high + wide) + 0.1 * wide)
 
 
-def _table(best: Sequence[TuningTrial], axes: Sequence[Axis], by: str) -> Table:
+def _table(best: Sequence[TuningTrial], axes: Sequence[SearchAxis], by: str) -> Table:
     header = ("trial", *(axis.name for axis in axes), by, "± SE", "seconds")
     rows = tuple(
         (

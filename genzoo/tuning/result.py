@@ -46,7 +46,7 @@ class Tuning:
 
     Arguments:
         model: id of the model.
-        by: what the trials were judged by: `log-likelihood`, or the name of a metric.
+        by: figure that ranks the trials: `log-likelihood`, or the name of a metric.
         direction: whether `higher` or `lower` values are better.
         search: what was tried of each setting, by full name.
         trials: the trials, in the order in which they began.

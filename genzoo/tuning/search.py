@@ -19,7 +19,7 @@ from genzoo.metrics.metric import Direction
 from genzoo.plugins.registry import MissingExtraError
 from genzoo.runtime.seeding import derive
 from genzoo.tuning.result import TuningTrial
-from genzoo.tuning.space import Axis, Space
+from genzoo.tuning.space import SearchAxis, Space
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -54,7 +54,7 @@ def optuna_library() -> Any:
 
 
 class Search:
-    """Asks Optuna's TPE sampler for settings, and tells it what they are worth.
+    """Asks Optuna's TPE sampler for settings, and reports what they are worth.
 
     With one trial at a time, the same seed tries the same settings, also if the search is interrupted and goes on: the
     sampler of each trial has a seed of its own. Settings that were tried are not tried again. The first trial has the
@@ -64,7 +64,7 @@ class Search:
     Arguments:
         space: the settings to search.
         defaults: what to draw for the default settings; `None` if the search does not reach them.
-        trials: number of trials, those of earlier calls included.
+        trials: number of trials, earlier calls included.
         seed: seed of the search.
         direction: whether higher or lower values are better.
         file: Optuna's journal, which keeps the trials. Defaults to `None`: they are not kept.
@@ -87,7 +87,7 @@ class Search:
     ) -> None:
         self._space, self._trials, self._seed = space, trials, seed
         self._sign = -1.0 if direction == "higher" else 1.0
-        self._lock = threading.Lock()  # with several jobs, another thread asks than tells
+        self._lock = threading.Lock()  # with several jobs, fits are asked for in a thread of their own
         self._running: dict[int, tuple[Trial, dict[str, Any]]] = {}
         self._distributions = {axis.name: _distribution(axis) for axis in space.axes}
         self._exhausted = False
@@ -254,7 +254,7 @@ def _cut_torn_line(file: Path) -> None:
             opened.truncate(content.rfind(b"\n") + 1)
 
 
-def _distribution(axis: Axis) -> BaseDistribution:
+def _distribution(axis: SearchAxis) -> BaseDistribution:
     """Return an axis in Optuna's words."""
     known: Any = optuna_library().distributions
     found: BaseDistribution
@@ -269,7 +269,7 @@ def _distribution(axis: Axis) -> BaseDistribution:
     return found
 
 
-def _last(axis: Axis, step: Any) -> Any:
+def _last(axis: SearchAxis, step: Any) -> Any:
     """Return the last value of a range of steps, which Optuna wants as its end."""
     last = axis.low + (int(axis.count) - 1) * step
     return int(last) if axis.whole else last

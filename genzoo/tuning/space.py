@@ -38,7 +38,7 @@ Given = str | Sequence[Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Axis:
+class SearchAxis:
     """One setting to search.
 
     Arguments:
@@ -120,7 +120,7 @@ class Space:
     model: str
     options: Mapping[str, Any]
     common: Mapping[str, Any]
-    axes: tuple[Axis, ...]
+    axes: tuple[SearchAxis, ...]
 
     @property
     def count(self) -> float:
@@ -187,7 +187,7 @@ def parse_search(
         raise ConfigError(f"Name a setting to search, such as {argument('search', {'n_components': '1..20'})}.")
     space = Space(model, options, common, ())
     shared = space.candidate(registry, {}).config  # checks the model and the shared settings
-    axes: list[Axis] = []
+    axes: list[SearchAxis] = []
     for key, wanted in given.items():
         name = full_name(registry, model, options, common, key)
         axis = _axis(name, key, wanted, _type_of(registry, shared.model, options, common, name))
@@ -215,7 +215,7 @@ def parse_pairs(pairs: Iterable[str]) -> dict[str, str]:
     for pair in pairs:
         key, equals, text = (part.strip() for part in pair.partition("="))
         if not equals or not key or not text:
-            raise ConfigError(f"--search {pair} is not of the form NAME=A..B, NAME=A..B@log or NAME=a,b,c.")
+            raise ConfigError(f"{argument('search', pair)} is not of the form NAME=A..B, NAME=A..B@log or NAME=a,b,c.")
         if key in found:
             raise ConfigError(f"{key!r} is searched twice. Name each setting once.")
         found[key] = text
@@ -278,7 +278,7 @@ def _kinds(annotation: Any) -> list[Any]:
     return [kind for kind in found if kind is not NoneType]
 
 
-def _axis(name: str, key: str, wanted: Given, annotation: Any) -> Axis:
+def _axis(name: str, key: str, wanted: Given, annotation: Any) -> SearchAxis:
     """Return the axis of a setting."""
     if not isinstance(wanted, str):
         return _choices(name, key, wanted, str(wanted))
@@ -295,7 +295,7 @@ def _axis(name: str, key: str, wanted: Given, annotation: Any) -> Axis:
     return _choices(name, key, values, text)
 
 
-def _choices(name: str, key: str, values: Any, text: str) -> Axis:
+def _choices(name: str, key: str, values: Any, text: str) -> SearchAxis:
     if not isinstance(values, Sequence) or isinstance(values, bytes):
         raise ConfigError(f"Search {key}: give a range such as '1..20' or a list of choices, not {values!r}.")
     found = {one if isinstance(one, str) else json.dumps(one): one for one in values}
@@ -306,10 +306,10 @@ def _choices(name: str, key: str, values: Any, text: str) -> Axis:
         )
     if len(found) > _MOST_CHOICES:
         raise ConfigError(f"Search {key}: there are {len(found)} choices, more than {_MOST_CHOICES}. Use a range.")
-    return Axis(name, text, found)
+    return SearchAxis(name, text, found)
 
 
-def _range(name: str, key: str, text: str, found: re.Match[str], annotation: Any) -> Axis:
+def _range(name: str, key: str, text: str, found: re.Match[str], annotation: Any) -> SearchAxis:
     low, high, log = float(found[1]), float(found[2]), found[4] is not None
     step = None if found[3] is None else float(found[3])
     kinds = _kinds(annotation)
@@ -336,10 +336,10 @@ def _range(name: str, key: str, text: str, found: re.Match[str], annotation: Any
         raise ConfigError(f"{about}: {what}. Write A..B, A..B..STEP or A..B@log.")
     if log and low <= 0:
         raise ConfigError(f"{about}: with @log, both ends must be above 0.")
-    return Axis(name, text, {}, low, high, step, whole, log)
+    return SearchAxis(name, text, {}, low, high, step, whole, log)
 
 
-def _check(registry: Registry, space: Space, axis: Axis, key: str, value: Any) -> None:
+def _check(registry: Registry, space: Space, axis: SearchAxis, key: str, value: Any) -> None:
     """Check that the model takes a value of a setting.
 
     Raises:

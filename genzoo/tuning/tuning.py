@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from genzoo.comparison.api import as_fitted
 from genzoo.comparison.candidate import Candidate
 from genzoo.comparison.comparison import Comparison
-from genzoo.comparison.fits.job import FitJob, Judge
+from genzoo.comparison.fits.job import FitJob, TrialJudge
 from genzoo.errors import GenzooError, explain_interruption
 from genzoo.metrics.metric import Direction
 from genzoo.plugins.manager import get_registry
@@ -42,7 +42,7 @@ class Tuner:
         trials: number of trials.
         top: number of the best trials that are compared with the defaults.
         seed: seed of the search.
-        folder: where it is kept, and what it shares; `None` if it is not kept.
+        folder: the folder that keeps it, and what its trials share; `None` if nothing is kept.
     """
 
     space: Space
@@ -56,7 +56,7 @@ class Tuner:
 
     @property
     def by(self) -> str:
-        """What the trials are judged by."""
+        """The figure that ranks the trials."""
         return self.metric or "log-likelihood"
 
     def run(self, callback: TrialCallback | None = None) -> Tuning:
@@ -127,7 +127,7 @@ class Tuner:
                 features=comparison.features,
                 name=candidate.id,
                 target=comparison.target,
-                judge=Judge(self.metric, search.bars()),
+                judge=TrialJudge(self.metric, search.bars()),
             )
 
     def _judged_again(self, trials: tuple[TuningTrial, ...], search: Search) -> tuple[Report, Comparison]:
@@ -149,7 +149,7 @@ class Tuner:
         settings = " and ".join(axis.name for axis in self.space.axes)
         yield (
             f"The search tried {counted(len(trials), 'combination')} of {settings}{f' ({beside})' if beside else ''}, "
-            f"judged by {self.by} of {counted(len(split.validation), 'validation row')}. "
+            f"ranked by {self.by} of {counted(len(split.validation), 'validation row')}. "
             f"{'These were all that there are. ' if search.exhausted else ''}The best "
             f"{counted(len(best), 'trial')} and the default settings are judged again here, on "
             f"{counted(len(split.test), 'test row')} that no trial has seen."

@@ -39,12 +39,13 @@ from genzoo.models.reference import known_name
 if TYPE_CHECKING:
     from genzoo.tuning.result import Tuning
 
+_NOT_HERE = frozenset({"keep_checkpoints", "callback", "log", "metric", "features"})
+"""Settings of a training that have no use in a search, or another meaning."""
+
 _TRAINING = tuple(
-    setting
-    for setting in flagged_settings(RunConfig)
-    if setting.path[0] == "training" and setting.key not in ("keep_checkpoints", "callback", "metric", "features")
+    setting for setting in flagged_settings(RunConfig) if setting.path[0] == "training" and setting.key not in _NOT_HERE
 )
-"""Settings of a training with an option of their own; the others have no use in a search, or another meaning."""
+"""Settings of a training that have an option of their own here."""
 
 _OF_A_CALL = frozenset({"resume", "trials", "top", "jobs", "threads", "on", "as_json"})
 """Arguments that a search that goes on takes."""

@@ -16,7 +16,7 @@ Purpose = Literal["criteria", "held-out", "fold", "validation"]
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
+class TrialJudge:
     """How the fits of a search are judged on validation rows.
 
     Arguments:
@@ -74,7 +74,7 @@ class FitJob:
     features: str | None = None
     name: str = ""
     target: str | None = None
-    judge: Judge = Judge()
+    judge: TrialJudge = TrialJudge()
 
     @property
     def label(self) -> str:

@@ -61,7 +61,7 @@ def _by_likelihood(
     losses: tuple[float, ...],
     doubt: str | None,
 ) -> Judgment:
-    """Judge a model by the mean log-likelihood of validation rows.
+    """TrialJudge a model by the mean log-likelihood of validation rows.
 
     Arguments:
         doubt: why its likelihood cannot be ranked; `None` if it can.
@@ -91,14 +91,14 @@ def material(resting: Resting | None) -> str | None:
 
 
 class Pruning(Callback):
-    """Ends a training whose evaluations on validation rows are worse than those of earlier fits.
+    """Ends a training whose evaluations on validation rows are worse than in earlier fits.
 
     The best loss so far is compared with a bar for the same evaluation, as Optuna's `MedianPruner` does. See "Google
     Vizier: A Service for Black-Box Optimization" (Golovin et al., 2017), section 3.2.2.
 
     Arguments:
         setup: the training.
-        bars: as for `Judge`.
+        bars: as for `TrialJudge`.
     """
 
     def __init__(self, setup: TrainingSetup, bars: Sequence[float]) -> None:
