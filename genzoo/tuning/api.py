@@ -24,9 +24,9 @@ from genzoo.runtime.display import show_progress
 from genzoo.runtime.progress import in_phase
 from genzoo.storage.paths import user_path
 from genzoo.tuning.folder import TuneFolder, TuneHeader
+from genzoo.tuning.parsing import Given, parse_search
 from genzoo.tuning.result import Tuning
-from genzoo.tuning.search import optuna_library
-from genzoo.tuning.space import Given, parse_search
+from genzoo.tuning.study import optuna_library
 from genzoo.tuning.tuning import TrialCallback, Tuner
 from genzoo.typing import Array
 from genzoo.wording import argument, setting_name

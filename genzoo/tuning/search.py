@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import threading
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from genzoo.comparison.fits.job import FitResult
-from genzoo.errors import ArtifactError, GenzooError
+from genzoo.errors import GenzooError
 from genzoo.metrics.metric import Direction
-from genzoo.plugins.registry import MissingExtraError
 from genzoo.runtime.seeding import derive
 from genzoo.tuning.result import TuningTrial
-from genzoo.tuning.space import SearchAxis, Space
+from genzoo.tuning.space import Space
+from genzoo.tuning.study import distribution_of, open_study, optuna_library, quiet, state_of
 
 if TYPE_CHECKING:
-    from optuna import Study, Trial
-    from optuna.distributions import BaseDistribution
+    from optuna import Trial
     from optuna.trial import FrozenTrial
 
 _STARTUP = 5
@@ -32,28 +29,11 @@ _STARTUP = 5
 _DRAWS = 1_000
 """How often to draw settings at random, if Optuna suggests some that were tried, until giving up."""
 
-_NAME = "genzoo"
-
 _ABOUT = "genzoo"
 """Name of the attribute of a trial in Optuna that says what became of it."""
 
 
-def optuna_library() -> Any:
-    """Return the package `optuna`.
-
-    Raises:
-        MissingExtraError: it is not installed.
-    """
-    try:
-        import optuna
-    except ImportError as error:
-        raise MissingExtraError(
-            "A search of settings needs the package optuna, which is not installed: pip install 'genzoo[tune]'."
-        ) from error
-    return optuna
-
-
-class Search:
+class SettingSearch:
     """Asks Optuna's TPE sampler for settings, and reports what they are worth.
 
     With one trial at a time, the same seed tries the same settings, also if the search is interrupted and goes on: the
@@ -89,10 +69,10 @@ class Search:
         self._sign = -1.0 if direction == "higher" else 1.0
         self._lock = threading.Lock()  # with several jobs, fits are asked for in a thread of their own
         self._running: dict[int, tuple[Trial, dict[str, Any]]] = {}
-        self._distributions = {axis.name: _distribution(axis) for axis in space.axes}
+        self._distributions = {axis.name: distribution_of(axis) for axis in space.axes}
         self._exhausted = False
         with quiet():
-            self._study = _study(file, direction)
+            self._study = open_study(file, direction)
             self._abandon_interrupted()
             if defaults is not None and not self._study.get_trials(deepcopy=False):
                 self._study.enqueue_trial(dict(defaults))
@@ -120,7 +100,7 @@ class Search:
             seed = derive(self._seed, "trial", begun)
             trial, settings = self._drawn(seed % 2**32)
             if _key(settings) in tried:
-                self._study.tell(trial, state=_state("FAIL"))  # without a status, so that it does not count
+                self._study.tell(trial, state=state_of("FAIL"))  # without a status, so that it does not count
                 fresh = self._untried(tried, np.random.default_rng(seed))
                 if fresh is None:
                     self._exhausted = True
@@ -157,7 +137,7 @@ class Search:
                         trial.report(self._sign * loss, place)
                 trial.set_user_attr(_ABOUT, about)
                 state = {"complete": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL"}[about["status"]]
-                self._study.tell(trial, value if state == "COMPLETE" else None, state=_state(state))
+                self._study.tell(trial, value if state == "COMPLETE" else None, state=state_of(state))
             except OSError as error:
                 raise GenzooError(f"The trials of the search cannot be written: {error.strerror}.") from error
 
@@ -166,7 +146,7 @@ class Search:
         with self._lock, quiet():
             trial, settings = self._running.pop(number)
             trial.set_user_attr(_ABOUT, _record(settings, "failed", reason=str(error), exit_code=error.exit_code))
-            self._study.tell(trial, state=_state("FAIL"))
+            self._study.tell(trial, state=state_of("FAIL"))
 
     def _judged(self, settings: dict[str, Any], result: FitResult) -> tuple[dict[str, Any], float | None]:
         """Return what is kept of a trial, and its value."""
@@ -217,66 +197,8 @@ class Search:
 
     def _abandon_interrupted(self) -> None:
         """Mark trials that a killed process left; they have no status, so their settings may be tried again."""
-        for trial in self._study.get_trials(deepcopy=False, states=(_state("RUNNING"),)):
-            self._study.tell(trial.number, state=_state("FAIL"))
-
-
-def _study(file: Path | None, direction: Direction) -> Study:
-    """Open a study, or create one."""
-    optuna = optuna_library()
-    storage = optuna.storages.InMemoryStorage()
-    try:
-        if file is not None:
-            _cut_torn_line(file)
-            journal = optuna.storages.journal
-            # The folder is locked by this process, so the lock of another one was left by a kill.
-            lock = journal.JournalFileOpenLock(str(file))
-            file.with_name(file.name + ".lock").unlink(missing_ok=True)
-            storage = optuna.storages.JournalStorage(journal.JournalFileBackend(str(file), lock_obj=lock))
-        study: Study = optuna.create_study(
-            storage=storage,
-            study_name=_NAME,
-            load_if_exists=True,
-            direction="maximize" if direction == "higher" else "minimize",
-            pruner=optuna.pruners.NopPruner(),
-        )
-    except OSError as error:
-        raise GenzooError(f"{file} cannot be opened: {error.strerror}.") from error
-    except (ValueError, KeyError, AssertionError, json.JSONDecodeError) as error:
-        raise ArtifactError(f"{file} is damaged: {error}. Delete its folder, and search again.") from error
-    return study
-
-
-def _cut_torn_line(file: Path) -> None:
-    """Remove half a line at the end of a journal, which a killed process may have left and Optuna cannot read."""
-    if file.exists() and (content := file.read_bytes()) and not content.endswith(b"\n"):
-        with file.open("r+b") as opened:
-            opened.truncate(content.rfind(b"\n") + 1)
-
-
-def _distribution(axis: SearchAxis) -> BaseDistribution:
-    """Return an axis in Optuna's words."""
-    known: Any = optuna_library().distributions
-    found: BaseDistribution
-    if axis.choices:
-        found = known.CategoricalDistribution(list(axis.choices))
-    elif axis.whole:
-        step = 1 if axis.step is None else int(axis.step)
-        found = known.IntDistribution(int(axis.low), _last(axis, step), log=axis.log, step=step)
-    else:
-        high = axis.high if axis.step is None else _last(axis, axis.step)
-        found = known.FloatDistribution(axis.low, high, log=axis.log, step=axis.step)
-    return found
-
-
-def _last(axis: SearchAxis, step: Any) -> Any:
-    """Return the last value of a range of steps, which Optuna wants as its end."""
-    last = axis.low + (int(axis.count) - 1) * step
-    return int(last) if axis.whole else last
-
-
-def _state(name: str) -> Any:
-    return optuna_library().trial.TrialState[name]
+        for trial in self._study.get_trials(deepcopy=False, states=(state_of("RUNNING"),)):
+            self._study.tell(trial.number, state=state_of("FAIL"))
 
 
 def _record(settings: Mapping[str, Any], status: str, **found: Any) -> dict[str, Any]:
@@ -304,18 +226,3 @@ def _trial_of(number: int, trial: FrozenTrial) -> TuningTrial:
 
 def _key(settings: Mapping[str, Any]) -> str:
     return json.dumps(settings, sort_keys=True)
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Silence what Optuna logs about every trial, and its warnings about features that may change."""
-    logging = optuna_library().logging
-    before = logging.get_verbosity()
-    logging.set_verbosity(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"optuna\b")
-            warnings.filterwarnings("ignore", category=optuna_library().exceptions.ExperimentalWarning)
-            yield
-    finally:
-        logging.set_verbosity(before)

@@ -23,7 +23,7 @@ from genzoo.text import counted
 from genzoo.tuning.folder import TuneFolder, TuneHeader
 from genzoo.tuning.page import search_section
 from genzoo.tuning.result import Tuning, TuningTrial, ranked
-from genzoo.tuning.search import Search
+from genzoo.tuning.search import SettingSearch
 from genzoo.tuning.space import Space
 
 TrialCallback = Callable[[TuningTrial], None]
@@ -73,7 +73,7 @@ class Tuner:
             return self._run(folder, callback)
 
     def _run(self, folder: TuneFolder | None, callback: TrialCallback | None) -> Tuning:
-        search = Search(
+        search = SettingSearch(
             self.space,
             self.space.defaults(get_registry()),
             trials=self.trials,
@@ -95,7 +95,7 @@ class Tuner:
         model = comparison.candidates[0].config.model
         return Tuning(model, self.by, self.direction, given, trials, report, None if folder is None else folder.path)
 
-    def _search(self, search: Search, callback: TrialCallback | None) -> None:
+    def _search(self, search: SettingSearch, callback: TrialCallback | None) -> None:
         """Run trials until there are enough."""
         comparison = self.comparison
         total = min(self.trials - len(search.trials), self.space.count)
@@ -109,7 +109,7 @@ class Tuner:
                 if callback is not None:
                     callback(search.trials[-1])
 
-    def _jobs(self, search: Search) -> Iterator[FitJob]:
+    def _jobs(self, search: SettingSearch) -> Iterator[FitJob]:
         """Yield a fit for each trial that Optuna suggests."""
         comparison = self.comparison
         while (asked := search.ask()) is not None:
@@ -130,7 +130,7 @@ class Tuner:
                 judge=TrialJudge(self.metric, search.bars()),
             )
 
-    def _judged_again(self, trials: tuple[TuningTrial, ...], search: Search) -> tuple[Report, Comparison]:
+    def _judged_again(self, trials: tuple[TuningTrial, ...], search: SettingSearch) -> tuple[Report, Comparison]:
         """Compare the best trials with the defaults on the test rows."""
         best = ranked(trials, self.direction)[: self.top]
         if not best:
@@ -141,7 +141,9 @@ class Tuner:
         found = comparison.run()
         return dataclasses.replace(found, notes=(*self._about(trials, best, search), *found.notes)), comparison
 
-    def _about(self, trials: tuple[TuningTrial, ...], best: tuple[TuningTrial, ...], search: Search) -> Iterator[str]:
+    def _about(
+        self, trials: tuple[TuningTrial, ...], best: tuple[TuningTrial, ...], search: SettingSearch
+    ) -> Iterator[str]:
         """Yield sentences on the search, and on what its rows and the rows of the table are."""
         split = self.comparison.division.split(everything=False, watched=True)
         counts = {status: sum(trial.status == status for trial in trials) for status in ("pruned", "failed")}
@@ -169,7 +171,7 @@ def _once(wanted: list[Candidate]) -> tuple[Candidate, ...]:
     return tuple(found.values())
 
 
-def _kept(search: Search, folder: TuneFolder) -> str:
+def _kept(search: SettingSearch, folder: TuneFolder) -> str:
     trials = counted(len(search.trials), "trial")
     return f"Interrupted. {trials} are kept in {folder.path}. Run the same command to continue."
 

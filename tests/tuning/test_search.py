@@ -7,17 +7,18 @@ import pytest
 from optuna.pruners import MedianPruner
 from optuna.trial import TrialState
 
-from genzoo.comparison.fits.job import FitJob, FitResult, TrialJudge, Judgment
+from genzoo.comparison.fits.job import FitJob, FitResult, Judgment, TrialJudge
 from genzoo.errors import ArtifactError, ConfigError
 from genzoo.plugins.manager import get_registry
+from genzoo.tuning.parsing import parse_search
 from genzoo.tuning.result import ranked
-from genzoo.tuning.search import Search, quiet
-from genzoo.tuning.space import parse_search
+from genzoo.tuning.search import SettingSearch
+from genzoo.tuning.study import quiet
 
 
 def search(given=None, *, model="gmm", trials=20, seed=0, direction="higher", file=None, defaults=None):
     space = parse_search(get_registry(), model, {}, {}, given or {"n_components": "1..20", "reg_covar": "0..1"})
-    return Search(space, defaults, trials=trials, seed=seed, direction=direction, file=file)
+    return SettingSearch(space, defaults, trials=trials, seed=seed, direction=direction, file=file)
 
 
 def judged(value=None, losses=(), *, pruned=False, failure=None, measure=None, reason=None, number=0):

@@ -5,7 +5,7 @@ import pytest
 
 from genzoo.errors import ConfigError
 from genzoo.plugins.manager import get_registry
-from genzoo.tuning.space import parse_pairs, parse_search
+from genzoo.tuning.parsing import parse_pairs, parse_search
 
 
 def space(model, options=None, common=None, **search):

@@ -145,7 +145,7 @@ def _check_resumed() -> None:
 def _asked(model: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of `prepare_tuning` that say what is searched."""
     from genzoo.tuning.api import TEST
-    from genzoo.tuning.space import parse_pairs
+    from genzoo.tuning.parsing import parse_pairs
 
     if model is None:
         raise ConfigError("Name a model, such as: genzoo tune gmm --data iris --search n_components=1..20.")
