@@ -100,6 +100,11 @@ _HOME = {
         "DataSpec",
         "Feature",
     ),
+    "genzoo.tuning.api": ("tune",),
+    "genzoo.tuning.result": (
+        "Tuning",
+        "TuningTrial",
+    ),
     "genzoo.training.api": (
         "resume",
         "train",

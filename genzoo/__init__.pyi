@@ -81,6 +81,9 @@ from genzoo.training.api import train as train
 from genzoo.training.trainer import Callback as Callback
 from genzoo.training.trainer import Step as Step
 from genzoo.training.trainer import Trainer as Trainer
+from genzoo.tuning.api import tune as tune
+from genzoo.tuning.result import Tuning as Tuning
+from genzoo.tuning.result import TuningTrial as TuningTrial
 
 __all__: list[str]
 __version__: str

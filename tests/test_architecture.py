@@ -31,6 +31,7 @@ ORDER = (
     ("reports",),
     ("verbs",),
     ("comparison", "sklearn", "testing"),
+    ("tuning",),
     ("packaging",),
     ("cli",),
 )
@@ -218,6 +219,7 @@ def test_the_facade_exports_what_it_says_sorted_and_whole():
         "plugins",
         "train --help",
         "compare --help",
+        "tune --help",
         "score --help",
         "impute --help",
         "embed --help",

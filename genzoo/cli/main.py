@@ -43,6 +43,7 @@ _COMMANDS = {
     "reconstruct": "Encode and decode every row with a trained model.",
     "impute": "Fill in missing values with a trained model.",
     "compare": "Fit several models to the same data and rank them.",
+    "tune": "Search settings of a model, and judge the best on rows that the search never saw.",
     "synthesize": "Write synthetic rows of a table, from the model that explains it best.",
     "describe": "Describe what a trained model says about its data.",
     "report": "Write one HTML page about a run or a comparison.",
@@ -57,6 +58,7 @@ _COMMANDS = {
 
 _FILES = {
     **dict.fromkeys(("cluster", "embed", "reconstruct", "impute"), "inference"),
+    **{name: f"selection.{name}" for name in ("compare", "synthesize", "tune")},
     "describe": "report",
     "push": "runs",
     **dict.fromkeys(("install", "uninstall"), "plugins.install"),

@@ -14,7 +14,7 @@ from genzoo.comparison.fits.sample_metrics import prepare_features, sample_metri
 from genzoo.comparison.splits import SplitPlan
 from genzoo.comparison.store import ResultStore, StoreHeader
 from genzoo.config.counts import check_count
-from genzoo.config.data import SplitSettings
+from genzoo.config.data import DataSettings, SplitSettings
 from genzoo.config.keywords import PLACES, sort_keywords
 from genzoo.config.resolve import options_class
 from genzoo.config.run_config import RunConfig
@@ -239,7 +239,7 @@ def prepare_comparison(
     zoo = get_registry()
     by = None if by is None else current_metric(by)
     _check_numbers(folds, seeds, jobs, threads, on)
-    _check_figure(zoo, by, folds, target, features)
+    check_figure(zoo, by, folds, target, features)
     if tie not in get_args(Tie):
         raise ConfigError(f"A tie cannot go to {tie!r}. {did_you_mean(tie, get_args(Tie))}")
     # 2. The candidates, and what they share.
@@ -254,11 +254,8 @@ def prepare_comparison(
     if dataset is None:
         settings = anchor(shared.data, zoo)
         dataset = open_dataset(settings, zoo, shared.split)
-        found = tuple(_with_config(one, data=settings) for one in found)
     else:
         dataset = usable(dataset, dataset.name)
-    if dataset.conditions is not None and dataset.spec.form.columns:
-        found = tuple(_learning_jointly(zoo, one) for one in found)
     division = SplitPlan.of(dataset, shared.split, shared.seed, folds)
     if target is not None:
         check_target(target, dataset)
@@ -275,8 +272,21 @@ def prepare_comparison(
     kept = None if out is None else _open_store(user_path(out), dataset, shared, seeds, folds, protocol, target)
 
     # 6. EM's defaults. Candidates that are equal now are fitted once.
-    found = distinct(map(_tuned, found), _settings_of_fits)
+    found = as_fitted(found, dataset, settings)
     return Comparison(found, dataset, settings, division, by, tie, seeds, jobs, threads, kept, features, target, on)
+
+
+def as_fitted(found: Iterable[Candidate], dataset: Dataset, settings: DataSettings | None) -> tuple[Candidate, ...]:
+    """Return candidates with the settings that they are fitted with to a dataset; equal ones only once.
+
+    Arguments:
+        settings: settings that any process can open the data from; `None` if they exist in memory only.
+    """
+    if settings is not None:
+        found = [_with_config(one, data=settings) for one in found]
+    if dataset.conditions is not None and dataset.spec.form.columns:
+        found = [_learning_jointly(get_registry(), one) for one in found]
+    return distinct(map(_tuned, found), _settings_of_fits)
 
 
 def _checked_candidates(
@@ -378,7 +388,12 @@ def _check_numbers(folds: int, seeds: int, jobs: int | None, threads: int, on: A
         )
 
 
-def _check_figure(zoo: Registry, by: str | None, folds: int, target: str | None, features: str | None) -> None:
+def check_figure(zoo: Registry, by: str | None, folds: int, target: str | None, features: str | None) -> None:
+    """Check that candidates can be ranked by a figure, as for `compare`.
+
+    Raises:
+        ConfigError: they cannot.
+    """
     if by is None:
         return
     metrics = sample_metrics(zoo, features)

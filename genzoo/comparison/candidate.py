@@ -91,7 +91,7 @@ def expand(wanted: str | Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     model, colon, rest = split_candidate(wanted)
     if not model.strip() or (colon and not rest.strip()):
         raise ConfigError(f"Candidate {wanted!r} must have the form MODEL or MODEL:key=value,key=value.")
-    axes = [_values(wanted, part) for part in _cut(rest, ",")] if colon else []
+    axes = [_values(wanted, part) for part in cut(rest, ",")] if colon else []
     count = 1
     for axis in axes:
         count *= len(axis)
@@ -151,7 +151,7 @@ def _with_all(registry: Registry, wanted: str | Mapping[str, Any]) -> list[tuple
     return found
 
 
-def _cut(text: str, mark: str) -> list[str]:
+def cut(text: str, mark: str) -> list[str]:
     """Split a text at marks outside brackets and quotes."""
     parts, depth, quoted = [""], 0, False
     for letter in text:
@@ -170,7 +170,7 @@ def _values(wanted: str, part: str) -> list[str]:
     if not found or not key.strip() or not text.strip():
         raise ConfigError(f"Candidate {wanted!r}: {part!r} must have the form key=value, key=a|b or key=1..9.")
     values: list[str] = []
-    for choice in _cut(text, "|"):
+    for choice in cut(text, "|"):
         steps = _RANGE.fullmatch(choice.strip())
         values += [choice] if steps is None else _whole_numbers(wanted, part, steps)
     return [f"{key}={value}" for value in values]

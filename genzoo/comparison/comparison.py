@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import functools
 from collections import Counter, defaultdict
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -298,7 +298,7 @@ class Comparison:
         # An error keeps the frames of a generator alive, and so the workers, unless it is closed.
         with (
             Phase("fitting candidates", len(trials), "fits") as phase,
-            contextlib.closing(self._results(trials, phase)) as results,
+            contextlib.closing(self.results(trials, phase)) as results,
         ):
             for done, outcome in enumerate(results, 1):
                 take(outcome, fresh=True)
@@ -308,8 +308,12 @@ class Comparison:
         if self.kept is not None:
             self.kept.journal.remove()
 
-    def _results(self, trials: Sequence[FitJob], phase: Phase) -> Generator[FitResult]:
-        """Run fits in this process, in others of this machine, or on a cluster."""
+    def results(self, trials: Iterable[FitJob], phase: Phase) -> Generator[FitResult]:
+        """Run fits in this process, in others of this machine, or on a cluster.
+
+        Arguments:
+            trials: the fits. An iterator is asked for the next one when it can begin.
+        """
         rows, settings, threads = (self.dataset, self.division), self.settings, self.threads
         if self.on is None:
             return run_fit_jobs(*rows, trials, settings=settings, jobs=self.jobs or 1, threads=threads, phase=phase)

@@ -13,6 +13,7 @@ from genzoo.comparison.fits.em_figures import fault_of, resolution_of, starts_of
 from genzoo.comparison.fits.job import FitJob, FitResult
 from genzoo.comparison.fits.learned import check_scored, columns_of, given_conditions, setup_of
 from genzoo.comparison.fits.sample_metrics import compare_samples
+from genzoo.comparison.fits.validated import fit_for_search, material
 from genzoo.comparison.splits import SplitPlan
 from genzoo.data.columns.unseen import about_unseen, unseen_levels
 from genzoo.data.dataset import Dataset, Rows
@@ -31,7 +32,6 @@ from genzoo.inference.row_likelihoods import (
 )
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.metric import Score
-from genzoo.metrics.resting import Resting
 from genzoo.metrics.rounding import unfounded
 from genzoo.plugins.registry import blame
 from genzoo.reports.result import Cost
@@ -107,7 +107,7 @@ def _held_out(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult
         reasons=reasons,
         cost=cost,
         fault=fault_of(setup, resting),
-        resting=_material(resting),
+        resting=material(resting),
     )
 
 
@@ -121,11 +121,6 @@ def _scores_of(fitted: TrainedModel, dataset: Dataset, rows: Rows, seed: int, dr
         if kind_of(fitted) != "none":
             raise
         return None  # the comparison does not rank by anomaly scores
-
-
-def _material(resting: Resting | None) -> str | None:
-    """Return what a mean log-likelihood rests on, if that matters."""
-    return resting.reason if resting is not None and resting.material else None
 
 
 def _finite(samples: Array) -> Array | None:
@@ -152,8 +147,8 @@ def _fold(dataset: Dataset, division: SplitPlan, trial: FitJob) -> FitResult:
         held_out=held_out,
         reasons={"unseen": f"in fold {trial.fold}, {about_unseen(unseen)}"} if unseen else {},
         fault=fault_of(setup, resting),
-        resting=_material(resting),
+        resting=material(resting),
     )
 
 
-_PURPOSES = {"criteria": fit_for_criteria, "held-out": _held_out, "fold": _fold}
+_PURPOSES = {"criteria": fit_for_criteria, "held-out": _held_out, "fold": _fold, "validation": fit_for_search}

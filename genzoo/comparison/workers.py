@@ -8,7 +8,7 @@ import gc
 import os
 import tempfile
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ def with_threads(count: int) -> Iterator[None]:
 def run_fit_jobs(
     dataset: Dataset,
     division: SplitPlan,
-    trials: Sequence[FitJob],
+    trials: Iterable[FitJob],
     *,
     settings: DataSettings | None,
     jobs: int,
@@ -93,7 +93,7 @@ def run_fit_jobs(
     Arguments:
         dataset: the data, already opened.
         division: which rows each fit uses.
-        trials: the fits.
+        trials: the fits. An iterator is asked for the next one when there is a free process for it.
         settings: settings that any process can open the data from; `None` if they exist in memory only.
         jobs: number of fits at a time.
         threads: CPU threads of each fit.
@@ -102,7 +102,7 @@ def run_fit_jobs(
     Raises:
         GenzooError: a worker process died.
     """
-    if jobs == 1 or len(trials) <= 1:
+    if jobs == 1 or (isinstance(trials, Sequence) and len(trials) <= 1):
         phase.part = 1
         yield from _in_turn(dataset, division, trials, threads)
         return
@@ -117,7 +117,7 @@ def run_fit_jobs(
         yield from _at_once(place, folder, trials, jobs, threads, None if reports is None else str(reports))
 
 
-def _in_turn(dataset: Dataset, division: SplitPlan, trials: Sequence[FitJob], threads: int) -> Iterator[FitResult]:
+def _in_turn(dataset: Dataset, division: SplitPlan, trials: Iterable[FitJob], threads: int) -> Iterator[FitResult]:
     """Run one fit after another. Skip a fit if an earlier failure makes it useless."""
     failed: list[FitResult] = []
     with _modules_apart():
@@ -156,12 +156,12 @@ def spared_by(trial: FitJob, failed: Sequence[FitResult]) -> FitResult | None:
 
 
 def _at_once(
-    place: DataLocation, folder: str, trials: Sequence[FitJob], jobs: int, threads: int, reports: str | None
+    place: DataLocation, folder: str, trials: Iterable[FitJob], jobs: int, threads: int, reports: str | None
 ) -> Iterator[FitResult]:
     """Run several fits at a time. Skip a fit if a failure makes it useless before it starts."""
-    own = local_models(trial.config.model for trial in trials)
     failed: list[FitResult] = []
     spared: deque[FitResult] = deque()
+    to = front_end()  # joblib may ask for a task in a thread of its own
 
     # joblib asks this generator for the next task only when a worker is nearly free, so failures that arrive
     # meanwhile are known here. A list would fix all tasks at the start.
@@ -169,15 +169,22 @@ def _at_once(
         for trial in trials:
             outcome = spared_by(trial, failed)
             if outcome is None:
-                yield joblib.delayed(_work)(place, folder, trial, threads, os.getpid(), front_end(), reports, own)
+                own = local_models(iter([trial.config.model]))
+                yield joblib.delayed(_work)(place, folder, trial, threads, os.getpid(), to, reports, own)
             else:
                 spared.append(outcome)
 
-    processes = min(jobs, len(trials))
+    known = isinstance(trials, Sequence)
+    processes = min(jobs, len(trials)) if isinstance(trials, Sequence) else jobs
     # loky starts fresh processes. Forked ones would inherit this process's threads and GPU in an unusable state.
     with joblib.parallel_config(backend="loky", n_jobs=processes, inner_max_num_threads=threads):
         # Batches of several fits would start more of them before a failure is known.
-        pool = joblib.Parallel(return_as="generator_unordered", max_nbytes=None, batch_size=1)
+        pool = joblib.Parallel(
+            return_as="generator_unordered",
+            max_nbytes=None,
+            batch_size=1,
+            pre_dispatch="2 * n_jobs" if known else "n_jobs",
+        )
     try:
         for outcome in pool(tasks()):
             if outcome.failure is not None:

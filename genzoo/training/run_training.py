@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from genzoo.config.training import MOST_STEPS, DirectTraining, GradientTraining, steps_of
@@ -84,19 +84,24 @@ def run_training(
         raise Interrupted(f"{setup.signals.word}. {_hint(setup, run)}", setup.signals.exit_code)
 
 
-def train_in_memory(setup: TrainingSetup, callbacks: Sequence[AnyCallback] = ()) -> TrainedModel:
+def train_in_memory(
+    setup: TrainingSetup,
+    callbacks: Sequence[AnyCallback] = (),
+    evaluated: Callable[[Mapping[str, Any]], None] | None = None,
+) -> TrainedModel:
     """Train without a run directory. Return the model that `run_training` would save.
 
     Arguments:
         setup: from `build_setup`.
         callbacks: watch every step. Registered callbacks of plugins do not, because they need a run.
+        evaluated: takes each evaluation of validation rows, as a line of `metrics.jsonl`. Defaults to none.
 
     Raises:
         DivergenceError: a number is not finite.
     """
     start = ResumePoint()
     watching: list[AnyCallback] = []
-    if early_stopping := make_early_stopping(setup, start.monitor):
+    if early_stopping := make_early_stopping(setup, start.monitor, evaluated):
         watching.append(early_stopping)
         if early_stopping.rule.selects:
             watching.append(BestWeights(setup.engine.trained, early_stopping))

@@ -28,8 +28,14 @@ LIGHT = ("genzoo.cli.main", "genzoo.cli.models", "genzoo.cli.plugins.command", "
 HEAVY = (
     *("torch._dynamo", "scipy.stats", "sklearn.datasets", "sklearn.mixture", "matplotlib.figure", "rich.live"),
     *("matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "genzoo.testing", "genzoo.cli.train"),
-    *("genzoo.cli.compare", "genzoo.comparison.api", "genzoo.reports.comparison_page", "genzoo.reports.run_page"),
-    *("genzoo.reports.drawn_figure", "genzoo.data.readers.csv_files", "genzoo.metrics.tables.tstr", *LIGHT),
+    *("genzoo.cli.selection.compare", "genzoo.comparison.api", "genzoo.reports.comparison_page"),
+    *(
+        "genzoo.reports.run_page",
+        "genzoo.reports.drawn_figure",
+        "genzoo.data.readers.csv_files",
+        "genzoo.metrics.tables.tstr",
+        *LIGHT,
+    ),
 )
 
 

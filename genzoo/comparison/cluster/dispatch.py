@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 import uuid
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +72,7 @@ def check_cluster(on: AnyCluster, jobs: int | None, device: str) -> None:
 def run_on_cluster(
     dataset: Dataset,
     division: SplitPlan,
-    trials: Sequence[FitJob],
+    trials: Iterable[FitJob],
     *,
     on: AnyCluster,
     settings: DataSettings | None,
@@ -84,7 +85,8 @@ def run_on_cluster(
     Arguments:
         dataset: the data, already opened.
         division: which rows each fit uses.
-        trials: the fits.
+        trials: the fits. An iterator is asked for the next one when there is a free worker for it, and its fits are of
+            one model.
         on: the cluster, as for `connect`.
         settings: settings that any process can open the data from; `None` if they exist in memory only.
         workers: number of workers of a cluster of this machine; `None` for as many as the cores allow.
@@ -95,19 +97,23 @@ def run_on_cluster(
         PluginError: workers have other software.
         GenzooError: the scheduler cannot be reached, or is gone.
     """
-    if not trials:
+    waiting = iter(trials)
+    first = next(waiting, None)
+    if first is None:
         return
-    device = trials[0].config.device  # all have the same
+    device = first.config.device  # all have the same
     with connect(on, workers=workers, threads=threads) as client, with_threads(threads), _explained(client):
         await_worker(client, phase, forget_data)
         check_workers(client, device)
         phase.describe(f"dashboard {client.dashboard_link}")
         with _lanes(client, phase) as topic:
             place, arrays = _send_data(client, dataset, division, settings, phase)
-            own = local_models(trial.config.model for trial in trials)
+            known = trials if isinstance(trials, Sequence) else (first,)
+            own = local_models(trial.config.model for trial in known)
             kind = resolve_device(device).type
             terms = FitTerms(place, versions_here(), kind, threads, front_end(), topic, own)
-            yield from Dispatch(client, terms, arrays, dataset, phase).results(trials)
+            dispatch = Dispatch(client, terms, arrays, dataset, phase, one_by_one=not isinstance(trials, Sequence))
+            yield from dispatch.results(itertools.chain([first], waiting))
 
 
 def _send_data(

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import itertools
 import queue
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -80,16 +80,27 @@ class Dispatch:
         arrays: the data on the cluster, if they were sent there.
         dataset: the data, to send them again if the cluster loses them.
         phase: says what is waited for.
+        one_by_one: whether a fit is chosen only when a worker is free for it. Defaults to false.
     """
 
-    def __init__(self, client: Client, terms: FitTerms, arrays: Future | None, dataset: Dataset, phase: Phase) -> None:
+    def __init__(
+        self,
+        client: Client,
+        terms: FitTerms,
+        arrays: Future | None,
+        dataset: Dataset,
+        phase: Phase,
+        *,
+        one_by_one: bool = False,
+    ) -> None:
+        self._one_by_one = one_by_one
         self._client, self._terms, self._arrays, self._dataset = client, terms, arrays, dataset
         self._sent: dict[Future, _Errand] = {}
         self._failed: list[FitResult] = []
         self._count = 0  # of fits that have ended
         self._arrivals, self._phase = Arrivals(client), phase
 
-    def results(self, trials: Sequence[FitJob]) -> Iterator[FitResult]:
+    def results(self, trials: Iterable[FitJob]) -> Iterator[FitResult]:
         """Yield the result of each fit, in the order in which they end.
 
         Raises:
@@ -98,17 +109,23 @@ class Dispatch:
         waiting = map(_Errand, trials)
         complete = False
         try:
-            yield from self._send(itertools.islice(waiting, _AHEAD))
+            yield from self._send(itertools.islice(waiting, self._room()))
             while self._sent:
                 future, found = self._arrived()
                 errand = self._sent.pop(future, None)
                 if errand is not None:  # it was not spared meanwhile
                     yield from self._received(errand, future, found)
-                if len(self._sent) <= _AHEAD // 2:
-                    yield from self._send(itertools.islice(waiting, _AHEAD // 2))
+                yield from self._send(itertools.islice(waiting, self._room()))
             complete = True
         finally:
             self._end(complete)
+
+    def _room(self) -> int:
+        """Return how many more fits to send now."""
+        if self._one_by_one:
+            free = sum(self._client.nthreads().values()) - len(self._sent)
+            return max(int(free), 0 if self._sent else 1)
+        return _AHEAD - len(self._sent) if len(self._sent) <= _AHEAD // 2 else 0
 
     def _send(self, errands: Iterable[_Errand]) -> Iterator[FitResult]:
         """Send fits, and yield results of those that need not run."""

@@ -12,7 +12,41 @@ from genzoo.metrics.metric import Score
 from genzoo.reports.result import Cost
 from genzoo.typing import Array
 
-Purpose = Literal["criteria", "held-out", "fold"]
+Purpose = Literal["criteria", "held-out", "fold", "validation"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialJudge:
+    """How the fits of a search are judged on validation rows.
+
+    Arguments:
+        metric: name of the metric that judges. Defaults to `None`: the mean log-likelihood.
+        bars: for each evaluation during training, the loss that a fit must have reached by then to go on: the median of
+            fits that have ended. Defaults to none: every fit is trained to its end.
+    """
+
+    metric: str | None = None
+    bars: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Judgment:
+    """What a fit of a search is worth.
+
+    Arguments:
+        value: mean log-likelihood of the validation rows, nats per row, or the value of the metric; `None` if it has
+            none.
+        error: standard error of the value. Defaults to `None`: unknown.
+        losses: the loss of each evaluation during training, lower is better. Defaults to none.
+        pruned: whether training was ended because its losses were worse than the bars. Defaults to false.
+        reason: why there is no value. Defaults to `None`.
+    """
+
+    value: float | None = None
+    error: float | None = None
+    losses: tuple[float, ...] = ()
+    pruned: bool = False
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +56,14 @@ class FitJob:
     Arguments:
         candidate: number of the candidate.
         config: its settings.
-        purpose: `criteria` (information criteria from all rows), `held-out` (test figures) or `fold` (one fold of
-            cross-validation).
+        purpose: `criteria` (information criteria from all rows), `held-out` (test figures), `fold` (one fold of
+            cross-validation) or `validation` (a fit of a search, which never sees the test rows).
         fold: number of the fold.
         repeat: number of the repetition, from 0. Each uses the next seed.
         features: feature extractor of sample metrics, `NAME` or `NAME=FILE`. Defaults to rows as they are.
         name: id of the candidate, for the display of progress. Defaults to none.
         target: name of the column that metrics predict. Defaults to none.
+        judge: how a fit of a search is judged. Defaults to the mean log-likelihood.
     """
 
     candidate: int
@@ -39,6 +74,7 @@ class FitJob:
     features: str | None = None
     name: str = ""
     target: str | None = None
+    judge: TrialJudge = TrialJudge()
 
     @property
     def label(self) -> str:
@@ -52,7 +88,7 @@ class FitJob:
         A candidate whose fit to all rows failed has no figure at all. Without a held-out fit it has neither test
         figures nor cross-validation, and without one fold no cross-validation.
         """
-        order = ("criteria", "held-out", "fold")
+        order = ("criteria", "held-out", "fold", "validation")
         return self.candidate == other.candidate and order.index(self.purpose) <= order.index(other.purpose)
 
 
@@ -81,6 +117,7 @@ class FitResult:
         starts: how many starts of EM were `tried`, and how many `agreed` on the best maximum; `None` if there was one.
         fault: why the fit is no proper maximum of the likelihood, such as a component that collapsed; `None` if it is.
         resting: why the log-likelihood of the rows it is evaluated on says nothing about the data; `None` if it does.
+        judgment: what a fit of a search is worth; `None` for other fits.
         failure: error message, if the fit failed.
         exit_code: exit code for the failure on a command line.
     """
@@ -104,5 +141,6 @@ class FitResult:
     starts: Mapping[str, int] | None = None
     fault: str | None = None
     resting: str | None = None
+    judgment: Judgment | None = None
     failure: str | None = None
     exit_code: int = 0

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
 from genzoo.comparison.fits.job import FitJob
 from genzoo.comparison.splits import SplitPlan
-from genzoo.data.dataset import Dataset
+from genzoo.data.dataset import Dataset, Split
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.evaluation.choice import Chosen, find_extractor, find_metrics
 from genzoo.metrics.evaluation.reference import make_reference
-from genzoo.metrics.evaluator import compute_metrics
+from genzoo.metrics.evaluator import MetricResults, compute_metrics
 from genzoo.metrics.metric import Metric, Score
 from genzoo.plugins.manager import get_registry
 from genzoo.plugins.registry import Registry
@@ -31,21 +31,45 @@ def compare_samples(
     then comparable.
     """
     common = division.split(everything=False, watched=True)
-    zoo, config = get_registry(), trial.config
-    metrics = sample_metrics(zoo, trial.features)
-    extractor = find_extractor(zoo, trial.features, dataset.spec)
+    found = _results(fitted, dataset, common, trial, sample_metrics(get_registry(), trial.features), "test")
+    return found.scores, found.reasons
+
+
+def compare_with_validation(
+    fitted: TrainedModel, dataset: Dataset, split: Split, trial: FitJob
+) -> tuple[Score | None, str]:
+    """Compute the metric that judges a fit of a search from its validation rows.
+
+    Returns:
+        The score, or `None` and the reason why there is none.
+    """
+    name = trial.judge.metric or ""
+    metrics = [metric for metric in sample_metrics(get_registry(), trial.features) if metric.name == name]
+    found = _results(fitted, dataset, split, trial, metrics, "validation")
+    return found.scores.get(name), found.reasons.get(name, "it gave no number")
+
+
+def _results(
+    fitted: TrainedModel,
+    dataset: Dataset,
+    split: Split,
+    trial: FitJob,
+    metrics: Sequence[Metric],
+    part: Literal["test", "validation"],
+) -> MetricResults:
+    """Compute metrics from the rows of one part of a split, and from as many samples."""
     reference = make_reference(
         dataset,
-        common.test,
+        split.test if part == "test" else split.validation,
         metrics,
-        extractor,
-        trained_on=(dataset, common.train),
+        find_extractor(get_registry(), trial.features, dataset.spec),
+        trained_on=(dataset, split.train),
+        split=part,
         most=MOST_EVENTS,
         device=fitted.device,
         target=trial.target,
     )
-    found = compute_metrics(fitted, reference, metrics, seed=config.seed, average=config.ema)
-    return found.scores, found.reasons
+    return compute_metrics(fitted, reference, metrics, seed=trial.config.seed, average=trial.config.ema)
 
 
 def prepare_features(chosen: Chosen, dataset: Dataset, device: str) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Commands that choose among models or settings: compare, synthesize and tune."""
