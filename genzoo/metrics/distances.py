@@ -35,7 +35,11 @@ _MORE = 8
 
 
 _PAIRS = 2**22
-"""Number of differences that are computed at a time."""
+"""Number of distances that are computed at a time, where all are needed."""
+
+
+_DIFFERENCES = 2**17
+"""Number of differences that are computed at a time; more would not stay in the cache of a core."""
 
 
 _NARROW = 64
@@ -121,7 +125,7 @@ def distances_of_pairs(a: Features, b: Features) -> Features:
 
 
 def _exact(a: Features, b: Features, rows: Index, columns: Index) -> Features:
-    step = max(1, _PAIRS // a.shape[1])
+    step = max(1, _DIFFERENCES // a.shape[1])
     parts = [distances_of_pairs(a[rows[i : i + step]], b[columns[i : i + step]]) for i in range(0, len(rows), step)]
     return np.concatenate(parts) if parts else np.empty(0)
 

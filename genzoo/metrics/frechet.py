@@ -15,6 +15,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from scipy.linalg import svd
 
 from genzoo.features.extractor import Features
@@ -48,7 +49,7 @@ class _Moments:
             w = same_squares(weights)
             mean = np.average(features, axis=0, weights=w)
             deviations = (features - mean) * np.sqrt(w / (w.sum() - 1))[:, None]
-        return _Moments(mean, deviations, np.asarray(np.linalg.qr(deviations, mode="r")), w)
+        return _Moments(mean, deviations, torch.linalg.qr(torch.from_numpy(deviations), mode="r").R.numpy(), w)
 
     @property
     def degrees(self) -> float:

@@ -25,7 +25,8 @@ from genzoo.metrics.halves.half_samples import in_groups
 from genzoo.metrics.metric import Direction, Metric, MetricInput, Score, feature_pair
 from genzoo.metrics.weighting import same_squares
 
-_BLOCK = 1024
+_BLOCK = 512
+"""Number of events whose kernels with as many others are computed at a time; they stay in the cache of a core."""
 
 
 @dataclass(frozen=True, slots=True)
