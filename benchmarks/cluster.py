@@ -5,7 +5,8 @@
     python benchmarks/cluster.py overhead [--trials 1920] [--workers 64] [--milliseconds 25]
 
 1. `workers`: 16 fits on two workers of one core each against one worker, in alternating rounds; workers have imported
-   everything before. The reports must be equal.
+   everything before. The reports must be equal. Two cores may be slower together than one alone: beside it stands what
+   two processes reach that compute the same without a cluster.
 2. `kills`: a scheduler and two workers as processes of their own. A random one is killed again and again, and started
    again. The comparison is resumed after the scheduler was killed. No fit that has ended may run again, and the
    report must equal the local one.
@@ -66,9 +67,25 @@ def candidates(count: int, steps: int) -> list[dict[str, Any]]:
     ]
 
 
+def fit_alone(count: int, steps: int, rows: int) -> float:
+    """Return the seconds of a comparison within this process."""
+    started = time.perf_counter()
+    genzoo.compare(candidates(count, steps), data(rows), jobs=1, progress=False)
+    return time.perf_counter() - started
+
+
+def side_by_side(client: Client, options: argparse.Namespace) -> float:
+    """Return the seconds of two processes that fit at once and share only the machine, over twice those of one."""
+    one, two = (
+        max(client.gather([client.submit(fit_alone, 4, options.steps, options.rows, pure=False) for _ in range(count)]))
+        for count in (1, 2)
+    )
+    return two / (2 * one)
+
+
 def workers(options: argparse.Namespace) -> None:
     seconds: dict[int, list[float]] = {1: [], 2: []}
-    found = []
+    found, ideal = [], []
     with contextlib.ExitStack() as stack:
         clients = {count: stack.enter_context(connect("dask", workers=count)) for count in seconds}
         for client in clients.values():
@@ -81,8 +98,12 @@ def workers(options: argparse.Namespace) -> None:
                 )
                 times.append(time.perf_counter() - started)
                 found.append(timeless(report))
+            ideal.append(side_by_side(clients[2], options))
     one, two = (statistics.median(times) for times in seconds.values())
     print(f"16 fits: 1 worker {one:.2f} s, 2 workers {two:.2f} s, ratio {two / one:.3f} (bar 0.55)")
+    print(
+        f"two processes that share only the machine: {statistics.median(ideal):.3f} of the time of one after the other"
+    )
     rounds = {count: [round(value, 2) for value in times] for count, times in seconds.items()}
     print(f"rounds: {rounds}; equal reports: {all(one == found[0] for one in found)}")
 

@@ -35,6 +35,9 @@ from genzoo_vae.vae import VAE
 _NUMBERS = 2**22
 """Largest number of outputs of a decoder at once; more draws are split."""
 
+_LOG_VARIANCES = (-16.0, 8.0)
+"""Range of the logarithm of an expert's variance. An expert that knows little is far wider than the prior."""
+
 Events = Any
 """The parts of events, or their masks, by name: a dict of tensors `(N, *part)`."""
 
@@ -88,11 +91,11 @@ class MVAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputat
         each, seen = [], []
         for name, part in self._named():
             gone = None if missing is None else missing[name]
-            each.append(part.posterior(x[name], gone))
+            each.append(part.encoded(x[name], gone))
             there = x[name].new_ones(len(x[name]), dtype=torch.bool)
             seen.append(there if gone is None else ~gone.flatten(1).all(1))
         means, log_variances = (torch.stack([one[place] for one in each]) for place in (0, 1))
-        return Experts(means, log_variances), torch.stack(seen)
+        return Experts(means, log_variances.clamp(*_LOG_VARIANCES)), torch.stack(seen)
 
     def joined(self, experts: Experts, seen: Tensor) -> JoinedPosterior:
         """Return q(z | x_S) of the parts that are seen, `(..., M, N)`."""

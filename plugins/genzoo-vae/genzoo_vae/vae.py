@@ -34,8 +34,10 @@ from genzoo_vae.prior import Prior
 _NUMBERS = 2**22
 """Largest number of outputs of a layer at once; more draws are split."""
 
-_LOG_VARIANCES = (-16.0, 8.0)
-"""Range of the logarithm of a posterior variance."""
+_LOG_VARIANCES = (-16.0, 2.0)
+"""Range of the logarithm of a posterior variance. Few posteriors are wider than the prior. But for an event unlike all
+others, the encoder extrapolates, and draws from a far wider one would lie where no decoder has learned anything. The
+error of this event alone then decides the step, and the training may never recover."""
 
 
 class Posterior(NamedTuple):
@@ -117,11 +119,18 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
 
     def posterior(self, x: Tensor, missing: Tensor | None = None, condition: Tensor | None = None) -> Posterior:
         """Compute q(z | x, c) of events `x (N, *event)`, given conditions `c (N, D)` if there are any."""
+        mean, log_variance = self.encoded(x, missing, condition)
+        return Posterior(mean, log_variance.clamp(*_LOG_VARIANCES))
+
+    def encoded(
+        self, x: Tensor, missing: Tensor | None = None, condition: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Compute the encoder's mean and log-variance, of any size, each `(N, L)`."""
         hidden = self._hidden if self.training else 0.0
         shown = encoder_view(self.observation, x, missing, sees_missing=self._sees_missing, hidden=hidden)
         shown = shown if condition is None else torch.cat([shown, condition.to(shown.dtype)], 1)
         mean, log_variance = self.encoder(shown).to(x.dtype).chunk(2, -1)
-        return Posterior(mean, log_variance.clamp(*_LOG_VARIANCES))
+        return mean, log_variance
 
     def parameters_of(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Decode latent vectors `z (..., N, L)` to the parameters of p(x | z, c), `(..., N, width)`.

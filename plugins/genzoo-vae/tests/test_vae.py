@@ -177,6 +177,18 @@ def test_the_last_layers_do_not_round_in_half_precision():
             assert (found != found.bfloat16().float()).float().mean() > 0.9
 
 
+def test_draws_given_an_event_unlike_others_do_not_scatter_far():
+    vae = build(VAEOptions(latent=2), table(3)).generator.eval()
+    usual, strange = torch.zeros(1, 3), torch.full((1, 3), 1e3)
+    with torch.no_grad():
+        hidden = vae.encoder[:-1](strange)
+        vae.encoder[-1].weight[2:] = 20.0 * hidden / hidden.square().sum()  # its log-variance is 20, far from zero
+        posterior = vae.posterior(torch.cat([usual, strange]))
+        drawn = posterior.draw(1000).std(0).mean(1)
+    assert drawn[0] < 2
+    assert drawn[1] < 3
+
+
 def test_many_draws_of_many_pixels_fit_in_little_memory():
     data = dataclasses.replace(IMAGE, event_shape=(1, 28, 28))
     vae = build(VAEOptions(network="mlp", widths=(32,), latent=4, spread="place"), data).generator.eval()
