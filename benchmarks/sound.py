@@ -239,7 +239,7 @@ def main() -> None:
     parser.add_argument("-o", "--option", action="append", default=[], help="option of the model")
     parser.add_argument("-s", "--sampling", type=json.loads, default={}, help="sampling options as JSON")
     parser.add_argument("--noise", dest="mean", action="store_false", help="keep the noise that the model adds")
-    parser.add_argument("--precision", default="fp32", help="of training; in bf16, this model depends on the seed")
+    parser.add_argument("--precision", default="auto", help="of training")
     parser.add_argument("--steps", type=int, default=STEPS, help="steps of the classifier")
     parser.add_argument("--coders", nargs="+", choices=CODERS, default=CODERS, help="coders of the part codes")
     parser.add_argument("--short", action="store_true", help="a short run on made tones")
