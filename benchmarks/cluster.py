@@ -75,7 +75,7 @@ def fit_alone(count: int, steps: int, rows: int) -> float:
 
 
 def side_by_side(client: Client, options: argparse.Namespace) -> float:
-    """Return the seconds of two processes that fit at once and share only the machine, over twice the seconds of one."""
+    """Return the seconds of two processes that share only the machine, over twice the seconds of one."""
     one, two = (
         max(client.gather([client.submit(fit_alone, 4, options.steps, options.rows, pure=False) for _ in range(count)]))
         for count in (1, 2)
