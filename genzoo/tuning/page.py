@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MOST_AXES = 12
+
+_SIZE = 5.2, 3.0
+"""Width and height of a chart, in inches."""
+
+_MOST_TICKS = 8
+"""Largest number of labels along a logarithmic axis."""
 
 _SHOWN = 10
 """Number of trials in the table."""
@@ -43,7 +50,7 @@ def search_section(trials: tuple[TuningTrial, ...], space: Space, by: str, direc
 
 def _by_trial(trials: Sequence[TuningTrial], best: Sequence[TuningTrial], by: str, direction: Direction) -> Picture:
     """Draw the value of each trial, and the best value so far."""
-    figure, axes = canvas(5.2, 3.0)
+    figure, axes = canvas(*_SIZE)
     known = [trial for trial in trials if trial.value is not None]
     numbers, values = [trial.number for trial in known], np.array([trial.value for trial in known], float)
     so_far = np.maximum.accumulate(values) if direction == "higher" else np.minimum.accumulate(values)
@@ -62,7 +69,7 @@ def _by_trial(trials: Sequence[TuningTrial], best: Sequence[TuningTrial], by: st
 
 def _by_setting(axis: SearchAxis, best: Sequence[TuningTrial], by: str) -> Picture:
     """Draw the value against one setting."""
-    figure, axes = canvas(3.2, 2.6)
+    figure, axes = canvas(*_SIZE)
     values = np.array([trial.value for trial in best], float)
     if axis.choices:
         texts = list(axis.choices)
@@ -70,13 +77,30 @@ def _by_setting(axis: SearchAxis, best: Sequence[TuningTrial], by: str) -> Pictu
         axes.plot(places, values, "o", color=COLORS[0], markersize=4)
         axes.set_xticks(range(len(texts)), [short_label(text) for text in texts], parse_math=False, rotation=30)
     else:
-        axes.plot([trial.settings[axis.name] for trial in best], values, "o", color=COLORS[0], markersize=4)
+        tried = [float(trial.settings[axis.name]) for trial in best]
+        axes.plot(tried, values, "o", color=COLORS[0], markersize=4)
         if axis.log:
             axes.set_xscale("log")
+            ticks = log_ticks(min(tried), max(tried))
+            axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
+            axes.set_xticks([], minor=True)
     _shown_range(axes, values)
     axes.set_xlabel(axis.name, parse_math=False)
     axes.set_ylabel(short_label(by), parse_math=False)
     return Picture(axis.name, f"{by} against {axis.name}.", "svg+xml", svg_of(figure))
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Return round numbers from `low` to `high`, in about equal ratios: powers of 10, or 1, 2 and 5 times these.
+
+    If there are none, return both ends.
+    """
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    round_numbers = [float(f"{digit}e{power}") for power in range(first, last + 1) for digit in (1, 2, 5)]
+    inside = [number for number in round_numbers if 0.99 * low <= number <= 1.01 * high]
+    powers = inside if len(inside) <= _MOST_TICKS else [number for number in inside if f"{number:e}".startswith("1.0")]
+    found = powers[:: max(1, math.ceil(len(powers) / _MOST_TICKS))]
+    return found if len(found) > 1 else sorted({low, high})
 
 
 def _shown_range(axes: Axes, values: np.ndarray) -> None:
