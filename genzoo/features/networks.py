@@ -33,6 +33,10 @@ def cached(name: str) -> Path:
 
 _BATCH = 64
 
+_NUMBERS = 600_000
+"""Number of input values that a network on a CPU sees at a time, four images of 224 pixels. Results of layers that are
+larger than 32 MB are new memory each time, which takes longer to get than to fill."""
+
 
 class NetworkExtractor(Extractor):
     """Features from a network.
@@ -51,7 +55,9 @@ class NetworkExtractor(Extractor):
     ) -> None:
         self.protocol = protocol
         self._device = resolve_device(device)
-        self._network = network.eval().requires_grad_(False).to(self._device)
+        # In this format, convolutions take about two thirds of the time.
+        network = network.eval().requires_grad_(False).to(self._device)
+        self._network: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._prepare = prepare
 
     def __call__(self, events: Array) -> Features:
@@ -61,10 +67,20 @@ class NetworkExtractor(Extractor):
                 x = self._prepare(events[start : start + _BATCH]).to(self._device)
                 finite = x.flatten(1).isfinite().all(dim=1, keepdim=True)
                 with torch.no_grad():
-                    features = torch.where(finite, self._network(x), torch.nan)
+                    features = torch.where(finite, self._features(x), torch.nan)
                 parts.append(features.cpu().numpy().astype(np.float64))
                 phase.advance(len(x))
         return np.concatenate(parts)
+
+    def _features(self, x: Tensor) -> Tensor:
+        """Return the features `(N, F)` of the network's inputs `x (N, ...)`."""
+        if x.ndim == 4:
+            x = x.contiguous(memory_format=torch.channels_last)
+        if x.device.type != "cpu":
+            found: Tensor = self._network(x)
+            return found
+        some = max(1, _NUMBERS // x[0].numel())
+        return torch.cat([self._network(part) for part in torch.split(x, some)])
 
 
 def load_network(name: str, network: nn.Module, path: Path, *, ignored: tuple[str, ...] = ()) -> str:
