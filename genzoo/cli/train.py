@@ -399,7 +399,7 @@ def _report(run: Run, as_json: bool, *, converged: bool, model: object = None) -
     pictured = run.data.form.pictured
     sample = f"genzoo sample {path}{numbers_to_give(run.data)}"
     if pictured:
-        print_line(f"  {sample} -n 64 --out grid.png")
+        print_line(f"  {sample} -n 64 --out {'samples.wav' if run.data.form.timed else 'grid.png'}")
     print_line(f"  {sample} -n 1000 --out samples{'.npz' if pictured else run.data.form.suffix}")
     if not converged:
         print_line(f"  {resuming(launch_command(record.get('processes', 1)), run.path, given_file)} --epochs N")

@@ -274,8 +274,9 @@ def _candidate(registry: Registry, model: str, assigned: dict[str, Any], common:
             f"Candidate {model!r} sets {strange[0]!r}, which all candidates share. Set it once for all candidates."
         )
     config = resolve_config(registry, model, common, sections)
-    if config.training.callbacks:
-        raise ConfigError(f"Candidate {model!r} sets callbacks. They need a run directory, which a comparison lacks.")
+    for setting, name in ((config.training.callbacks, "callbacks"), (config.training.log, "loggers")):
+        if setting:
+            raise ConfigError(f"Candidate {model!r} sets {name}. They need a run directory, which a comparison lacks.")
     name = registry.models.get(model).spec.name
     shown = name if name in registry.models.names() else config.model
     assigned = _assigned(sections)

@@ -78,6 +78,7 @@ def test_an_expected_candidate_is_matched_by_what_it_says():
         ("gmm:seed=3", "share"),
         ("gmm:split.test=0.5", "share"),
         ('gmm:training.callbacks=["toy-callback"]', "callbacks"),
+        ('gmm:training.log=["csv"]', "loggers"),
         ({"n_components": 3}, "'model'"),
     ],
 )

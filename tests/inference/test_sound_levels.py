@@ -12,6 +12,7 @@ import genzoo
 from genzoo.data.dataset import Dataset, category
 from genzoo.data.sounds.folder import sound_spec
 from genzoo.data.transforms.mu_law import LEVELS, amplitudes
+from genzoo.errors import ConfigError
 
 RATE, SIZE = 2000, 120
 GPT = {"layers": 1, "heads": 2, "width": 16, "attention_window": 8, "training": {"steps": 4, "batch_size": 8}}
@@ -136,3 +137,9 @@ def test_a_sound_takes_no_prompt_and_no_mean(run, cli):
         code, _, problem = cli("sample", run.path, "-n", "1", *words)
         assert code == 2
         assert len(problem.strip().splitlines()) <= 4
+
+
+@pytest.mark.once
+def test_tokens_of_texts_are_not_for_sounds(tmp_path):
+    with pytest.raises(ConfigError, match=r"tokens=bpe joins bytes of texts.* sounds"):
+        trained("ngram", tmp_path / "run", tokens="bpe")

@@ -166,14 +166,19 @@ def _as_seen(modality: Modality, data: DataSpec, registry: Registry) -> tuple[St
 
 def _tokens(model: Entry[ModelSpec], data: DataSpec, options: Mapping[str, Any] | None) -> TokenOptions | None:
     """Return the options of a model that say what its tokens are, if it has such options and needs a transform."""
-    if options is None or not of_bytes(data):
-        return None
     config = options_class(model)
-    if not issubclass(config, TokenOptions):
+    if options is None or not issubclass(config, TokenOptions):
         return None
     chosen = model_options(model, options)
     assert isinstance(chosen, TokenOptions)
-    return None if chosen.tokens == "bytes" else chosen
+    if of_bytes(data):
+        return None if chosen.tokens == "bytes" else chosen
+    if chosen.tokens == "bpe":
+        raise ConfigError(
+            f"tokens=bpe joins bytes of texts, and these data are {data.form.plural}, which have "
+            f"symbols of their own. Leave it out."
+        )
+    return None
 
 
 def _inputs(own: Entry[TransformSpec], data: DataSpec) -> Iterator[Stage]:
