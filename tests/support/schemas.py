@@ -13,6 +13,7 @@ from genzoo.persistence.checkpoint import CheckpointState
 from genzoo.persistence.model_folder import ModelFile
 from genzoo.reports.result import Row
 from genzoo.sklearn.storing import EstimatorFile
+from genzoo.tuning.folder import TuneHeader
 
 STORED = Path(__file__).parents[1] / "data" / "schemas.json"
 FILES: dict[str, Any] = {
@@ -23,6 +24,7 @@ FILES: dict[str, Any] = {
     "rows/*.json": RowFile,
     "row of rows/*.json": Row,
     "estimator.json": EstimatorFile,
+    "tune.json": TuneHeader,
 }
 """The class of each file; a row is a part of a file, and has its number."""
 
