@@ -31,6 +31,11 @@ def test_auto_precision_is_bf16_only_where_it_is_native(monkeypatch):
         assert resolve_precision("auto", cpu, mixed=False) == "fp32"
 
 
+def test_a_torch_that_knows_no_capabilities_trains_in_float32(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert resolve_precision("auto", torch.device("cpu")) == "fp32"
+
+
 def test_precisions_that_a_device_lacks_are_refused():
     with pytest.raises(ConfigError, match="tf32"):
         resolve_runtime("cpu", "tf32")

@@ -17,7 +17,7 @@ _asked: list[bool] = []
 
 def force(answer: str | None = os.environ.get(VARIABLE)) -> None:
     """Make PyTorch report that this CPU has native bfloat16, or has not, and record that it was asked."""
-    capabilities = dict(torch.cpu.get_capabilities())
+    capabilities = dict(getattr(torch.cpu, "get_capabilities", dict)())
     if answer is not None:
         capabilities.update(dict.fromkeys(("avx512_bf16", "amx_bf16"), _ANSWERS[answer]))
 
