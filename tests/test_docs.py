@@ -101,7 +101,7 @@ def page_of(path: Path) -> object:
     return pytest.param(path, id=name, marks=marks)
 
 
-@pytest.mark.parametrize("page", map(page_of, PAGES))
+@pytest.mark.parametrize("page", [page_of(page) for page in PAGES])
 def test_a_page_shows_what_its_commands_print(page, tmp_path, forked):
     if SOUNDS is not None:
         forked = functools.partial(forked, GENZOO_DATA=str(SOUNDS.parent))

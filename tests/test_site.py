@@ -104,12 +104,18 @@ def built(site) -> Path:
     return out
 
 
+def _hints(text: str) -> list[str]:
+    return re.findall(r"<link[^>]*rel=\"?(?:preload|preconnect|dns-prefetch)[^>]*>", text)
+
+
 @pytest.mark.full
 def test_pages_fetch_nothing_from_elsewhere(built):
     for page in built.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
         fetched = re.findall(r"<(?:script|img|iframe|source)[^>]*\ssrc=\"?([^\s\">]+)", text)
-        fetched += re.findall(r"<link[^>]*rel=\"?(?:stylesheet|icon|preload|preconnect)\"?[^>]*href=\"?([^\s\">]+)", text)
+        fetched += re.findall(
+            r"<link[^>]*rel=\"?(?:stylesheet|icon|preload|preconnect)\"?[^>]*href=\"?([^\s\">]+)", text
+        )
         assert not [place for place in fetched if "://" in place or place.startswith("//")], page
     for sheet in built.rglob("*.css"):
         assert "url(http" not in sheet.read_text(encoding="utf-8")

@@ -3,8 +3,8 @@
 python docs/site/assemble.py FOLDER
 
 FOLDER then has `mkdocs.yml` and `pages/`: README.md as the first page, the pages of docs/, the README of each plugin,
-and a page for each model and metric that `pages.py` writes. Links between them are rewritten; one that leads to no
-page or file of the site is an error.
+and a page for each model and metric that `pages.py` writes. Links between them are rewritten; one that
+leads nowhere is an error.
 """
 
 from __future__ import annotations
@@ -87,8 +87,11 @@ def navigation(settings: str, pages: set[str]) -> str:
 def contents(root: Path = ROOT) -> dict[str, str]:
     """Return place and text of each page of the site."""
     places = sources(root)
-    pages = [(place, (root / source).read_text(encoding="utf-8"), source) for source, place in places.items()
-             if place.endswith(".md")]
+    pages = [
+        (place, (root / source).read_text(encoding="utf-8"), source)
+        for source, place in places.items()
+        if place.endswith(".md")
+    ]
     pages += generated_pages(root)
     places |= {f"docs/{place}": place for place, *_ in pages if f"docs/{place}" not in places}
     texts = {place: relinked(text, source, place, places) for place, text, source in pages}
@@ -99,7 +102,7 @@ def contents(root: Path = ROOT) -> dict[str, str]:
 
 
 def assemble(folder: Path, root: Path = ROOT) -> list[str]:
-    """Write the pages and the settings of the site into a folder, in place of earlier ones; return the pages."""
+    """Write the pages and the settings of the site into a folder and return the pages; earlier ones are removed."""
     pages = folder / "pages"
     shutil.rmtree(pages, ignore_errors=True)
     texts = contents(root)
