@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: install lock demo test precision slow full oracles crash check format benchmark gpu fuzz clean
+.PHONY: install lock demo test precision slow full site oracles crash check format benchmark gpu fuzz clean
 
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
 
@@ -37,6 +37,9 @@ lock:
 	.venv/lock/bin/uv pip compile .venv/lock/pyproject.toml .venv/lock/constraints.in --extra dev --universal \
 		--python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate --quiet \
 		--output-file requirements.lock
+	$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"])' \
+		| .venv/lock/bin/uv pip compile - --universal --python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate --quiet \
+		--output-file docs/site/requirements.txt
 
 # The default recipe, cut short where the machine is slow.
 demo: install
@@ -67,6 +70,8 @@ full: install oracles
 	@echo '== the other precision'
 	$(MAKE) precision
 	GENZOO_TEST_BF16=off $(PYTEST) -m 'once or (precision and full)' README.md $(call marked,precision|once)
+	@echo '== the site of the documentation'
+	$(MAKE) site
 	@echo '== slow tests: clean installs, oldest versions, oracles, benchmarks in their shortest form'
 	$(PYTEST) -m full
 	@echo '== every objective in both precisions'
@@ -78,6 +83,17 @@ full: install oracles
 	@echo '== killed and starved runs'
 	$(MAKE) crash
 	@echo '== all parts passed'
+
+# The documentation as a site, in .venv/site/out: open index.html, also with no network. A link that leads nowhere ends it.
+site: install .venv/site/installed
+	$(BIN)/python docs/site/assemble.py .venv/site
+	cd .venv/site && GENZOO_SITE_PAGES=pages GENZOO_SITE_OUT=out NO_MKDOCS_2_WARNING=1 bin/mkdocs build --strict --quiet
+	@echo 'The site is in .venv/site/out/index.html.'
+
+.venv/site/installed: docs/site/requirements.txt
+	@$(PYTHON) -m venv --clear .venv/site
+	@.venv/site/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
 
 # What some tests compare with and are skipped without: a network, flows and metrics from PyPI, and mclust for R from
 # Debian.

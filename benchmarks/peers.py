@@ -1,10 +1,10 @@
-"""Try what genzoo does in scikit-learn, SDV, Pythae and the Lightning CLI, and print a table.
+"""Try what genzoo does in scikit-learn, SDV, Pythae, the Lightning CLI, diffusers and MLflow, and print a table.
 
 python benchmarks/peers.py [--python PATH]
 
 Each cell is the outcome of a few lines of code, which are below; nothing is copied from a document. PATH is a Python in
-which the peers are installed: `pip install scikit-learn sdv pythae lightning "jsonargparse[signatures]"`. A peer that
-it lacks has empty cells. genzoo itself runs in the Python of this script.
+which the peers are installed: `pip install scikit-learn sdv pythae lightning "jsonargparse[signatures]" diffusers
+mlflow`. A peer that it lacks has empty cells. genzoo itself runs in the Python of this script.
 """
 
 from __future__ import annotations
@@ -57,6 +57,20 @@ def data(x):
 make = Model
 quiet = dict(logger=False, enable_progress_bar=False, enable_model_summary=False, accelerator="cpu")
 """,
+    "diffusers": TABLE
+    + """
+import torch
+from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
+small = dict(sample_size=8, in_channels=1, out_channels=1, block_out_channels=(32, 32), norm_num_groups=8,
+             down_block_types=["DownBlock2D"] * 2, up_block_types=["UpBlock2D"] * 2)
+make = lambda: DDPMPipeline(UNet2DModel(**small), DDPMScheduler(10))
+""",
+    "MLflow": TABLE
+    + """
+import mlflow, mlflow.pyfunc, mlflow.sklearn
+from sklearn.mixture import GaussianMixture
+make = lambda: mlflow.pyfunc.PythonModel()
+""",
 }
 """Code that prepares each peer: `frame`, `holes` (with missing values), and `make()`, an untrained model."""
 
@@ -73,12 +87,15 @@ FEATURES: dict[str, tuple[str, dict[str, str]]] = {
             "SDV": "ok = bool(commands('sdv'))",
             "Pythae": "ok = bool(commands('pythae'))",
             "Lightning CLI": "ok = 'your own model class'",
+            "diffusers": "import pkgutil, diffusers.commands as c; "
+            "ok = any('train' in one.name for one in pkgutil.iter_modules(c.__path__))",
+            "MLflow": "ok = any('train' in one.name for one in commands('mlflow'))",
         },
     ),
     "a scikit-learn estimator": (
         "check_estimator has no unexpected failure; clone keeps the options",
         dict.fromkeys(
-            ("genzoo", "scikit-learn", "SDV", "Pythae", "Lightning CLI"),
+            PEERS,
             "from sklearn.base import clone; from sklearn.utils.estimator_checks import check_estimator\n"
             "clone(make())\n"
             "found = check_estimator(make(), on_fail=None, on_skip=None)\n"
@@ -98,6 +115,8 @@ FEATURES: dict[str, tuple[str, dict[str, str]]] = {
             "ok = bool(torch.isfinite(model.decoder(torch.randn(9, 2)).reconstruction).all())",
             "Lightning CLI": "model = make(); lightning.Trainer(max_epochs=1, **quiet).fit(model, data(holes)); "
             "ok = bool(torch.isfinite(model.layer.weight).all())",
+            "diffusers": "ok = hasattr(make(), 'fit')",
+            "MLflow": "ok = hasattr(make(), 'fit')",
         },
     ),
     "fills in missing values": (
@@ -110,6 +129,8 @@ FEATURES: dict[str, tuple[str, dict[str, str]]] = {
             "SDV": "ok = hasattr(make(), 'impute')",
             "Pythae": "ok = hasattr(make(), 'impute')",
             "Lightning CLI": "ok = hasattr(make(), 'impute')",
+            "diffusers": "ok = hasattr(make(), 'impute')",
+            "MLflow": "ok = hasattr(make(), 'impute')",
         },
     ),
     "a table for a table": (
@@ -121,6 +142,8 @@ FEATURES: dict[str, tuple[str, dict[str, str]]] = {
             "ok = list(model.sample(5)['t'].columns) == list(frame.columns)",
             "Pythae": "ok = hasattr(make().decoder(__import__('torch').randn(5, 2)).reconstruction, 'columns')",
             "Lightning CLI": "ok = hasattr(make(), 'sample')",
+            "diffusers": "ok = hasattr(make()(num_inference_steps=2, output_type='np').images, 'columns')",
+            "MLflow": "ok = hasattr(make(), 'sample')",
         },
     ),
     "scores rows, and flags the unusual": (
@@ -131,6 +154,8 @@ FEATURES: dict[str, tuple[str, dict[str, str]]] = {
             "SDV": "ok = hasattr(make(), 'score_samples') or hasattr(make(), 'log_prob')",
             "Pythae": "ok = hasattr(make(), 'get_nll') and 'scores, no threshold'",
             "Lightning CLI": "ok = hasattr(make(), 'log_prob')",
+            "diffusers": "ok = hasattr(make(), 'log_prob')",
+            "MLflow": "ok = hasattr(make(), 'log_prob')",
         },
     ),
     "compares models with intervals": (
@@ -145,6 +170,8 @@ FEATURES: dict[str, tuple[str, dict[str, str]]] = {
             "ok = any('compar' in name for name in names)",
             "Pythae": "import pythae.pipelines as p; ok = any('compar' in name.lower() for name in dir(p))",
             "Lightning CLI": "ok = any('compare' in name.lower() for name in dir(lightning))",
+            "diffusers": "import diffusers; ok = any('compare' in name.lower() for name in dir(diffusers))",
+            "MLflow": "ok = hasattr(mlflow, 'search_runs') and 'lists runs, no intervals'",
         },
     ),
     "saved without pickle": (
@@ -156,6 +183,8 @@ FEATURES: dict[str, tuple[str, dict[str, str]]] = {
             "Pythae": "model = make(); model.save(saved('')); ok = not pickles('s')",
             "Lightning CLI": "t = lightning.Trainer(max_epochs=1, **quiet); t.fit(make(), data(frame)); "
             "t.save_checkpoint(saved('m.ckpt')); ok = not pickles('s')",
+            "diffusers": "make().save_pretrained(saved('')); ok = not pickles('s')",
+            "MLflow": "mlflow.sklearn.save_model(GaussianMixture().fit(frame), saved('m')); ok = not pickles('s')",
         },
     ),
     "shown by a notebook": (
@@ -163,7 +192,9 @@ FEATURES: dict[str, tuple[str, dict[str, str]]] = {
         {
             "genzoo": "ok = '<' in genzoo.train('gmm', frame, out='run')._repr_html_()",
             "scikit-learn": "ok = '<' in make().fit(frame)._repr_html_()",
-            **dict.fromkeys(("SDV", "Pythae", "Lightning CLI"), "ok = hasattr(make(), '_repr_html_')"),
+            **dict.fromkeys(
+                ("SDV", "Pythae", "Lightning CLI", "diffusers", "MLflow"), "ok = hasattr(make(), '_repr_html_')"
+            ),
         },
     ),
     "settings are checked": (
@@ -174,6 +205,8 @@ FEATURES: dict[str, tuple[str, dict[str, str]]] = {
             "SDV": "ok = fails(lambda: GaussianCopulaSynthesizer(metadata, default_distributions='beta'))",
             "Pythae": "ok = fails(lambda: VAEConfig(input_dim=(3,), latent_dims=2))",
             "Lightning CLI": "ok = fails(lambda: LightningCLI(Model, run=False, args=['--model.lrr=1']))",
+            "diffusers": "ok = fails(lambda: UNet2DModel(**small, sampl_size=8))",
+            "MLflow": "ok = fails(lambda: mlflow.log_params({'n_component': 3}))",
         },
     ),
 }

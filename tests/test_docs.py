@@ -4,6 +4,7 @@ The guide, which installs a plugin, gets an environment of its own.
 """
 
 import ast
+import functools
 import importlib.metadata
 import importlib.util
 import os
@@ -84,18 +85,26 @@ def test_the_guide_leads_from_an_empty_folder_to_an_installed_model(tmp_path):
 
 PAGES = [
     page
-    for page in sorted((ROOT / "docs").glob("*.md"))
+    for page in sorted((ROOT / "docs").glob("*.md")) + sorted((ROOT / "docs" / "tutorials").glob("*.md"))
     if page.name != "guide.md" and "```console\n" in page.read_text(encoding="utf-8")
 ]
-NETWORKS = {"callbacks", "conditions", "one-file", "runs", "use"}
+NETWORKS = {"callbacks", "conditions", "one-file", "runs", "use", "tutorials/images", "tutorials/sound"}
 """Pages that train networks, whose numbers can depend on the CPU's bfloat16."""
+SOUNDS = next(filter(Path.is_dir, (folder / "shared/data/spoken-digits" for folder in (ROOT, *ROOT.parents))), None)
 
 
-@pytest.mark.parametrize(
-    "page",
-    [pytest.param(page, id=page.stem, marks=[pytest.mark.once] * (page.stem in NETWORKS)) for page in PAGES],
-)
+def page_of(path: Path) -> object:
+    """Return a page as a parameter. Tutorials take longer, and need recordings that have to be fetched."""
+    name = path.relative_to(ROOT / "docs").with_suffix("").as_posix()
+    marks = [pytest.mark.once] * (name in NETWORKS) + [pytest.mark.full] * name.startswith("tutorials/")
+    marks += [pytest.mark.skipif(SOUNDS is None, reason="needs spoken-digits in shared/data")] * ("/sound" in name)
+    return pytest.param(path, id=name, marks=marks)
+
+
+@pytest.mark.parametrize("page", [page_of(page) for page in PAGES])
 def test_a_page_shows_what_its_commands_print(page, tmp_path, forked):
+    if SOUNDS is not None:
+        forked = functools.partial(forked, GENZOO_DATA=str(SOUNDS.parent))
     shutil.copytree(ROOT / "tests" / "data", tmp_path / "tests" / "data", ignore=lambda *_: {"runs"})
     for language, title, text in BLOCK.findall(page.read_text(encoding="utf-8")):
         if title:
@@ -139,6 +148,17 @@ def assert_shows(command: str, shown: str, expected: str) -> None:
     for part in filter(None, (" ".join(text.split()) for text in expected.split("..."))):
         assert part in rest, f"{command} does not show {part!r}, but:\n{shown}"
         rest = rest.partition(part)[2]
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "tutorials").glob("*.md")), ids=lambda page: page.stem)
+def test_every_block_of_a_tutorial_runs_or_is_a_further_command(page):
+    text = page.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 120
+    for language, title, block in BLOCK.findall(text):
+        assert title or language in ("console", "sh"), block
+        assert language != "sh" or page.stem == "cluster"
+    for block in re.findall(r"^```\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        assert all(line.startswith("genzoo ") for line in block.splitlines()), block
 
 
 def test_every_block_of_the_guide_is_a_file_or_a_session():

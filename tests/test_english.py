@@ -126,7 +126,7 @@ def test_docstrings_of_functions_begin_with_a_verb(place):
 
 
 @pytest.mark.parametrize(
-    "page", [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda p: p.name
+    "page", [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda p: p.name
 )
 def test_pages_have_no_long_sentence(page):
     bare = re.sub(r"```.*?```|^\|.*$|^#.*$", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)

@@ -7,14 +7,13 @@ import json
 import math
 import re
 import shutil
-import subprocess
-import tempfile
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from browser import BROWSER, DESK, PHONE, browse
 from PIL import Image
 from refusals import assert_refused
 
@@ -42,8 +41,6 @@ from genzoo.text import printable
 
 EVIL = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7 * 7 }} & $x_1$", "ε 中 \u202e |*_")
 VOID = {"meta", "link", "img", "br", "wbr"}
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-PHONE, DESK = 390, 1200
 pytestmark = pytest.mark.xdist_group("pages")  # the pages are made once for all tests
 
 
@@ -539,15 +536,6 @@ def test_former_names_in_groups_of_options_are_translated():
     assert found["rows"][0]["id"] == "gmm:n_components=3,objective=em,training.max_iter=5"
     assert found["rows"][1]["id"] == "x:a=1"
     assert found["notes"] == ["gmm"]
-
-
-def browse(*options):
-    """Return the output of headless Chromium."""
-    flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    flags += " --disable-component-update --disable-sync --hide-scrollbars"
-    with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile:
-        words = [BROWSER, *flags.split(), f"--user-data-dir={profile}", *map(str, options)]
-        return subprocess.run(words, capture_output=True, text=True, timeout=120, check=True).stdout
 
 
 def framed(folder: Path, page: str) -> Path:
