@@ -34,7 +34,8 @@ def sources(root: Path = ROOT) -> dict[str, str]:
     places["LICENSE"] = "LICENSE.txt"
     for path in sorted((root / "docs").rglob("*")):
         inside = path.relative_to(root / "docs").as_posix()
-        if path.is_file() and path.suffix in {".md", ".png", ".svg", ".ipynb", ".css"}:
+        shown = path.suffix in {".md", ".png", ".svg", ".ipynb", ".css"} or path.parent.name == "service"
+        if path.is_file() and shown:
             places[f"docs/{inside}"] = path.name if inside.startswith("site/") else inside
     for path in sorted((root / "plugins").glob("*/README.md")):
         places[f"plugins/{path.parent.name}/README.md"] = f"plugins/{path.parent.name}.md"
