@@ -110,7 +110,7 @@ SECTIONS = (
             Entry("gaussian"),
             Entry("vae", minutes=2),
             Entry("dcgan", minutes=2),
-            Entry("r3gan", "--condition label -o width=16", minutes=2),
+            Entry("r3gan", "--condition label", minutes=2),
             Entry("diffusion", minutes=2, sampling=FEW_STEPS),
             Entry("made", minutes=2),
             Entry("pixelcnn", minutes=2),
