@@ -71,7 +71,10 @@ def draw(
     if condition is None:
         joint.check_conditions_known(units, columns[0])
     if mean:
-        raise ConfigError("Samples given columns of the model are draws, and have no means. Leave mean out.")
+        raise ConfigError(
+            f"Samples given {columns[0]!r} are draws, without means. Leave out {argument('mean', True)}. For means, "
+            f"give rows in which only such values are known to genzoo impute: it fills in the means of all others."
+        )
     known = values_of({name: given[name] for name in columns}, units.data.features, "column")
     return joint.draw_given(units, n, seed, known, conditions, first), conditions
 

@@ -243,6 +243,15 @@ def test_a_column_is_given_together_with_all_conditions(conditional):
     assert (drawn.kind == "left").all()
 
 
+def test_means_given_a_column_are_an_error_that_says_how_to_fill_them_in(joint):
+    with pytest.raises(ConfigError, match=r"Leave out mean=True\. .* genzoo impute: it fills in the means"):
+        joint.sample(3, given={"a": 1.0}, mean=True)
+    means = joint.impute(pd.DataFrame({"a": [1.0, 1.0], "b": np.nan, "c": np.nan}))
+    assert (means.a == 1).all()
+    assert (means.iloc[0] == means.iloc[1]).all()
+    assert np.allclose(means[["b", "c"]], [2, 3], atol=0.3), "at the mean of a, the means of b and c"
+
+
 @pytest.mark.parametrize(
     ("how", "said"),
     [
