@@ -51,7 +51,8 @@ def test_old_runs_and_their_models_give_the_samples_they_gave(version, name):
 def test_old_runs_are_scored_as_they_were(version, cli):
     folder = RUNS / version
     found = genzoo.load(folder / "gmm").log_prob(np.load(folder / "gmm-samples.npy"))
-    np.testing.assert_allclose(found, np.load(folder / "gmm-scores.npy"), rtol=1e-6)
+    # Scores are of float32, which another build of torch rounds otherwise: Debian's differs by 4e-6.
+    np.testing.assert_allclose(found, np.load(folder / "gmm-scores.npy"), rtol=2e-5)
     assert cli("score", folder / "gmm", "--data", "iris", "--threshold", "0.1", "--out", "s.csv")[0] == 0
     assert cli("evaluate", folder / "vae", "--metric", "bits-per-dim")[0] == 0
 

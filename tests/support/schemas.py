@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core.core_schema import WithDefaultSchema
 
 from genzoo.comparison.store import RowFile, StoreHeader
 from genzoo.config.run_config import RunConfig
@@ -29,6 +31,13 @@ FILES: dict[str, Any] = {
 """The class of each file; a row is a part of a file, and has its number."""
 
 
+class WithoutDefaults(GenerateJsonSchema):
+    """Leaves out defaults, which pydantic 2.7 cannot encode if they are dataclasses."""
+
+    def default_schema(self, schema: WithDefaultSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+
 def titled(file: str) -> str:
     """Return the name of a file with the newest format that its class writes."""
     cls = RowFile if FILES[file] is Row else FILES[file]
@@ -37,7 +46,7 @@ def titled(file: str) -> str:
 
 def keys_of(cls: Any) -> list[str]:
     """Return `path: type` for each key of a class, sorted. Choices, bounds, defaults and descriptions are left out."""
-    schema = TypeAdapter(cls).json_schema(mode="serialization")
+    schema = TypeAdapter(cls).json_schema(mode="serialization", schema_generator=WithoutDefaults)
     return sorted(set(_keys(schema, schema.get("$defs", {}), "", ())))
 
 
@@ -48,7 +57,7 @@ def _keys(node: Mapping[str, Any], named: Mapping[str, Any], path: str, above: t
             yield f"{path}: {name}"
             return
         node, above = named[name], (*above, name)
-    for choice in (*node.get("anyOf", ()), *node.get("oneOf", ())):
+    for choice in (*node.get("anyOf", ()), *node.get("oneOf", ()), *node.get("allOf", ())):
         yield from _keys(choice, named, path, above)
     if "properties" in node:
         for name, inner in node["properties"].items():
@@ -59,7 +68,7 @@ def _keys(node: Mapping[str, Any], named: Mapping[str, Any], path: str, above: t
             yield from _keys(node[key], named, path + step, above)
     for number, inner in enumerate(node.get("prefixItems", ())):
         yield from _keys(inner, named, f"{path}[{number}]", above)
-    if not {"anyOf", "oneOf"} & node.keys():
+    if not {"anyOf", "oneOf", "allOf"} & node.keys():
         yield f"{path}: {node.get('type', 'any')}"
 
 
