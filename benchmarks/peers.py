@@ -89,7 +89,7 @@ FEATURES: dict[str, tuple[str, dict[str, str]]] = {
             "Lightning CLI": "ok = 'your own model class'",
             "diffusers": "import pkgutil, diffusers.commands as c; "
             "ok = any('train' in one.name for one in pkgutil.iter_modules(c.__path__))",
-            "MLflow": "ok = any('train' in one.name for one in commands('mlflow'))",
+            "MLflow": "from mlflow.cli import cli; ok = 'train' in cli.commands",
         },
     ),
     "a scikit-learn estimator": (

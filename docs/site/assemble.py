@@ -34,7 +34,7 @@ def sources(root: Path = ROOT) -> dict[str, str]:
     places["LICENSE"] = "LICENSE.txt"
     for path in sorted((root / "docs").rglob("*")):
         inside = path.relative_to(root / "docs").as_posix()
-        shown = path.suffix in {".md", ".png", ".svg", ".ipynb", ".css"} or path.parent.name == "service"
+        shown = path.suffix in {".md", ".png", ".svg", ".ipynb", ".css", ".js"} or path.parent.name == "service"
         if path.is_file() and shown:
             places[f"docs/{inside}"] = path.name if inside.startswith("site/") else inside
     for path in sorted((root / "plugins").glob("*/README.md")):

@@ -82,6 +82,10 @@ def _escaped(text: str) -> str:
     return re.sub(r"([|<*_])", r"\\\1", text)
 
 
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:].rstrip('.')}."
+
+
 def _settings(rows: Sequence[Sequence[str]]) -> str:
     return table(
         ("option", "default", "type", "meaning"),
@@ -111,10 +115,10 @@ def model_page(entry: Entry[ModelSpec], registry: Registry, said: Mapping[str, s
     ]
     parts = [
         f"# {spec.name}",
-        f"{_escaped(spec.summary)}.",
+        _escaped(_sentence(spec.summary)),
         table(("", ""), [row for row in rows if row[1]]),
         "## In short",
-        f"{said['what it is'].rstrip('.')}.",
+        _sentence(said["what it is"]),
         f"**Assumes:** {said['assumes']}.",
         f"**Costs:** {said['costs']}. On its example data, two CPU cores take {said['time']}.",
         f"**Take something else if** {said['not if']}.",
@@ -179,10 +183,10 @@ def metric_page(spec: MetricSpec, metric: Metric, said: Mapping[str, str]) -> st
     ]
     parts = [
         f"# {spec.name}",
-        f"{_escaped(spec.summary[0].upper() + spec.summary[1:])}.",
+        _escaped(_sentence(spec.summary)),
         table(("", ""), [row for row in rows if row[1]]),
-        f"**Formula.** {said['formula']}.",
-        f"**Bias.** {said['bias']}.",
+        f"**Formula.** {_sentence(said['formula'])}",
+        f"**Bias.** {_sentence(said['bias'])}",
         f"**It misleads if** {said['misleads if']}.",
         f"```\ngenzoo evaluate RUN --metric {spec.name}\n```",
         "[How good is a model?](metrics.md) has all metrics by question.",
