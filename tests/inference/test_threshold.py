@@ -49,6 +49,8 @@ def test_rows_that_calibrate_it_are_named():
     assert "which also chose the model's best step" in conformal_threshold(np.arange(50.0), 0.1, "selection").describe()
     assert "held out" in conformal_threshold(np.arange(50.0), 0.1, "comparison").describe()
     assert "at most 0.1" in conformal_threshold(np.arange(50.0), 0.1, "validation").describe()
+    for calibration in ("selection", "comparison"):
+        assert "about 0.1" in conformal_threshold(np.arange(50.0), 0.1, calibration).describe()
 
 
 def test_a_density_of_zero_is_below_no_other_one():

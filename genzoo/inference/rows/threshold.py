@@ -4,7 +4,8 @@ A row is unusual if its log-likelihood is low, or if its anomaly score is high.
 
 The threshold is conformal: among held-out rows and one new row like them, every rank of the new one is equally likely.
 So the probability that it scores below the k-th smallest of n held-out scores is at most k / (n + 1), for any model and
-any n. The same holds above the k-th largest.
+any n. The same holds above the k-th largest. It holds only about for rows that chose the model, and for rows of a
+comparison, whose scores come from other fits than the one that scores new rows.
 
 References:
     "Algorithmic Learning in a Random World" (Vovk, Gammerman and Shafer, 2005).
@@ -70,9 +71,9 @@ class Threshold:
         source = f"{counted(self.rows, 'row')}: {_ROWS[self.calibration]}"
         if not self.place:
             return f"calibrated on {source}"
-        return (
-            f"calibrated on {source}; of new rows like them, at most {self.quantile:g} score {self.side} it on average"
-        )
+        # The guarantee is for rows that had no part in the model, scored by this model and not by other fits.
+        share = f"{'at most' if self.calibration == 'validation' else 'about'} {self.quantile:g}"
+        return f"calibrated on {source}; of new rows like them, {share} score {self.side} it on average"
 
     @property
     def warning(self) -> str | None:
