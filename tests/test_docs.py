@@ -157,8 +157,8 @@ def test_every_block_of_a_tutorial_runs_or_is_a_further_command(page):
     for language, title, block in BLOCK.findall(text):
         assert title or language in ("console", "sh"), block
         assert language != "sh" or page.stem == "cluster"
-    for block in re.findall(r"^```\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
-        assert all(line.startswith("genzoo ") for line in block.splitlines()), block
+    for language, block in re.findall(r"^```([^\n]*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        assert language or all(line.startswith("genzoo ") for line in block.splitlines()), block
 
 
 def test_every_block_of_the_guide_is_a_file_or_a_session():

@@ -148,6 +148,7 @@ PURPOSES = {
     "redraw",
     "sample",
     "step",
+    "trial",
     "two-sample",
     "usual conditions",
     "validation",

@@ -17,9 +17,9 @@ from genzoo.testing.keeping import BoundPromise
 
 VARIABLE = "GENZOO_TEST_SECONDS"
 LIST = Path(__file__).parent.parent / "slow.txt"
-SECONDS = 2.5
+SECONDS = 1.5
 KEPT = {"tests/test_readme.py", "tests/test_docs.py", "README.md"}  # what new users type, which no change may break
-_EVERY = "# Tests of more than 2.5 CPU seconds, listed by `make slow`. Only `make full` runs them."
+_EVERY = "# Tests of more than 1.5 CPU seconds, listed by `make slow`. Only `make full` runs them."
 
 
 def mark(items: Iterable[pytest.Item]) -> None:
