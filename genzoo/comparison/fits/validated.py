@@ -61,7 +61,7 @@ def _by_likelihood(
     losses: tuple[float, ...],
     doubt: str | None,
 ) -> Judgment:
-    """TrialJudge a model by the mean log-likelihood of validation rows.
+    """Judge a model by the mean log-likelihood of validation rows.
 
     Arguments:
         doubt: why its likelihood cannot be ranked; `None` if it can.
