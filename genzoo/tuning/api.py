@@ -13,7 +13,7 @@ from genzoo.config.counts import check_count
 from genzoo.config.keywords import check_model, option_names, sort_keywords
 from genzoo.data.dataset import Dataset
 from genzoo.data.opening.given import AnyData
-from genzoo.errors import ConfigError
+from genzoo.errors import ArtifactError, ConfigError
 from genzoo.metrics.information_criteria import CRITERIA
 from genzoo.metrics.metric import Direction
 from genzoo.models.reference import known_name
@@ -37,6 +37,9 @@ TOP = 3
 
 TEST = 0.2
 """Share of the rows that are held out before a search, unless the data bring test rows or the split says more."""
+
+_COMMON = frozenset({"split", "training", "sampling", "seed", "device", "precision"})
+"""Settings of a run that all trials of a search share. A stranger's folder could name others, such as a model to fetch."""
 
 _LIKELIHOODS = frozenset({"likelihood", "likelihood-bound", "likelihood-estimate"})
 
@@ -225,6 +228,8 @@ def settings_to_go_on(folder: str | Path) -> dict[str, Any]:
         ArtifactError: its file is damaged.
     """
     found = TuneFolder(user_path(folder)).header()
+    if strange := sorted(found.common.keys() - _COMMON):
+        raise ArtifactError(f"{folder} sets {strange[0]!r} for all trials, which no search does. It may be damaged.")
     if found.source is None:
         raise ConfigError(f"The data of {folder} were in memory. Call genzoo.tune with them and the same arguments.")
     names = ("model", "options", "search", "common", "metric", "features", "target", "trials", "top")

@@ -166,6 +166,16 @@ def test_an_interrupted_search_goes_on_where_it_ended(tmp_path):
         settings_to_go_on(tmp_path / "t")
 
 
+def test_the_folder_of_a_stranger_cannot_name_a_model_to_fetch(tmp_path):
+    tune(search={"n_components": "1..2"}, trials=1, top=1, out=tmp_path / "t")
+    file = tmp_path / "t" / "tune.json"
+    content = json.loads(file.read_text("utf-8"))
+    content["common"]["warm_start"] = "hub:somebody/model"
+    file.write_text(json.dumps(content), "utf-8")
+    with pytest.raises(ArtifactError, match="'warm_start' for all trials"):
+        settings_to_go_on(tmp_path / "t")
+
+
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(ConfigError, match="contains no search"):
