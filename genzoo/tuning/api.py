@@ -39,7 +39,7 @@ TEST = 0.2
 """Share of the rows that are held out before a search, unless the data bring test rows or the split says more."""
 
 _COMMON = frozenset({"split", "training", "sampling", "seed", "device", "precision"})
-"""Settings of a run that all trials of a search share. A stranger's folder could name others, such as a model to fetch."""
+"""Settings of a run that all trials of a search share. A stranger's folder could name a model to fetch."""
 
 _LIKELIHOODS = frozenset({"likelihood", "likelihood-bound", "likelihood-estimate"})
 
