@@ -176,6 +176,21 @@ def test_the_folder_of_a_stranger_cannot_name_a_model_to_fetch(tmp_path):
         settings_to_go_on(tmp_path / "t")
 
 
+def test_a_search_that_goes_on_fetches_no_address_of_its_folder(cli, tmp_path):
+    given = ["--data", "iris", "-o", "training.n_init=1", "--search", "n_components=1..2", "--top", "1"]
+    assert cli("tune", "gmm", *given, "--trials", "1", "--out", str(tmp_path / "t"))[0] == 0
+    file = tmp_path / "t" / "tune.json"
+    content = json.loads(file.read_text("utf-8"))
+    content["source"]["source"] = "http://127.0.0.1:9/x.csv"
+    file.write_text(json.dumps(content), "utf-8")
+    code, _, error = cli("tune", "--resume", str(tmp_path / "t"))
+    assert code == 4
+    assert "only you may ask for a download" in " ".join(error.split())
+    for option in ("--trials", "--threads"):
+        code, _, error = cli("tune", "gmm", *given, option, "0")
+        assert code == 2, error
+
+
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(ConfigError, match="contains no search"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,18 +113,24 @@ def tune_command(model: str | None, as_json: bool, **given: Any) -> None:
     genzoo tune vae --data digits --search lr=1e-4..1e-1@log --search latent=2..32@log --trials 30 --jobs 2
     genzoo tune --resume tuned --trials 100
     """
-    from genzoo.tuning.api import TOP, TRIALS, prepare_tuning, settings_to_go_on  # torch is needed from here on
+    from genzoo.data.download import without_fetching  # torch is needed from here on
+    from genzoo.tuning.api import TOP, TRIALS, prepare_tuning, settings_to_go_on
 
     names = ("trials", "top", "jobs", "threads", "on")
     terms = {name: given[name] for name in names}
+    guard: AbstractContextManager[None] = nullcontext()
     if given["resume"] is not None:
         _check_resumed()
         stored = settings_to_go_on(given["resume"])
+        guard = without_fetching()  # the folder names its data, and may be from a stranger
     else:
         stored = {**_asked(model, given), "trials": TRIALS, "top": TOP}
-    tuner = prepare_tuning(**{**stored, **{name: one for name, one in terms.items() if name in ("jobs", "on") or one}})
-    show_remarks(tuner.comparison.dataset)
-    _show(tuner.run(), as_json)
+    asked = {name: one for name, one in terms.items() if name in ("jobs", "on") or one is not None}
+    with guard:
+        tuner = prepare_tuning(**{**stored, **asked})
+        show_remarks(tuner.comparison.dataset)
+        found = tuner.run()
+    _show(found, as_json)
 
 
 def _check_resumed() -> None:
