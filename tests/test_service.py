@@ -151,6 +151,21 @@ def fetch(address, body=None):
 APP = ("uvicorn", "--app-dir", str(DOCS / "service"), "app:service")
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/sample", '{"n": NaN}'),
+        ("/sample", '{"n": 1, "seed": NaN}'),
+        ("/score", '{"rows": [[NaN]], "threshold": NaN}'),
+        ("/score", '{"rows": [[1, ' + "9" * 400 + "]]}"),
+    ],
+)
+def test_numbers_that_json_or_floats_lack_are_faults_of_the_request(served, path, body):
+    answer = served("gmm").post(path, content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 422
+    assert answer.json()["detail"]
+
+
 def test_requests_at_once_get_what_they_get_alone():
     rows = genzoo.load(GMM).sample(50, seed=2, output="pyarrow").to_pylist()
     asked = [("/sample", {"n": 40, "seed": seed % 4}) for seed in range(16)]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
@@ -43,6 +44,13 @@ class Scores(BaseModel):
 @service.exception_handler(genzoo.GenzooError)
 def explain(_: Request, error: genzoo.GenzooError) -> JSONResponse:
     return JSONResponse({"detail": str(error)}, 422 if isinstance(error, ValueError) else 500)
+
+
+@service.exception_handler(RequestValidationError)
+def reject(
+    _: Request, error: RequestValidationError
+) -> JSONResponse:  # FastAPI's repeats the input, and JSON has no NaN
+    return JSONResponse({"detail": [{key: one[key] for key in ("loc", "msg", "type")} for one in error.errors()]}, 422)
 
 
 @service.get("/health")
@@ -80,5 +88,5 @@ def as_events(rows: list[Any]) -> Any:
         names = dict.fromkeys(name for row in rows for name in row)
         columns = {name: [row.get(name) for row in rows] for name in names}
         return pa.table(columns) if model.data.form.columns else {n: np.asarray(part) for n, part in columns.items()}
-    except (AttributeError, TypeError, ValueError) as error:
+    except (AttributeError, OverflowError, TypeError, ValueError) as error:
         raise HTTPException(422, f"Rows must have the form of samples: {error}") from error

@@ -117,4 +117,4 @@ def build_efficientnet(material: Material) -> Extractor:
     def prepare(events: Array) -> Tensor:
         return (resized(events, material.data, SIDE) * 255 - 127) / 128
 
-    return NetworkExtractor(network, prepare, protocol, material.device)
+    return NetworkExtractor(network, prepare, protocol, material.device, channels_last=True)

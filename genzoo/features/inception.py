@@ -255,4 +255,4 @@ def build_inception(material: Material) -> Extractor:
         pixels = torch.from_numpy(in_unit_range(events, material.data)) * 255
         return (bilinear(pixels, SIDE).expand(-1, 3, -1, -1) - 128) / 128
 
-    return NetworkExtractor(network, prepare, protocol, material.device)
+    return NetworkExtractor(network, prepare, protocol, material.device, channels_last=True)

@@ -24,7 +24,7 @@ from genzoo.runtime.display import show_progress
 from genzoo.runtime.progress import in_phase
 from genzoo.storage.paths import user_path
 from genzoo.tuning.folder import TuneFolder, TuneHeader
-from genzoo.tuning.parsing import Given, parse_search
+from genzoo.tuning.parsing import Given, parse_search, plain_search
 from genzoo.tuning.result import Tuning
 from genzoo.tuning.study import optuna_library
 from genzoo.tuning.tuning import TrialCallback, Tuner
@@ -183,7 +183,8 @@ def prepare_tuning(
     check_count("trials", trials)
     check_count("top", top)
     metric, direction = _judge(zoo, model, metric, target, features)
-    space = parse_search(zoo, model, options, {**common, "data": data[1]}, search)
+    plain = plain_search(search)
+    space = parse_search(zoo, model, options, {**common, "data": data[1]}, plain)
     folder = None if out is None else TuneFolder(user_path(out))
     if folder is not None:
         folder.check()
@@ -208,7 +209,7 @@ def prepare_tuning(
         common={name: value for name, value in common.items() if name != "data"},
         source=None if comparison.settings is None else comparison.settings.model_dump(mode="json"),
         data=comparison.dataset.digest(),
-        search=dict(search),
+        search=plain,
         metric=metric,
         features=features,
         target=target,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
+import numpy as np
 from pydantic import BaseModel
 
 from genzoo.comparison.candidate import cut
@@ -35,7 +37,7 @@ def parse_search(
     model: str,
     options: Mapping[str, Any],
     common: Mapping[str, Any],
-    given: Mapping[str, Given],
+    given: Mapping[str, str | list[Any]],
 ) -> Space:
     """Return the space of a search, after checking each of its settings.
 
@@ -43,13 +45,11 @@ def parse_search(
         model: name of the model.
         options: settings of the model that every trial shares, nested, as `parse_assignments` returns them.
         common: settings of the run that every trial shares.
-        given: what to try, by the name of the setting.
+        given: what to try, by the name of the setting, as `plain_search` returns it.
 
     Raises:
         ConfigError: an unknown setting, an empty range, or a value that a setting does not take.
     """
-    if not isinstance(given, Mapping) or not given:
-        raise ConfigError(f"Name a setting to search, such as {argument('search', {'n_components': '1..20'})}.")
     space = Space(model, options, common, ())
     shared = space.candidate(registry, {}).config  # checks the model and the shared settings
     axes: list[SearchAxis] = []
@@ -64,6 +64,33 @@ def parse_search(
             raise ConfigError(f"{key!r} is set to one value and searched, too. Leave one of the two out.")
         axes.append(axis)
     return Space(model, options, common, tuple(axes))
+
+
+def plain_search(given: Any) -> dict[str, str | list[Any]]:
+    """Return what to try of each setting as text and lists of plain values, as JSON has them.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if not isinstance(given, Mapping) or not given:
+        raise ConfigError(f"Name a setting to search, such as {argument('search', {'n_components': '1..20'})}.")
+    if strange := [key for key in given if not isinstance(key, str)]:
+        raise ConfigError(f"Settings to search are named by texts, and {strange[0]!r} is none.")
+    found: dict[str, str | list[Any]] = {}
+    for key, wanted in given.items():
+        if isinstance(wanted, str):
+            found[key] = wanted
+            continue
+        if not isinstance(wanted, Sequence) or isinstance(wanted, bytes):
+            raise ConfigError(f"Search {key}: give a range such as '1..20' or a list of choices, not {wanted!r}.")
+        values = [one.item() if isinstance(one, np.generic) else one for one in wanted]
+        try:
+            found[key] = json.loads(json.dumps(values, allow_nan=False))
+        except (TypeError, ValueError) as error:
+            raise ConfigError(
+                f"Search {key}: choices are numbers, texts and lists of these, not {values!r}."
+            ) from error
+    return found
 
 
 def parse_pairs(pairs: Iterable[str]) -> dict[str, str]:
@@ -143,7 +170,7 @@ def _kinds(annotation: Any) -> list[Any]:
     return [kind for kind in found if kind is not NoneType]
 
 
-def _axis(name: str, key: str, wanted: Given, annotation: Any) -> SearchAxis:
+def _axis(name: str, key: str, wanted: str | list[Any], annotation: Any) -> SearchAxis:
     """Return the axis of a setting."""
     if not isinstance(wanted, str):
         return _choices(name, key, wanted, str(wanted))
@@ -160,9 +187,7 @@ def _axis(name: str, key: str, wanted: Given, annotation: Any) -> SearchAxis:
     return _choices(name, key, values, text)
 
 
-def _choices(name: str, key: str, values: Any, text: str) -> SearchAxis:
-    if not isinstance(values, Sequence) or isinstance(values, bytes):
-        raise ConfigError(f"Search {key}: give a range such as '1..20' or a list of choices, not {values!r}.")
+def _choices(name: str, key: str, values: list[Any], text: str) -> SearchAxis:
     found = {one if isinstance(one, str) else json.dumps(one): one for one in values}
     if len(found) < 2:
         raise ConfigError(
@@ -179,6 +204,8 @@ def _range(name: str, key: str, text: str, found: re.Match[str], annotation: Any
     step = None if found[3] is None else float(found[3])
     kinds = _kinds(annotation)
     about = f"Search {key}={text}"
+    if not all(math.isfinite(end) for end in (low, high, step or 0.0)):
+        raise ConfigError(f"{about}: a number is too large.")
     whole_ends = all(end is None or end == int(end) for end in (low, high, step))
     if Any in kinds:
         whole = whole_ends and not re.search(r"\.\d|[eE]-", text)

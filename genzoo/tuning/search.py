@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from genzoo.comparison.fits.job import FitResult
-from genzoo.errors import GenzooError
+from genzoo.errors import ArtifactError, GenzooError
 from genzoo.metrics.metric import Direction
 from genzoo.runtime.seeding import derive
 from genzoo.tuning.result import TuningTrial
@@ -24,13 +25,21 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 _STARTUP = 5
-"""Trials that are trained to their end before any is pruned; the default of Optuna's `MedianPruner`."""
+"""Trials that must have reached an evaluation before others are pruned there: `n_min_trials` of Optuna's pruner."""
 
 _DRAWS = 1_000
 """How often to draw settings at random, if Optuna suggests some that were tried, until giving up."""
 
 _ABOUT = "genzoo"
 """Name of the attribute of a trial in Optuna that says what became of it."""
+
+
+class _Running(NamedTuple):
+    """A trial of Optuna that goes on, its number in the search and its settings."""
+
+    trial: Trial
+    number: int
+    settings: dict[str, Any]
 
 
 class SettingSearch:
@@ -68,20 +77,36 @@ class SettingSearch:
         self._space, self._trials, self._seed = space, trials, seed
         self._sign = -1.0 if direction == "higher" else 1.0
         self._lock = threading.Lock()  # with several jobs, fits are asked for in a thread of their own
-        self._running: dict[int, tuple[Trial, dict[str, Any]]] = {}
+        self._running: dict[int, _Running] = {}
         self._distributions = {axis.name: distribution_of(axis) for axis in space.axes}
         self._exhausted = False
         with quiet():
             self._study = open_study(file, direction)
             self._abandon_interrupted()
-            if defaults is not None and not self._study.get_trials(deepcopy=False):
+            waiting = self._study.get_trials(deepcopy=False, states=(state_of("WAITING"),))
+            ended = self._ended(file)
+            if defaults is not None and not ended and not waiting:
                 self._study.enqueue_trial(dict(defaults))
 
     @property
     def trials(self) -> tuple[TuningTrial, ...]:
-        """The trials that have ended, in the order in which they began, numbered from 1."""
-        kept = [trial for trial in self._study.get_trials(deepcopy=False) if _status_of(trial) is not None]
-        return tuple(_trial_of(number, trial) for number, trial in enumerate(kept, 1))
+        """The trials that have ended, by their number."""
+        return self._ended()
+
+    def _ended(self, file: Path | None = None) -> tuple[TuningTrial, ...]:
+        """Return the trials that have ended, by their number.
+
+        Raises:
+            ArtifactError: the record of one is damaged; the error names `file`.
+        """
+        kept = [trial for trial in self._study.get_trials(deepcopy=False) if trial.user_attrs.get(_ABOUT) is not None]
+        try:
+            found = [_trial_of(trial) for trial in kept if _status_of(trial) is not None]
+            return tuple(sorted(found, key=lambda trial: trial.number))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ArtifactError(
+                f"{file} is damaged: a trial lacks {error}. Delete its folder, and search again."
+            ) from error
 
     @property
     def exhausted(self) -> bool:
@@ -92,22 +117,23 @@ class SettingSearch:
         """Return the number and the settings of the next trial; `None` if there is none."""
         with self._lock, quiet():
             done = [trial for trial in self._study.get_trials(deepcopy=False) if _status_of(trial) is not None]
-            begun = len(done) + len(self._running)
-            if begun >= self._trials:
+            if len(done) + len(self._running) >= self._trials:
                 return None
+            taken = {_about(trial)["number"] for trial in done} | {one.number for one in self._running.values()}
+            begun = next(one for one in itertools.count() if one + 1 not in taken)
             tried = {_key(_about(trial)["settings"]) for trial in done}
-            tried |= {_key(settings) for _, settings in self._running.values()}
+            tried |= {_key(one.settings) for one in self._running.values()}
             seed = derive(self._seed, "trial", begun)
             trial, settings = self._drawn(seed % 2**32)
             if _key(settings) in tried:
                 self._study.tell(trial, state=state_of("FAIL"))  # without a status, so that it does not count
                 fresh = self._untried(tried, np.random.default_rng(seed))
                 if fresh is None:
-                    self._exhausted = True
+                    self._exhausted = self._space.count <= len(tried)
                     return None
                 self._study.enqueue_trial(fresh)
                 trial, settings = self._drawn(seed % 2**32)
-            self._running[trial.number] = trial, settings
+            self._running[trial.number] = _Running(trial, begun + 1, settings)
             return trial.number, settings
 
     def bars(self) -> tuple[float, ...]:
@@ -116,21 +142,20 @@ class SettingSearch:
             return ()
         with self._lock:
             complete = [t for t in self._study.get_trials(deepcopy=False) if _status_of(t) == "complete"]
-        known = [losses for trial in complete if (losses := _about(trial)["losses"])]
-        if len(known) < _STARTUP:
-            return ()
-        longest = max(map(len, known))
-        return tuple(float(np.median([each[n] for each in known if n < len(each)])) for n in range(longest))
+        known = [_about(trial)["losses"] for trial in complete]
+        longest = max(map(len, known), default=0)
+        there = ([each[n] for each in known if n < len(each)] for n in range(longest))
+        return tuple(float(np.median(losses)) for losses in there if len(losses) >= _STARTUP)  # later ones have fewer
 
-    def tell(self, number: int, result: FitResult) -> None:
-        """Keep what came of a trial.
+    def tell(self, number: int, result: FitResult) -> TuningTrial:
+        """Keep what came of a trial, and return it.
 
         Raises:
             GenzooError: the disk is full or read-only.
         """
         with self._lock, quiet():
-            trial, settings = self._running.pop(number)
-            about, value = self._judged(settings, result)
+            trial, own, settings = self._running.pop(number)
+            about, value = self._judged(own, settings, result)
             try:
                 for place, loss in enumerate(about["losses"], 1):  # Optuna ranks pruned trials by their last report
                     if math.isfinite(loss):
@@ -140,17 +165,20 @@ class SettingSearch:
                 self._study.tell(trial, value if state == "COMPLETE" else None, state=state_of(state))
             except OSError as error:
                 raise GenzooError(f"The trials of the search cannot be written: {error.strerror}.") from error
+        return _as_trial(about)
 
-    def fail(self, number: int, error: GenzooError) -> None:
-        """Keep that a trial could not begin."""
+    def fail(self, number: int, error: GenzooError) -> TuningTrial:
+        """Keep that a trial could not begin, and return it."""
         with self._lock, quiet():
-            trial, settings = self._running.pop(number)
-            trial.set_user_attr(_ABOUT, _record(settings, "failed", reason=str(error), exit_code=error.exit_code))
+            trial, own, settings = self._running.pop(number)
+            about = _record(settings, "failed", number=own, reason=str(error), exit_code=error.exit_code)
+            trial.set_user_attr(_ABOUT, about)
             self._study.tell(trial, state=state_of("FAIL"))
+        return _as_trial(about)
 
-    def _judged(self, settings: dict[str, Any], result: FitResult) -> tuple[dict[str, Any], float | None]:
+    def _judged(self, number: int, settings: dict[str, Any], result: FitResult) -> tuple[dict[str, Any], float | None]:
         """Return what is kept of a trial, and its value."""
-        found, common = result.judgment, dict[str, Any](seconds=result.seconds)
+        found, common = result.judgment, dict[str, Any](number=number, seconds=result.seconds)
         if result.failure is not None or found is None:
             failure = result.failure or "it was not judged"
             return _record(settings, "failed", reason=failure, exit_code=result.exit_code, **common), None
@@ -218,10 +246,13 @@ def _status_of(trial: FrozenTrial) -> str | None:
     return str(_about(trial)["status"]) if ended else None
 
 
-def _trial_of(number: int, trial: FrozenTrial) -> TuningTrial:
-    about = _about(trial)
-    names = ("settings", "status", "value", "error", "reason", "seconds", "exit_code")
-    return TuningTrial(number, **{name: about[name] for name in names})
+def _trial_of(trial: FrozenTrial) -> TuningTrial:
+    return _as_trial(_about(trial))
+
+
+def _as_trial(about: Mapping[str, Any]) -> TuningTrial:
+    names = ("number", "settings", "status", "value", "error", "reason", "seconds", "exit_code")
+    return TuningTrial(**{name: about[name] for name in names})
 
 
 def _key(settings: Mapping[str, Any]) -> str:

@@ -14,7 +14,11 @@ from genzoo.config.layers import merge
 from genzoo.plugins.registry import Registry
 
 _DIGITS = 4
-"""Significant digits of numbers that are tried, so that the settings of a trial can be read and typed."""
+"""Significant digits of numbers that are tried, so that the settings of a trial can be read and typed. A range that is
+narrower than its ends are large, such as 0.9990..0.9999, has as many digits of its width."""
+
+_OF_LOSSES = frozenset({"metrics", "monitor", "features", "eval_every", "eval_steps"})
+"""Settings of a training that decide what the losses of its evaluations are, and when there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +63,11 @@ class SearchAxis:
             return self.choices[drawn]
         if self.whole:
             return int(drawn)
-        rounded = float(f"{drawn:.{_DIGITS}g}") if self.step is None else float(f"{drawn:.12g}")
-        return min(max(rounded, self.low), self.high)
+        if self.step is not None:
+            return min(max(float(f"{drawn:.12g}"), self.low), self.high)
+        sizes = [size for size in (abs(drawn), self.high - self.low) if size > 0]
+        decimals = max(_DIGITS - 1 - math.floor(math.log10(size)) for size in sizes)
+        return min(max(round(float(drawn), decimals), self.low), self.high)
 
     def place(self, value: Any) -> Any:
         """Return what must be drawn for a value of the setting; `None` if the search does not reach it."""
@@ -109,8 +116,11 @@ class Space:
 
     @property
     def compares_losses(self) -> bool:
-        """Whether the losses of all trials mean the same, because no setting of the objective differs."""
-        return not any(axis.name.partition(".")[0] in ("objective", "preset") for axis in self.axes)
+        """Whether the losses of all trials mean the same: no setting of the objective or of evaluations differs."""
+        names = [axis.name.split(".") for axis in self.axes]
+        return not any(head in ("objective", "preset") for head, *_ in names) and not any(
+            path[0] == "training" and path[1] in _OF_LOSSES for path in names
+        )
 
     def settings(self, drawn: Mapping[str, Any]) -> dict[str, Any]:
         """Return the settings of a trial, by full name."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,7 +57,7 @@ def open_study(file: Path | None, direction: Direction) -> Study:
         )
     except OSError as error:
         raise GenzooError(f"{file} cannot be opened: {error.strerror}.") from error
-    except (ValueError, KeyError, AssertionError, json.JSONDecodeError) as error:
+    except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"{file} is damaged: {error}. Delete its folder, and search again.") from error
     return study
 

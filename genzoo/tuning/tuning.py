@@ -99,25 +99,33 @@ class Tuner:
         """Run trials until there are enough."""
         comparison = self.comparison
         total = min(self.trials - len(search.trials), self.space.count)
+        unfit: list[TuningTrial] = []  # trials that could not begin
         with (
             Phase("trying settings", total, "trials", at_most=True) as phase,
-            contextlib.closing(comparison.results(self._jobs(search), phase)) as results,
+            contextlib.closing(comparison.results(self._jobs(search, unfit), phase)) as results,
         ):
-            for result in results:
-                search.tell(result.trial.candidate, result)
+
+            def end(trial: TuningTrial) -> None:
                 phase.advance()
                 if callback is not None:
-                    callback(search.trials[-1])
+                    callback(trial)
 
-    def _jobs(self, search: SettingSearch) -> Iterator[FitJob]:
-        """Yield a fit for each trial that Optuna suggests."""
+            for result in results:
+                end(search.tell(result.trial.candidate, result))
+                while unfit:
+                    end(unfit.pop(0))
+            for trial in unfit:
+                end(trial)
+
+    def _jobs(self, search: SettingSearch, unfit: list[TuningTrial]) -> Iterator[FitJob]:
+        """Yield a fit for each trial that Optuna suggests; trials that cannot begin go to `unfit`."""
         comparison = self.comparison
         while (asked := search.ask()) is not None:
             number, settings = asked
             try:
                 wanted = self.space.candidate(get_registry(), settings)
             except GenzooError as error:  # values that do not go together
-                search.fail(number, error)
+                unfit.append(search.fail(number, error))
                 continue
             (candidate,) = as_fitted([wanted], comparison.dataset, comparison.settings)
             yield FitJob(

@@ -78,6 +78,28 @@ def test_resized_images_have_three_channels_in_0_to_1_and_keep_colors():
     assert torch.allclose(steps, torch.tensor(0.5), atol=0.05)  # antialiased: neither black nor white
 
 
+class Viewed(nn.Module):
+    """Flattens images without a copy, which needs their usual order in memory."""
+
+    def forward(self, x):
+        return x.view(len(x), -1)
+
+
+@pytest.mark.parametrize(
+    ("network", "shape"),
+    [
+        (nn.Sequential(nn.Conv3d(1, 2, 3), nn.Flatten()), (5, 1, 4, 4, 4)),
+        (nn.Sequential(nn.Conv2d(1, 2, 3), Viewed()), (5, 1, 6, 6)),
+        (nn.Sequential(nn.Conv1d(2, 3, 3), nn.Flatten()), (5, 2, 8)),
+    ],
+)
+def test_networks_of_plugins_see_inputs_as_they_are(network, shape):
+    x = np.random.default_rng(0).normal(size=shape).astype("f4")
+    with torch.no_grad():
+        expected = network(torch.from_numpy(x)).numpy()
+    assert np.allclose(NetworkExtractor(network, torch.from_numpy, {})(x), expected, atol=1e-5)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_images_that_are_not_finite_have_no_features(bad):
     images = np.full((3, 1, 8, 8), 51.0)

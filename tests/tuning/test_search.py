@@ -84,6 +84,53 @@ def test_the_first_trial_has_the_default_settings():
     assert made.ask()[1] == {"n_components": 4}
 
 
+def test_a_kill_in_the_first_trial_does_not_lose_the_default_settings(tmp_path):
+    file = tmp_path / "trials.journal"
+    given = {"given": {"n_components": "1..9"}, "defaults": {"n_components": 4}, "file": file}
+    for _ in range(2):  # the first one is killed
+        assert search(**given).ask()[1] == {"n_components": 4}
+
+
+def test_trials_are_returned_as_they_end_and_keep_their_numbers():
+    made = search(trials=4)
+    first, second = made.ask()[0], made.ask()[0]
+    assert [made.tell(number, judged(1.0)).number for number in (second, first)] == [2, 1]
+    third = made.ask()[0]
+    assert made.fail(third, ConfigError("they do not go together")).number == 3
+    assert [trial.number for trial in made.trials] == [1, 2, 3]
+
+
+def test_a_bar_is_the_median_of_at_least_five_losses():
+    made = search(trials=20)
+    for length in (3, 3, 2, 2, 2):
+        made.tell(made.ask()[0], judged(0.0, range(length)))
+    assert made.bars() == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("name", ["training.monitor", "training.eval_steps", "training.eval_every"])
+def test_losses_of_other_evaluations_are_not_compared(name):
+    choices = ["mmd", "wasserstein"] if name == "training.monitor" else [1, 40]
+    space = parse_search(get_registry(), "vae", {}, {}, {name: choices})
+    assert not space.compares_losses
+
+
+@pytest.mark.parametrize("line", [b"null", b"[]", b"5"])
+def test_a_journal_with_a_strange_line_is_an_error(tmp_path, line):
+    file = tmp_path / "trials.journal"
+    run(search(trials=2, file=file))
+    file.write_bytes(file.read_bytes() + line + b"\n")
+    with pytest.raises(ArtifactError, match="damaged"):
+        search(file=file)
+
+
+def test_a_trial_without_its_record_is_an_error(tmp_path):
+    file = tmp_path / "trials.journal"
+    run(search(trials=2, file=file))
+    file.write_bytes(file.read_bytes().replace(b'"status"', b'"states"'))
+    with pytest.raises(ArtifactError, match="damaged"):
+        search(file=file)
+
+
 def test_several_trials_at_a_time_have_settings_of_their_own():
     made = search({"n_components": "1..3"}, trials=9)
     asked = [made.ask() for _ in range(4)]
@@ -112,7 +159,7 @@ def test_bars_prune_what_the_median_pruner_of_optuna_prunes(direction):
     rng = np.random.default_rng(1)
     made, decisions = search(trials=60, direction=direction), []
     sign = -1.0 if direction == "higher" else 1.0
-    pruner = MedianPruner()
+    pruner = MedianPruner(n_min_trials=5)
     for _ in range(60):
         number, _ = made.ask()
         bars = made.bars()

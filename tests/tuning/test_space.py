@@ -5,7 +5,7 @@ import pytest
 
 from genzoo.errors import ConfigError
 from genzoo.plugins.manager import get_registry
-from genzoo.tuning.parsing import parse_pairs, parse_search
+from genzoo.tuning.parsing import parse_pairs, parse_search, plain_search
 
 
 def space(model, options=None, common=None, **search):
@@ -28,6 +28,18 @@ def test_a_range_has_the_type_of_its_setting():
 def test_a_rounded_number_stays_in_its_range():
     found = axis("gmm", reg_covar="1.23456e-6..1.23457e-6@log")
     assert all(1.23456e-6 <= found.value(drawn) <= 1.23457e-6 for drawn in (1.23456e-6, 1.234565e-6, 1.23457e-6))
+
+
+def test_a_narrow_range_has_many_values():
+    found, rng = axis("vae", objective__beta="0.99995..0.99999"), np.random.default_rng(0)
+    assert len({found.value(found.draw(rng)) for _ in range(50)}) > 40
+    assert axis("vae", objective__beta="0..500").value(200.45678) == 200.5
+
+
+def test_choices_of_numpy_and_ranges_of_python_become_plain():
+    given = {"n_components": np.arange(1, 3).tolist(), "max_iter": range(1, 3), "x": [np.int64(1), np.float64(0.5)]}
+    assert plain_search(given) == {"n_components": [1, 2], "max_iter": [1, 2], "x": [1, 0.5]}
+    assert plain_search({"n_components": "1..3"}) == {"n_components": "1..3"}
 
 
 @pytest.mark.parametrize("name", ["lr", "optimizer__lr", "training__optimizer__lr"])
@@ -90,11 +102,14 @@ def test_the_default_settings_are_found_in_the_space():
         ({"lr": "1e-3..1e-1@log"}, "lr"),
         ({"tol": "1e-9..1e-3@log", "training.tol": "0..1"}, "searched twice"),
         ({}, "Name a setting to search"),
+        ({"n_components": "1..1e400"}, "too large"),
+        ({3: "1..2"}, "named by texts"),
+        ({"n_components": [1, object()]}, "choices are numbers, texts"),
     ],
 )
 def test_a_wrong_search_is_one_clear_paragraph(search, message):
     with pytest.raises(ConfigError, match=message) as caught:
-        parse_search(get_registry(), "gmm", {}, {}, search)
+        parse_search(get_registry(), "gmm", {}, {}, plain_search(search))
     assert "\n" not in str(caught.value)
 
 

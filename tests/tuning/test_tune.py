@@ -166,6 +166,13 @@ def test_an_interrupted_search_goes_on_where_it_ended(tmp_path):
         settings_to_go_on(tmp_path / "t")
 
 
+def test_the_callback_gets_each_trial_that_ends(tmp_path):
+    seen = []
+    found = tune(search={"n_components": "1..6"}, trials=6, top=1, jobs=2, callback=seen.append)
+    assert sorted(trial.number for trial in seen) == [1, 2, 3, 4, 5, 6]
+    assert sorted(seen, key=lambda trial: trial.number) == list(found.trials)
+
+
 def test_the_folder_of_a_stranger_cannot_name_a_model_to_fetch(tmp_path):
     tune(search={"n_components": "1..2"}, trials=1, top=1, out=tmp_path / "t")
     file = tmp_path / "t" / "tune.json"

@@ -108,6 +108,7 @@ class Pruning(Callback):
         self._rule = setup.rule
         self._bars = bars
         self._settled = objective.settled if isinstance(objective, GradientObjective) else 0.0
+        self._early = 0
 
     def note(self, line: Mapping[str, Any]) -> None:
         """Take an evaluation, as a line of the log."""
@@ -117,10 +118,13 @@ class Pruning(Callback):
 
     def on_step(self, step: Step) -> None:
         """End the training if its best loss is worse than the bar. In a warm-up, losses say nothing yet."""
-        place = len(self.losses) - 1
-        if step.last or not 0 <= place < len(self._bars) or step.fraction < self._settled:
+        if step.fraction < self._settled:
+            self._early = len(self.losses)
             return
-        if min(self.losses) > self._bars[place]:
+        place = len(self.losses) - 1
+        if step.last or not self._early <= place < len(self._bars):
+            return
+        if min(self.losses[self._early :]) > self._bars[place]:
             self.pruned = self.stop = True
 
 

@@ -119,8 +119,11 @@ class VAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputati
 
     def posterior(self, x: Tensor, missing: Tensor | None = None, condition: Tensor | None = None) -> Posterior:
         """Compute q(z | x, c) of events `x (N, *event)`, given conditions `c (N, D)` if there are any."""
+        narrowest, widest = _LOG_VARIANCES
         mean, log_variance = self.encoded(x, missing, condition)
-        return Posterior(mean, log_variance.clamp(*_LOG_VARIANCES))
+        # A clamp would end the gradient that makes a posterior beyond the limit narrower.
+        within = log_variance - (log_variance - widest).clamp_min(0.0).detach()
+        return Posterior(mean, within.clamp_min(narrowest))
 
     def encoded(
         self, x: Tensor, missing: Tensor | None = None, condition: Tensor | None = None
