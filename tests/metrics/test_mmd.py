@@ -1,5 +1,7 @@
 """Kernel distance and MMD beside brute force; their mean and spread over repeats."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,12 @@ def given(real, samples):
 
 def polynomial(x, y):
     return (sum(a * b for a, b in zip(x, y, strict=True)) / len(x) + 1) ** 3
+
+
+def less_one(x, y):
+    """Return the polynomial kernel minus 1, which no rounding to 1 can lose."""
+    t = math.fsum(x * y) / len(x)
+    return t * (3 + t * (3 + t))
 
 
 def brute(kernel, x, y):
@@ -36,6 +44,22 @@ def test_scores_equal_brute_force(monkeypatch, block):
     )
     expected = brute(lambda a, b: np.exp(-((a - b) ** 2).sum() / (2 * width**2)), x, y)
     assert score.value == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("scale", "offset", "heavy"), [(1, 0, False), (1, 3, True), (1, 1e4, False), (1e-9, 0, False), (1e6, 0, False)]
+)
+def test_many_features_are_as_exact_as_their_score_needs(scale, offset, heavy):
+    rng = np.random.default_rng(5)
+    x, y = (rng.standard_t(2, (90, 80)) if heavy else rng.normal(size=(90, 80)) for _ in range(2))
+    x, y = scale * x + offset, scale * y + offset
+    score = kernel_distance.score(given(x, y))
+    assert np.isfinite(score.error)
+    assert abs(score.value - brute(less_one, x, y)) < score.error / 1000
+    bandwidth = mmd.score(given(x, y))
+    width = bandwidth.protocol["bandwidth"]
+    expected = brute(lambda a, b: np.exp(-((a - b) ** 2).sum() / (2 * width**2)), x, y)
+    assert abs(bandwidth.value - expected) < bandwidth.error / 1000
 
 
 def test_scores_of_one_evaluation_are_those_of_each_metric_alone():
