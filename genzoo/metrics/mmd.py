@@ -78,7 +78,7 @@ class _Events:
 
 
 def _pair(real: Features, samples: Features, *, weighted: bool) -> tuple[_Events, _Events]:
-    """Return `real (N, F)` and `samples (M, F)` minus the mean of `real`, in float32 where that is accurate.
+    """Return `real (N, F)` and `samples (M, F)` minus the mean of `real`, in float32 if that is accurate enough.
 
     Arguments:
         weighted: keep float64, in which weighted sums are computed.

@@ -86,8 +86,9 @@ def file_system(url: str) -> Any:
             return fsspec.filesystem(scheme, use_listings_cache=False)
     except ImportError as error:
         further = "" if package in _IN_EXTRA else f" {package}"
+        reason = error.__cause__ or error  # fsspec's own error only says which package to install
         raise DataError(
-            f"{url} needs fsspec and the package {package}, and one of them cannot be imported ({error}). Install "
+            f"{url} needs fsspec and the package {package}, and one of them cannot be imported ({reason}). Install "
             f"them with: pip install 'genzoo[remote]'{further}."
         ) from error
 
