@@ -164,6 +164,12 @@ def _more(entry: Entry[ModelSpec], registry: Registry) -> Iterator[str]:
         )
 
 
+def _better(metric: Metric) -> str:
+    if metric.chance is not None:
+        return f"near {metric.chance:g}, which real data have; rankings take {metric.direction} as better"
+    return metric.direction if metric.ranks else "near the value of real data"
+
+
 def metric_page(spec: MetricSpec, metric: Metric, said: Mapping[str, str]) -> str:
     """Return the page of a metric.
 
@@ -172,7 +178,7 @@ def metric_page(spec: MetricSpec, metric: Metric, said: Mapping[str, str]) -> st
     """
     data = ", ".join(plurals(metric.modalities)) if metric.modalities else "all"
     rows = [
-        ("better", metric.direction if metric.ranks else "near the value of real data"),
+        ("better", _better(metric)),
         ("data", data),
         ("computed from", ", ".join(sorted(need.replace("-", " ") for need in metric.needs))),
         ("fractional weights of rows", "used" if metric.weighted else "not used: no score"),

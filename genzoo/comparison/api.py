@@ -10,7 +10,8 @@ from typing import Any, get_args
 from genzoo.comparison.candidate import Candidate, candidates, distinct
 from genzoo.comparison.cluster.dispatch import check_cluster
 from genzoo.comparison.comparison import Comparison, FitCallback, Tie
-from genzoo.comparison.fits.sample_metrics import prepare_features, sample_metrics
+from genzoo.comparison.figure import check_figure
+from genzoo.comparison.fits.sample_metrics import prepare_features
 from genzoo.comparison.splits import SplitPlan
 from genzoo.comparison.store import ResultStore, StoreHeader
 from genzoo.config.counts import check_count
@@ -27,7 +28,6 @@ from genzoo.data.splits.given import given_split
 from genzoo.errors import ConfigError, did_you_mean
 from genzoo.metrics.evaluation.choice import find_extractor
 from genzoo.metrics.evaluation.reference import check_target
-from genzoo.metrics.information_criteria import CRITERIA
 from genzoo.persistence.format1 import current_metric
 from genzoo.plugins.api1 import former_keywords
 from genzoo.plugins.manager import get_registry
@@ -39,7 +39,6 @@ from genzoo.runtime.display import show_progress
 from genzoo.runtime.launch import require_single_process
 from genzoo.runtime.progress import in_phase
 from genzoo.runtime.threads import available_cores
-from genzoo.spec.modality import MODALITIES
 from genzoo.storage.paths import user_path
 from genzoo.typing import Array, Frame
 from genzoo.wording import argument
@@ -385,42 +384,4 @@ def _check_numbers(folds: int, seeds: int, jobs: int | None, threads: int, on: A
         raise ConfigError(
             f"{jobs} jobs with {threads} threads each need more than the {available_cores()} CPU cores available. "
             f"Lower {argument('jobs')} or {argument('threads')}."
-        )
-
-
-def check_figure(zoo: Registry, by: str | None, folds: int, target: str | None, features: str | None) -> None:
-    """Check that candidates can be ranked by a figure, as for `compare`.
-
-    Raises:
-        ConfigError: they cannot.
-    """
-    if by is None:
-        return
-    metrics = sample_metrics(zoo, features)
-    known = [*CRITERIA, "test", "cv", *(metric.name for metric in metrics)]
-    if by == "log-likelihood" or any(by in form.rates for form in MODALITIES.values()):
-        raise ConfigError(
-            f"{by!r} ranks candidates as 'test' does: it is their log-likelihood of the same rows in another unit. Ask "
-            f"for {argument('by', 'test')}."
-        )
-    if any(by == metric.name and not metric.ranks for metric in metrics):
-        raise ConfigError(
-            f"{by!r} ranks no candidates: copies of training events, or noise, can have its best value. Rank by "
-            f"another figure, such as {argument('by', 'classifier-two-sample')}; the report shows {by!r}, too."
-        )
-    if by == "token-perplexity":
-        raise ConfigError(
-            f"Candidates are not ranked by {by!r}: it means the same only within one vocabulary. Ask for "
-            f"{argument('by', 'test')}, which has the same meaning for all kinds of symbols."
-        )
-    if by not in known:
-        raise ConfigError(f"Cannot rank candidates by {by!r}. {did_you_mean(by, known)}")
-    if by == "cv" and not folds:
-        raise ConfigError(
-            f"{argument('by', 'cv')} ranks by cross-validation; give the number of folds, such as "
-            f"{argument('folds', 10)}."
-        )
-    if target is None and any("target" in metric.needs for metric in metrics if metric.name == by):
-        raise ConfigError(
-            f"{argument('by', by)} needs the name of a column to predict. Name it with {argument('target')}."
         )

@@ -185,9 +185,13 @@ def _of_one_measure(results: Sequence[CandidateResult], by: str) -> tuple[list[C
     )
 
 
-def remedy() -> str:
-    """Return the end of `Ranking.conflict`, which says what to do about it."""
-    return f" To rank all, use a metric of samples, such as {argument('by', 'coverage')}."
+def remedy(asked: str = "by") -> str:
+    """Return the end of `Ranking.conflict`, which says what to do about it.
+
+    Arguments:
+        asked: the argument that names the figure. Defaults to `by`, as for `compare`.
+    """
+    return f" To rank all, use a metric of samples, such as {argument(asked, 'coverage')}."
 
 
 def _by_measure(results: Sequence[CandidateResult], alike: Sequence[CandidateResult], by: str) -> list[str]:

@@ -140,7 +140,7 @@ class Evaluation:
             "metric": list(self.scores),
             "value": [score.value for score in found],
             "error": [math.nan if score.error is None else score.error for score in found],
-            "better": [score.direction for score in found],
+            "better": [score.better for score in found],
         }
         return frame_of(columns, library)
 

@@ -38,6 +38,7 @@ class MembershipAUC(Metric):
     name = "membership-auc"
     direction: Direction = "lower"
     needs: frozenset[Need] = frozenset({"training-likelihood"})
+    chance = 0.5
 
     def score(self, given: MetricInput) -> Score:
         train, held_out = given.train_log_likelihoods, _held_out(given)
@@ -59,6 +60,7 @@ class MembershipAUC(Metric):
             high,
             _notes(found.value, low, high),
             shared=in_groups(found.influence, given.seed),
+            real=self.chance,
         )
 
 

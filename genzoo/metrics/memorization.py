@@ -64,6 +64,7 @@ class Memorization(Metric):
     needs: frozenset[Need] = frozenset({"features", "training"})
     # Labels stay exchangeable in unweighted pools: training events and held-out ones have the same weights.
     weighted = True
+    chance = 0.5
 
     def score(self, given: MetricInput) -> Score:
         real, samples = feature_pair(given, _LEAST)
@@ -84,7 +85,8 @@ class Memorization(Metric):
             "real_copies": float(seen.mean()),
             "p_value": float(norm.sf((value - 0.5) / error)) if error > 0 else 1.0,
         }
-        return Score(self.name, value, self.direction, error, {"pool": 2 * count}, notes=notes, parts=parts)
+        protocol = {"pool": 2 * count}
+        return Score(self.name, value, self.direction, error, protocol, notes=notes, parts=parts, real=self.chance)
 
 
 def equal_to(others: Features, *events: Features) -> list[Flags]:

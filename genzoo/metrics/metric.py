@@ -70,6 +70,11 @@ class Score:
     beside: tuple[str, ...] = ()
     real: float | None = None
 
+    @property
+    def better(self) -> str:
+        """Which values are better, in words: `higher`, `lower` or `near real`."""
+        return self.direction if self.real is None else "near real"
+
 
 def error_of_difference(one: Score, other: Score) -> float | None:
     """Return the standard error of the difference of two scores on the same real events; `None` if unknown.
@@ -198,6 +203,8 @@ class Metric(ABC):
         extractor: name of the only features that it is defined for. It is computed by default with these alone.
             Defaults to `None`: any features.
         ranks: whether comparisons can rank by it. Defaults to true. Copies or noise win by a metric that ranks none.
+        chance: the value that real events would have in the place of the samples, if it is always the same and neither
+            the highest nor the lowest. It goes to `Score.real`. Defaults to `None`: there is no such value.
     """
 
     name: str
@@ -208,6 +215,7 @@ class Metric(ABC):
     beside: tuple[str, ...] = ()
     extractor: str | None = None
     ranks: bool = True
+    chance: float | None = None
 
     def takes(self, modality: Modality) -> bool:
         """Return whether the metric supports data of a modality."""

@@ -56,7 +56,7 @@ Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 class ClassifierTwoSample(Metric):
-    """Accuracy of a classifier on held-out events; 0.5 is chance, and the best score.
+    """Accuracy of a classifier on held-out events; 0.5 is chance, and the best score. Rankings take lower as better.
 
     Half of the events train the classifier. Equal events are in the same half, or the classifier could memorize them.
     The score is the mean of the accuracies on real events and on samples, so their numbers do not matter.
@@ -65,6 +65,7 @@ class ClassifierTwoSample(Metric):
     name = "classifier-two-sample"
     direction: Direction = "lower"
     weighted = True
+    chance = 0.5
 
     def score(self, given: MetricInput) -> Score:
         real, samples = feature_pair(given, _LEAST)
@@ -83,7 +84,7 @@ class ClassifierTwoSample(Metric):
         protocol = {"classifier": f"{_HIDDEN} hidden units, {updates} updates of {_BATCH}, half of the events"}
         parts = {"real": rates[0], "samples": rates[1]}
         error = math.sqrt(sum(errors)) / 2
-        return Score(self.name, sum(rates) / 2, self.direction, error, protocol, parts=parts)
+        return Score(self.name, sum(rates) / 2, self.direction, error, protocol, parts=parts, real=self.chance)
 
 
 def _share(right: Flags, weights: Features) -> tuple[float, float]:

@@ -10,7 +10,7 @@ import numpy as np
 from genzoo.metrics.metric import Score
 from genzoo.reports.columns import score_text
 from genzoo.reports.page import Block, Facts, Notes, Table
-from genzoo.reports.terminal import better_text, by_reason, floor_columns, floor_texts
+from genzoo.reports.terminal import by_reason, floor_columns, floor_texts
 from genzoo.spec.events import DataSpec
 from genzoo.typing import Array
 
@@ -39,7 +39,7 @@ def score_blocks(scores: Mapping[str, Score], reasons: Mapping[str, str]) -> lis
     if scores:
         floors = floor_columns(scores)
         rows = tuple(
-            (name, score_text(score), *floor_texts(score, floors), better_text(score)) for name, score in scores.items()
+            (name, score_text(score), *floor_texts(score, floors), score.better) for name, score in scores.items()
         )
         caption = f"Scores, ± standard error or [95 % interval]{_about_floors(floors)}"
         titles = ("metric", "score", *floors, "better")

@@ -34,7 +34,7 @@ def print_scores(scores: Mapping[str, Score], reasons: Mapping[str, str], width:
             table.add_column(title, justify="right" if right else "left", no_wrap=title != "settings")
         for name, score in scores.items():
             own = {key: value for key, value in score.protocol.items() if key not in common}
-            cells = [name, score_text(score), *floor_texts(score, floors), better_text(score), _listed(own)]
+            cells = [name, score_text(score), *floor_texts(score, floors), score.better, _listed(own)]
             table.add_row(*(Text(printable(cell)) for cell in cells))
         console.print(table)
         console.print(Text(printable(f"protocol: {_listed(common)}")))
@@ -67,11 +67,6 @@ def floor_texts(score: Score, columns: Sequence[str]) -> list[str]:
     """Return the values of real events as texts, one for each column; empty if the metric does not need one."""
     values = [getattr(score, _FLOORS[column]) for column in columns]
     return ["" if value is None else rounded(value, error_of_score(score)) for value in values]
-
-
-def better_text(score: Score) -> str:
-    """Return which values are better."""
-    return score.direction if score.real is None else "near real"
 
 
 def _listed(protocol: Mapping[str, object]) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from genzoo.comparison.api import check_figure, prepare_comparison, settings_of_call
+from genzoo.comparison.api import prepare_comparison, settings_of_call
 from genzoo.comparison.comparison import Comparison
-from genzoo.comparison.fits.sample_metrics import sample_metrics
+from genzoo.comparison.figure import check_ranking_metric, is_rate
 from genzoo.config.counts import check_count
 from genzoo.config.keywords import check_model, option_names, sort_keywords
 from genzoo.data.dataset import Dataset
@@ -242,7 +242,6 @@ def _judge(
 ) -> tuple[str | None, Direction]:
     """Return the metric that judges the trials, `None` for the likelihood, and its direction."""
     spec = zoo.models.get(model).spec
-    metrics = {found.name: found for found in sample_metrics(zoo, features)}
     if metric in ("log-likelihood", "test"):
         metric = None
     if metric is None:
@@ -257,8 +256,12 @@ def _judge(
             f"{metric!r} is no figure of validation rows, which rank the trials. Leave it out to rank by the "
             f"likelihood, or name a metric of samples."
         )
-    check_figure(zoo, metric, 0, target, features)
-    return metric, metrics[metric].direction
+    if is_rate(metric) or metric == "token-perplexity":
+        raise ConfigError(
+            f"{metric!r} is computed from the log-likelihood, which ranks the trials by default. Leave out "
+            f"{argument('metric', metric)}."
+        )
+    return metric, check_ranking_metric(zoo, "metric", metric, target, features).direction
 
 
 def _check_parts(comparison: Comparison) -> None:

@@ -49,6 +49,7 @@ class Tuning:
         by: figure that ranks the trials: `log-likelihood`, or the name of a metric.
         direction: whether `higher` or `lower` values are better.
         search: what was tried of each setting, by full name.
+        combinations: number of different settings that the search reaches; `None` if there is no end to them.
         trials: the trials, in the order in which they began.
         report: the comparison of the best trials and the default settings on test rows, which the search never saw.
         out: folder of the search; `None` if it was not kept.
@@ -58,6 +59,7 @@ class Tuning:
     by: str
     direction: Direction
     search: Mapping[str, str]
+    combinations: int | None
     trials: tuple[TuningTrial, ...]
     report: Report
     out: Path | None = None
@@ -75,6 +77,7 @@ class Tuning:
             "by": self.by,
             "direction": self.direction,
             "search": dict(self.search),
+            "combinations": self.combinations,
             "trials": [_plain(trial) for trial in self.trials],
             "out": None if self.out is None else str(self.out),
             "comparison": self.report.as_dict(),

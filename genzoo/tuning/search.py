@@ -79,7 +79,6 @@ class SettingSearch:
         self._lock = threading.Lock()  # with several jobs, fits are asked for in a thread of their own
         self._running: dict[int, _Running] = {}
         self._distributions = {axis.name: distribution_of(axis) for axis in space.axes}
-        self._exhausted = False
         with quiet():
             self._study = open_study(file, direction)
             self._abandon_interrupted()
@@ -108,11 +107,6 @@ class SettingSearch:
                 f"{file} is damaged: a trial lacks {error}. Delete its folder, and search again."
             ) from error
 
-    @property
-    def exhausted(self) -> bool:
-        """Whether all settings that there are have been tried."""
-        return self._exhausted
-
     def ask(self) -> tuple[int, dict[str, Any]] | None:
         """Return the number and the settings of the next trial; `None` if there is none."""
         with self._lock, quiet():
@@ -129,7 +123,6 @@ class SettingSearch:
                 self._study.tell(trial, state=state_of("FAIL"))  # without a status, so that it does not count
                 fresh = self._untried(tried, np.random.default_rng(seed))
                 if fresh is None:
-                    self._exhausted = self._space.count <= len(tried)
                     return None
                 self._study.enqueue_trial(fresh)
                 trial, settings = self._drawn(seed % 2**32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from genzoo.comparison.api import as_fitted
 from genzoo.comparison.candidate import Candidate
 from genzoo.comparison.comparison import Comparison
 from genzoo.comparison.fits.job import FitJob, TrialJudge
+from genzoo.comparison.ranking import remedy
 from genzoo.errors import GenzooError, explain_interruption
 from genzoo.metrics.metric import Direction
 from genzoo.plugins.manager import get_registry
@@ -84,7 +86,7 @@ class Tuner:
         with contextlib.nullcontext() if folder is None else explain_interruption(lambda: _kept(search, folder)):
             self._search(search, callback)
         trials = search.trials
-        report, comparison = self._judged_again(trials, search)
+        report, comparison = self._judged_again(trials)
         if comparison.kept is not None and folder is not None:
             write_report(comparison.kept.path, report)
             report = comparison.keep_best(report)
@@ -93,7 +95,9 @@ class Tuner:
             write_page(folder.page, dataclasses.replace(page, sections=(*page.sections, section)))
         given = {axis.name: axis.text for axis in self.space.axes}
         model = comparison.candidates[0].config.model
-        return Tuning(model, self.by, self.direction, given, trials, report, None if folder is None else folder.path)
+        place = None if folder is None else folder.path
+        count = None if self.space.count == math.inf else int(self.space.count)
+        return Tuning(model, self.by, self.direction, given, count, trials, report, place)
 
     def _search(self, search: SettingSearch, callback: TrialCallback | None) -> None:
         """Run trials until there are enough."""
@@ -138,7 +142,7 @@ class Tuner:
                 judge=TrialJudge(self.metric, search.bars()),
             )
 
-    def _judged_again(self, trials: tuple[TuningTrial, ...], search: SettingSearch) -> tuple[Report, Comparison]:
+    def _judged_again(self, trials: tuple[TuningTrial, ...]) -> tuple[Report, Comparison]:
         """Compare the best trials with the defaults on the test rows."""
         best = ranked(trials, self.direction)[: self.top]
         if not best:
@@ -147,11 +151,11 @@ class Tuner:
         fitted = as_fitted(winners, self.comparison.dataset, self.comparison.settings)
         comparison = dataclasses.replace(self.comparison, candidates=_once([*self.comparison.candidates, *fitted]))
         found = comparison.run()
-        return dataclasses.replace(found, notes=(*self._about(trials, best, search), *found.notes)), comparison
+        conflict = None if found.conflict is None else found.conflict.removesuffix(remedy()) + remedy("metric")
+        notes = (*self._about(trials, best), *found.notes)
+        return dataclasses.replace(found, notes=notes, conflict=conflict), comparison
 
-    def _about(
-        self, trials: tuple[TuningTrial, ...], best: tuple[TuningTrial, ...], search: SettingSearch
-    ) -> Iterator[str]:
+    def _about(self, trials: tuple[TuningTrial, ...], best: tuple[TuningTrial, ...]) -> Iterator[str]:
         """Yield sentences on the search, and on what its rows and the rows of the table are."""
         split = self.comparison.division.split(everything=False, watched=True)
         counts = {status: sum(trial.status == status for trial in trials) for status in ("pruned", "failed")}
@@ -160,7 +164,7 @@ class Tuner:
         yield (
             f"The search tried {counted(len(trials), 'combination')} of {settings}{f' ({beside})' if beside else ''}, "
             f"ranked by {self.by} of {counted(len(split.validation), 'validation row')}. "
-            f"{'These were all that there are. ' if search.exhausted else ''}The best "
+            f"{'These were all that there are. ' if len(trials) >= self.space.count else ''}The best "
             f"{counted(len(best), 'trial')} and the default settings are judged again here, on "
             f"{counted(len(split.test), 'test row')} that no trial has seen."
         )

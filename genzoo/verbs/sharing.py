@@ -135,5 +135,5 @@ def _table(scores: Mapping[str, Score]) -> str:
     rows = []
     for name, score in scores.items():
         error = "" if score.error is None else f" ± {score.error:.3g}"
-        rows.append(f"| {name} | {score.value:.4g}{error} | {score.direction} |")
+        rows.append(f"| {name} | {score.value:.4g}{error} | {score.better} |")
     return "\n".join(["", "## Scores on test rows", "", "| metric | value | better |", "|---|---|---|", *rows, ""])

@@ -108,7 +108,7 @@ def _(result: Description) -> View:
 
 @view.register
 def _(result: Evaluation) -> View:
-    rows = tuple((name, score_text(score), score.direction) for name, score in result.scores.items())
+    rows = tuple((name, score_text(score), score.better) for name, score in result.scores.items())
     reasons = tuple(f"no {name}: {why}" for name, why in result.reasons.items())
     table = Table(repr(result).partition("\n")[0], ("metric", "value", "better"), rows, words=frozenset({0, 2}))
     about = (Text(result.about),) if result.about else ()

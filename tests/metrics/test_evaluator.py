@@ -98,6 +98,18 @@ def test_every_score_of_a_table_has_a_full_protocol_and_an_error():
     assert found.scores["log-likelihood"].protocol["measure"] == "density"
 
 
+def test_metrics_with_a_value_of_chance_have_it_for_the_true_model_and_say_so():
+    rng = np.random.default_rng(5)
+    data = Dataset("normal", iris().spec, rng.normal(size=(400, 4)))
+    rows, train = np.arange(0, 400, 2), np.arange(1, 400, 2)
+    metrics = {metric.name: metric for metric in find_metrics(get_registry()) if metric.chance is not None}
+    found = judged(Normal(np.zeros(4), np.ones(4)), data, list(metrics), rows=rows, train=train).scores
+    assert found.keys() == {"classifier-two-sample", "membership-auc", "memorization"}
+    for name, score in found.items():
+        assert score.real == metrics[name].chance == pytest.approx(score.value, abs=3 * score.error)
+        assert score.better == "near real"
+
+
 def test_the_log_likelihood_is_the_mean_and_its_error_that_of_a_mean():
     data = iris()
     generator = normal(data)

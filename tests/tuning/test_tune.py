@@ -125,7 +125,11 @@ def test_a_metric_of_samples_can_be_the_judge():
         ({"validation": 0.0}, "needs validation rows"),
         ({"test": 0.0}, "needs test rows"),
         ({"metric": "bic"}, "no figure of validation rows"),
-        ({"metric": "fidd"}, "Cannot rank candidates by 'fidd'"),
+        ({"metric": "fidd"}, "Cannot rank by 'fidd'"),
+        ({"metric": "bits-per-dim"}, "ranks the trials by default. Leave out metric='bits-per-dim'"),
+        ({"metric": "token-perplexity"}, "Leave out metric="),
+        ({"metric": "bleu"}, "such as metric='classifier-two-sample'"),
+        ({"metric": "tstr"}, "metric='tstr' needs the name of a column"),
         ({"model": "dcgan", "data": "digits", "search": {"latent": "2..8"}, "training": {}}, "no likelihood to judge"),
     ],
 )
@@ -213,9 +217,14 @@ def test_the_command_searches_and_goes_on(cli, tmp_path):
     assert code == 0
     assert len(content["trials"]) == 2
     assert content["search"] == {"n_components": "1..3"}
-    code, text, _ = cli("tune", "--resume", out, "--trials", "3", "--json")
+    assert f"next:   genzoo tune --resume {out} --trials 3\n" in cli("tune", "--resume", out)[1]
+    code, text, _ = cli("tune", "--resume", out, "--trials", "9", "--json")
     assert code == 0
     assert json.loads(text)["trials"][:2] == content["trials"]
+    assert len(json.loads(text)["trials"]) == json.loads(text)["combinations"] == 3
+    text = cli("tune", "--resume", out)[1]
+    assert "These were all that there are." in " ".join(text.split())
+    assert "next:" not in text
     for words, message in (
         (["tune", "--resume", out, "--seed", "3"], "keeps its settings"),
         (["tune", "--resume", str(tmp_path / "none")], "contains no search"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -194,4 +195,7 @@ def _show(found: Tuning, as_json: bool) -> None:
     print_line(f"report: {found.out / 'report.html'}")
     if found.report.best is not None:
         print_line(f"model:  {found.report[found.report.best].run}")
-    print_line(f"next:   genzoo tune --resume {found.out} --trials {2 * len(found.trials)}")
+    tried, all_of_them = len(found.trials), found.combinations
+    if all_of_them is None or tried < all_of_them:
+        more = 2 * tried if all_of_them is None else min(2 * tried, all_of_them)
+        print_line(f"next:   genzoo tune --resume {shlex.quote(str(found.out))} --trials {more}")

@@ -98,6 +98,7 @@ class _Named(Metric):
         self.modalities = metric.modalities
         self.beside = metric.beside
         self.ranks = metric.ranks
+        self.chance = metric.chance
         self.extractor = metric.extractor
         self._metric = metric
 

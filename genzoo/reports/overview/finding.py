@@ -107,7 +107,7 @@ def finding_of_scores(found: Evaluation, where: str) -> str:
         parts.append(f"a classifier {verb} its samples from real rows (accuracy {score_text(two)}; 0.5 is chance)")
     if not parts and scores:
         name, score = next(iter(scores.items()))
-        parts.append(f"{name} is {score_text(score)}; {score.direction} is better")
+        parts.append(f"{name} is {score_text(score)}; {score.better} is better")
     beginning = f"On {found.events} {where}" if found.events else "In cross-validation"
     return f"{beginning}, {', and '.join(parts)}." if parts else ""
 

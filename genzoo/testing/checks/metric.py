@@ -120,6 +120,10 @@ def score_is_whole(subject: MetricSubject) -> None:
         score.direction == subject.metric.direction,
         f"Its direction is {subject.metric.direction!r}, but its score says {score.direction!r}.",
     )
+    expect(
+        subject.metric.chance in (None, score.real),
+        f"Its chance is {subject.metric.chance}, but `real` of its score is {score.real}.",
+    )
     expect(math.isfinite(score.value), f"Its score is {score.value}.")
     expect(score.error is None or score.error >= 0, f"The standard error of its score is {score.error}.")
     if score.low is not None and score.high is not None:

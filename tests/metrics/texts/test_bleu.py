@@ -220,5 +220,5 @@ def test_no_weights_are_chosen_by_bleu(tmp_path):
 
 @pytest.mark.parametrize("name", ["bleu", "self-bleu", "distinct-n", "exact-copies", "longest-copied-span"])
 def test_metrics_that_copies_or_noise_win_rank_no_candidates(name):
-    with pytest.raises(ConfigError, match=f"'{name}' ranks no candidates: copies"):
+    with pytest.raises(ConfigError, match=f"'{name}' ranks nothing: copies"):
         genzoo.compare(["gaussian"], "iris", by=name)
