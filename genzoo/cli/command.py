@@ -159,7 +159,14 @@ class Command(click.Command):
     allow_extra_args = True  # parse_args explains them
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        rest = super().parse_args(ctx, self._with_words(args))
+        words = list(args)  # the parser takes words out of args
+        try:
+            rest = super().parse_args(ctx, self._with_words(args))
+        except click.NoSuchOption as error:
+            hint = self.explain_flag(error.option_name, words)
+            if hint is None:
+                raise
+            raise click.UsageError(hint, ctx) from error
         if rest and not ctx.resilient_parsing:
             raise click.UsageError(self.explain_extra(ctx, rest), ctx)
         return rest
@@ -181,6 +188,15 @@ class Command(click.Command):
             else:
                 found.append(arg)
         return found
+
+    def explain_flag(self, flag: str, words: Sequence[str]) -> str | None:
+        """Explain what a flag may mean that no option has; `None` if nothing is known about it.
+
+        Arguments:
+            flag: the flag.
+            words: all words after the name of the command.
+        """
+        return None
 
     def explain_extra(self, ctx: click.Context, words: Sequence[str]) -> str:
         """Explain that a command line has words that no option or argument takes."""

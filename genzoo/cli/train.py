@@ -180,15 +180,8 @@ class _ModelCommand(ComputingCommand):
         self._model = entry.id
         self._entry = entry
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        words = list(args)  # the parser takes words out of args
-        try:
-            return super().parse_args(ctx, args)
-        except click.NoSuchOption as error:
-            hint = explain_flag(self._entry, get_registry(), error.option_name, words, _names_of_options())
-            if hint is None:
-                raise
-            raise click.UsageError(hint, ctx) from error
+    def explain_flag(self, flag: str, words: Sequence[str]) -> str | None:
+        return explain_flag(self._entry, get_registry(), flag, words, _names_of_options())
 
     def explain_extra(self, ctx: click.Context, words: Sequence[str]) -> str:
         hint = explain_words(self._entry, get_registry(), words, ctx.params["options"])

@@ -30,6 +30,7 @@ from genzoo.persistence.format1 import current_layers
 from genzoo.plugins.local import split_candidate
 from genzoo.plugins.registry import Registry
 from genzoo.reports.result import candidate_id
+from genzoo.wording import setting_name
 
 _RANGE = re.compile(r"(-?\d{1,9})\.\.(-?\d{1,9})(?:\.\.(-?\d{1,9}))?")
 
@@ -42,6 +43,10 @@ _ALL = "all"
 
 
 _SECTIONS = frozenset({"options", "objective", "training", "preset", "sampling"})
+
+
+_OF_A_FOLDER = frozenset({"log_every", "sample_every", "checkpoint_every", "keep_checkpoints"})
+"""Settings of a training that say what it writes into its run directory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,13 +279,16 @@ def _candidate(registry: Registry, model: str, assigned: dict[str, Any], common:
             f"Candidate {model!r} sets {strange[0]!r}, which all candidates share. Set it once for all candidates."
         )
     config = resolve_config(registry, model, common, sections)
-    for setting, name in ((config.training.callbacks, "callbacks"), (config.training.log, "loggers")):
-        if setting:
-            raise ConfigError(f"Candidate {model!r} sets {name}. They need a run directory, which a comparison lacks.")
+    explicit = frozenset({**common.get("training", {}), **sections.get("training", {})})
+    asked = {name for name in ("callbacks", "log") if getattr(config.training, name)}
+    if idle := sorted(asked | explicit & _OF_A_FOLDER):
+        raise ConfigError(
+            f"Candidate {model!r} sets {setting_name(f'training.{idle[0]}')}, which needs a run directory. The fits of "
+            f"a comparison have none. Leave it out."
+        )
     name = registry.models.get(model).spec.name
     shown = name if name in registry.models.names() else config.model
     assigned = _assigned(sections)
-    explicit = frozenset({**common.get("training", {}), **sections.get("training", {})})
     return Candidate(candidate_id(shown, assigned), assigned, config, explicit)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from genzoo.config.resolve import flag_of, options_class, setting_places, training_class
 from genzoo.config.sampling import sampling_class
+from genzoo.plugins.local import split_candidate
 from genzoo.plugins.registry import Entry, Registry
 from genzoo.spec.entries import ModelSpec
 from genzoo.wording import Word, argument
@@ -46,6 +47,38 @@ def explain_flag(
         return f"No such option {flag!r}. Did you mean -o {place}={value}?"
     owner = _OWNERS.get(place.partition("=")[0].partition(".")[0], "model")
     return f"{flag} is an option of the {owner}: write -o {place}={value}."
+
+
+def explain_flag_of_candidates(
+    registry: Registry, models: Iterable[str], flag: str, words: Sequence[str]
+) -> str | None:
+    """Explain what an unknown flag of `genzoo compare` may mean; return None if no candidate has such a setting.
+
+    Arguments:
+        models: names of the models.
+        flag, words: as for `explain_flag`.
+    """
+    name, value = _key(flag), _value_of(flag, words)
+    for model in models:
+        place = _places(registry.models.get(model), registry, []).get(name)
+        own = f"{model}:{_as_candidate(place or name)}={value}"
+        if place is not None and place.startswith(("training.", "sampling.", "split.")):
+            more = "" if place.startswith("split.") else f", or {own} for one"
+            return f"No such option {flag!r}. Did you mean -o {place}={value} for all models{more}?"
+        if place is not None and not place.startswith("data."):
+            return f"{flag} is an option of {model}: write {own}."
+    return None
+
+
+def _as_candidate(place: str) -> str:
+    """Return a place as it is written in a candidate, such as `objective=hinge,objective.margin`."""
+    return place.replace(" -o ", ",")
+
+
+def named_models(registry: Registry, words: Iterable[str]) -> list[str]:
+    """Return the names of models among words, which may have options, as in `gmm:n_components=2`."""
+    names = dict.fromkeys(split_candidate(word)[0] for word in words)
+    return [name for name in names if len(registry.models.candidates_for(name)) == 1]
 
 
 def explain_words(

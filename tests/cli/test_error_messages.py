@@ -52,6 +52,24 @@ def test_a_setting_written_as_a_flag_is_shown_as_an_option(cli, words, expected)
     assert_refused(cli("train", *words.split()), 2, expected)
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("compare gmm vae --minutes 2", "-o training.minutes=2 for all models, or gmm:training.minutes=2 for one?"),
+        ("compare gmm vae:latent=2 --lr=3", "-o training.optimizer.lr=3 for all models, or vae:training.optimizer.lr"),
+        ("compare gmm vae:latent=2 --latent 3", "--latent is an option of vae: write vae:latent=3."),
+        ("compare dcgan --margin 2", "write dcgan:objective=hinge,objective.margin=2."),
+        ("compare gmm --validation 0.2", "Did you mean -o split.validation=0.2 for all models?"),
+        ("compare --minutes 2", "No such option '--minutes'."),
+        ("tune gmm --n-components 3", "--n-components is an option of the model: write -o n_components=3."),
+        ("tune vae --lrr 3", "No such option '--lrr'. Did you mean '--lr'?"),
+        ("tune --lrr 3", "No such option '--lrr'."),
+    ],
+)
+def test_a_setting_written_as_a_flag_is_shown_as_its_command_takes_it(cli, words, expected):
+    assert_refused(cli(*words.split(), "--data", "iris"), 2, expected)
+
+
 @pytest.mark.parametrize("setting", ["lr", "training.lr"])
 def test_a_learning_rate_in_the_wrong_place_is_shown_with_its_flag(cli, setting):
     expected = f"Model 'vae' has no option '{setting}'. Did you mean 'training.optimizer.lr' (--lr)?"

@@ -78,7 +78,8 @@ def test_an_expected_candidate_is_matched_by_what_it_says():
         ("gmm:seed=3", "share"),
         ("gmm:split.test=0.5", "share"),
         ('gmm:training.callbacks=["toy-callback"]', "callbacks"),
-        ('gmm:training.log=["csv"]', "loggers"),
+        ('gmm:training.log=["csv"]', "log, which needs a run directory"),
+        ("gmm:training.sample_every=3", "sample_every, which needs a run directory"),
         ({"n_components": 3}, "'model'"),
     ],
 )

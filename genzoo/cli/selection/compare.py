@@ -27,6 +27,7 @@ from genzoo.cli.options import (
     with_split_options,
 )
 from genzoo.cli.output import numbers_to_give, print_json, print_line, show_remarks, terminal_width
+from genzoo.config.hints import explain_flag_of_candidates, named_models
 from genzoo.config.layers import merge, parse_assignments
 from genzoo.config.resolve import layer
 from genzoo.errors import ConfigError, GenzooError, IncompleteError
@@ -42,7 +43,15 @@ if TYPE_CHECKING:
 _COMMON = frozenset({"options", "split", "training", "sampling"})
 
 
-@click.command("compare", cls=ComputingCommand, needs="genzoo.comparison.api", loads=False)
+class _CompareCommand(ComputingCommand):
+    """`genzoo compare`."""
+
+    def explain_flag(self, flag: str, words: Sequence[str]) -> str | None:
+        zoo = get_registry()
+        return explain_flag_of_candidates(zoo, named_models(zoo, words), flag, words)
+
+
+@click.command("compare", cls=_CompareCommand, needs="genzoo.comparison.api", loads=False)
 @click.argument("models", nargs=-1, required=True, metavar="MODEL[:KEY=V,KEY=A|B,KEY=1..9]...")
 @data_option
 @click.option(

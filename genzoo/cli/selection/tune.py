@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,11 +32,13 @@ from genzoo.cli.options import (
 from genzoo.cli.output import print_json, print_line, show_remarks, terminal_width
 from genzoo.config.data import DataSettings
 from genzoo.config.flags import flagged_settings, settings_layer
+from genzoo.config.hints import explain_flag, named_models
 from genzoo.config.layers import SECTIONS, merge, merge_training, parse_assignments
 from genzoo.config.resolve import layer
 from genzoo.config.run_config import RunConfig
 from genzoo.errors import ConfigError
 from genzoo.models.reference import known_name
+from genzoo.plugins.manager import get_registry
 
 if TYPE_CHECKING:
     from genzoo.tuning.result import Tuning
@@ -53,7 +55,17 @@ _OF_A_CALL = frozenset({"resume", "trials", "top", "jobs", "threads", "on", "as_
 """Arguments that a search that goes on takes."""
 
 
-@click.command("tune", cls=ComputingCommand, needs="genzoo.tuning.api", loads=False)
+class _TuneCommand(ComputingCommand):
+    """`genzoo tune`."""
+
+    def explain_flag(self, flag: str, words: Sequence[str]) -> str | None:
+        zoo = get_registry()
+        known = named_models(zoo, words[:1])
+        flags = [name for option in self.params for name in option.opts]
+        return explain_flag(zoo.models.get(known[0]), zoo, flag, words, flags) if known else None
+
+
+@click.command("tune", cls=_TuneCommand, needs="genzoo.tuning.api", loads=False)
 @click.argument("model", required=False)
 @with_options(setting_option(flagged_settings(DataSettings)[0]))
 @click.option(
