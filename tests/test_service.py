@@ -101,6 +101,7 @@ def test_samples_of_every_form_can_be_scored(served, name, form):
         ("/sample", {"m": 1}, "Extra inputs"),
         ("/sample", {"seed": -1}, "greater than or equal to 0"),
         ("/sample", {"given": {"color": "red"}}, "'color' is no column"),
+        ("/sample", {"given": {"sepal length (cm)": 1e308}}, "too far from the training rows"),
         ("/score", {"rows": []}, "at least 1 item"),
         ("/score", {"rows": [{}] * 1001}, "at most 1000 items"),
         ("/score", {"rows": [{"petal": 1}]}, "has no column 'sepal length"),

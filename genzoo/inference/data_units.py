@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -29,6 +29,7 @@ from genzoo.errors import ConfigError, DataError, PluginError
 from genzoo.inference.blame import blame_file
 from genzoo.models.base import Generator, capability_name
 from genzoo.models.events import EventTensors, masks_of, to_parts, to_rows
+from genzoo.plugins.manager import models_that
 from genzoo.runtime.progress import Phase
 from genzoo.runtime.seeding import random_scope
 from genzoo.spec.events import DataSpec, Piece
@@ -213,9 +214,10 @@ class DataUnits:
         holed = [self._check_part(piece, events) for piece in self.data.pieces] if len(events) else []
         missing = any(holed)
         if missing and not self.missing:
+            holey = replace(self.data, missing=True)
             raise DataError(
-                f"These data have missing values and model {self.model!r} does not accept them. Use a model that "
-                f"does, or leave such rows out of the data."
+                f"These data have missing values and model {self.model!r} does not accept them. Leave such rows out "
+                f"of the data, or train {models_that('accepts them', lambda spec: spec.takes(holey))}."
             )
         for piece in self.data.pieces:
             own = present(piece, events)

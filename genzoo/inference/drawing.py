@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from genzoo.errors import ConfigError
+import numpy as np
+
+from genzoo.errors import ArtifactError, ConfigError, GenzooError, PluginError
 from genzoo.inference import joint, sampling
 from genzoo.inference.data_units import DataUnits
 from genzoo.inference.given import check_given, conditions_of, values_of
 from genzoo.inference.texts.prompts import Beginning
 from genzoo.typing import Array
 from genzoo.wording import argument, setting_name
+
+_FEW = 64
+"""Number of samples that show what is usual."""
 
 
 def fixed_conditions(units: DataUnits, given: Mapping[str, object]) -> dict[int, float]:
@@ -49,6 +54,70 @@ def draw(
     Raises:
         ConfigError: as `TrainedModel.sample`.
     """
+    how: dict[str, Any] = {"mean": mean, "condition": condition, "options": options, "beginning": beginning}
+    numbers = _given_numbers(units, check_given(given, condition, units.data))
+    fault: ArtifactError | PluginError | None = None
+    try:
+        events, conditions = _draw(units, n, seed, given=given, first=first, **how)
+        if not numbers or np.isfinite(events).all():
+            return events, conditions
+    except (ArtifactError, PluginError) as error:
+        fault = error
+    few = n if condition is not None else min(n, _FEW)
+    if numbers and _draws_given(units, few, {**(given or {}), **_usual(units, numbers)}, how):
+        shown = ", ".join(f"{name!r} = {value}" for name, value in numbers.items())
+        raise ConfigError(
+            f"Samples given {shown} cannot be computed: that is too far from the training rows. Give numbers nearer to "
+            f"them."
+        ) from fault
+    if fault is not None:
+        raise fault
+    return events, conditions
+
+
+def _given_numbers(units: DataUnits, given: Mapping[str, object]) -> dict[str, object]:
+    """Return what is given for conditions and columns that hold numbers."""
+    features = (*units.data.condition, *(units.data.features if units.data.form.columns else ()))
+    names = {feature.name for feature in features if feature.levels is None and not feature.temporal}
+    return {name: value for name, value in given.items() if name in names}
+
+
+def _usual(units: DataUnits, names: Collection[str]) -> dict[str, float]:
+    """Return a number near the middle of the training rows for each condition or column."""
+    conditions = units.usual_conditions(_FEW)
+    found = {}
+    for place, feature in enumerate(units.data.condition):
+        if feature.name in names and conditions is not None:
+            found[feature.name] = float(conditions[_FEW // 2, place])
+    columns = [feature.name for feature in units.data.features]
+    if wanted := [name for name in names if name not in found]:
+        drawn = np.sort(sampling.sample(units, _FEW, 0, conditions=conditions), axis=0)
+        found |= {name: float(drawn[_FEW // 2, columns.index(name)]) for name in wanted}
+    return found
+
+
+def _draws_given(units: DataUnits, n: int, given: Mapping[str, object], how: Mapping[str, Any]) -> bool:
+    """Return whether samples given something can be drawn, and are finite."""
+    try:
+        events, _ = _draw(units, n, 0, given=given, **how)
+    except GenzooError:
+        return False
+    return bool(np.isfinite(events).all())
+
+
+def _draw(
+    units: DataUnits,
+    n: int,
+    seed: int,
+    *,
+    mean: bool,
+    given: Mapping[str, object] | None,
+    condition: Any,
+    options: Mapping[str, Any] | None,
+    beginning: Beginning | None,
+    first: int = 0,
+) -> tuple[Array, Array | None]:
+    """See `draw`."""
     if mean and options:
         raise ConfigError(
             f"{argument('mean', True)} shows what the model decodes, without sampling options. Leave out "

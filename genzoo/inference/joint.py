@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,9 +16,10 @@ from genzoo.errors import ConfigError
 from genzoo.inference.data_units import DataUnits
 from genzoo.inference.encoding import impute
 from genzoo.models.base import Imputation, Likelihood
+from genzoo.plugins.manager import models_that
 from genzoo.spec.events import DataSpec
 from genzoo.typing import Array
-from genzoo.wording import shown_given
+from genzoo.wording import argument, shown_given
 
 
 def draw_given(
@@ -37,9 +39,12 @@ def draw_given(
         raise ConfigError(f"{n!r} events cannot be sampled; ask for a whole number of at least 1.")
     name = units.data.features[next(iter(known))].name
     if not (units.missing and isinstance(units.generator, Imputation)):
+        holey = replace(units.data, missing=True)
         raise ConfigError(
             f"Model {units.model!r} does not fill in missing values, so it cannot draw rows given their {name!r}. Use "
-            f"a model that does (gmm, gaussian), or train a conditional one (vae) given {name!r}."
+            f"{models_that('does', lambda spec: 'imputation' in spec.capabilities and spec.takes(holey))}, or train "
+            f"{models_that('learns given conditions', lambda spec: spec.conditional and spec.takes(units.data))} with "
+            f"{argument('condition', [name])}."
         )
     events = np.full((n, *units.data.event_shape), np.nan)
     places = _places_of_columns(units.data)

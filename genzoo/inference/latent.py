@@ -179,8 +179,7 @@ def check_decoder(fitted: TrainedModel) -> None:
     """
     if isinstance(fitted.generator, Decoder):
         return
-    zoo = get_registry().models
-    names = ", ".join(name for name in zoo.names() if "decoder" in zoo.get(name).spec.capabilities)
+    names = ", ".join(get_registry().models.names(lambda spec: "decoder" in spec.capabilities))
     raise ConfigError(
         f"Model {fitted.model!r} has no latent space to traverse: it has no 'decoder'. Models that have one: "
         f"{names or 'none is installed'}."

@@ -14,6 +14,7 @@ from genzoo.inference.texts.each import log_prob_after
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.metrics.metric import Metric, Strided
 from genzoo.models.base import Autoregressive
+from genzoo.plugins.manager import models_that
 from genzoo.runtime.progress import Phase
 from genzoo.text import counted
 from genzoo.wording import argument
@@ -43,9 +44,10 @@ def check_stride(fitted: TrainedModel, dataset: Dataset, stride: int, metrics: S
             f"windows would have no score. Use a stride of 1 to {size}; half a window is usual."
         )
     if not isinstance(fitted.generator, Autoregressive):
+        able, data = {"autoregressive"}, dataset.spec
         raise ConfigError(
             f"{given} needs the probability of each symbol, and model {fitted.model!r} has no 'autoregressive'. Leave "
-            f"it out, or use a model that has it, such as ngram or gpt."
+            f"it out, or use {models_that('has it', lambda spec: able <= spec.capabilities and spec.takes(data))}."
         )
     if not any(metric.name == "bits-per-byte" for metric in metrics):
         raise ConfigError(f"{given} is for bits-per-byte, which is none of the metrics asked for. Leave it out.")

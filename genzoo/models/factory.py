@@ -11,7 +11,7 @@ from genzoo.models.base import Generator, Parts
 from genzoo.models.objective import DirectObjective, EMObjective, Objective
 from genzoo.models.state_dict import growing
 from genzoo.plugins.api1 import adapt_objective
-from genzoo.plugins.manager import get_registry
+from genzoo.plugins.manager import models_that
 from genzoo.plugins.registry import Entry, blame, extra_named, resolve
 from genzoo.spec.entries import ModelSpec, ObjectiveKind, ObjectiveSpec
 from genzoo.spec.events import DataSpec, Feature
@@ -40,16 +40,15 @@ def check_data(entry: Entry[ModelSpec], data: DataSpec, *, joint: Collection[str
         raise DataError(_unconditional(spec, data))
     if data.missing and not spec.missing:
         raise DataError(
-            f"These data have missing values and model {spec.name!r} does not accept them. Use a model that does, or "
-            f"leave such rows out with {argument('drop_missing', True)}."
+            f"These data have missing values and model {spec.name!r} does not accept them. Use "
+            f"{models_that('accepts them', lambda other: other.takes(data))}, or leave such rows out with "
+            f"{argument('drop_missing', True)}."
         )
 
 
 def _unconditional(spec: ModelSpec, data: DataSpec) -> str:
     name = data.condition[0].name
-    zoo = get_registry().models
-    fitting = [name for name in zoo.names() if (other := zoo.get(name).spec).conditional and other.seen(data.modality)]
-    others = f"a model that learns given conditions ({', '.join(fitting)})" if fitting else "a conditional model"
+    others = models_that("learns given conditions", lambda other: other.takes(data))
     joint = ""
     if "imputation" in spec.capabilities and data.form.columns:
         joint = (
@@ -64,15 +63,9 @@ def _unconditional(spec: ModelSpec, data: DataSpec) -> str:
 
 def _other_kind(spec: ModelSpec, data: DataSpec, feature: Feature, condition: bool) -> str:
     wanted = " or ".join(spec.kinds)
-    zoo = get_registry().models
-    fitting = [
-        name
-        for name in zoo.names()
-        if (other := zoo.get(name).spec).seen(data.modality)
-        and all(known.kind in other.kinds for known in data.features)
-        and (not condition or "imputation" in other.capabilities)
-    ]
-    others = f"a model that takes it ({', '.join(fitting)})" if fitting else "a model that takes it"
+    others = models_that(
+        "takes it", lambda other: other.takes(data) and (not condition or "imputation" in other.capabilities)
+    )
     if not data.form.columns:
         able = "binary" in spec.kinds and "binarize" in data.form.settings
         cure = f"Turn them into 0 and 1 with {argument('binarize', True)}, or use" if able else "Use"

@@ -357,3 +357,14 @@ def _core_version() -> str:
 def get_registry() -> Registry:
     """Return the registry of this process."""
     return get_manager().registry
+
+
+def models_that(can: str, able: Callable[[ModelSpec], bool]) -> str:
+    """Return words for a model that can do something, with the names of the models that declare it.
+
+    Arguments:
+        can: what it can do: "accepts them".
+        able: returns whether a model declares it.
+    """
+    names = get_registry().models.names(able)
+    return f"a model that {can} ({', '.join(names)})" if names else f"a model that {can}"

@@ -12,7 +12,7 @@ import dataclasses
 import importlib
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, get_args
 
@@ -143,10 +143,14 @@ class SpecTable(Generic[SpecT]):
         """Return the ids of all entries."""
         return set(self._entries)
 
-    def names(self) -> list[str]:
-        """Return the names that users can type: bare names if they are unambiguous, otherwise ids."""
+    def names(self, able: Callable[[SpecT], bool] = lambda _: True) -> list[str]:
+        """Return the names that users can type: bare names if they are unambiguous, otherwise ids.
+
+        Arguments:
+            able: returns whether to list an entry. Defaults to all.
+        """
         bare = Counter(entry.spec.name for entry in self)
-        return [entry.spec.name if bare[entry.spec.name] == 1 else entry.id for entry in self]
+        return [entry.spec.name if bare[entry.spec.name] == 1 else entry.id for entry in self if able(entry.spec)]
 
     def candidates_for(self, name: str) -> list[Entry[SpecT]]:
         """Return all entries with a bare name or an id. Former names count if there is no current one."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from genzoo.spec.events import Kind
+from genzoo.spec.events import DataSpec, Kind
 from genzoo.spec.modality import MODALITIES, Modality, default_data, plurals, unknown
 
 API_VERSION = 2
@@ -215,6 +215,18 @@ class ModelSpec:
         """
         known = self.input if part and isinstance(self.input, Mapping) else self.modalities
         return next((name for name in (modality, *MODALITIES[modality].seen_as) if name in known), None)
+
+    def takes(self, data: DataSpec) -> bool:
+        """Return whether the model accepts the modality, the kinds of features, the conditions and the missing values.
+
+        With some options or columns, a model may accept fewer data than it declares.
+        """
+        return (
+            self.seen(data.modality) is not None
+            and all(feature.kind in self.kinds for feature in data.features)
+            and (self.conditional or not data.condition)
+            and (self.missing or not data.missing)
+        )
 
     def input_of(self, modality: Modality) -> str:
         """Return the name of the transform for events of an accepted modality."""

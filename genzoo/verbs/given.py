@@ -80,7 +80,7 @@ def check_capable(fitted: TrainedModel, verb: str, *capabilities: str) -> None:
     if not capabilities_of(fitted.generator).isdisjoint(capabilities):
         return
     zoo = get_registry().models
-    names = [name for name in zoo.names() if not zoo.get(name).spec.capabilities.isdisjoint(capabilities)]
+    names = zoo.names(lambda spec: not spec.capabilities.isdisjoint(capabilities))
     model = next((name for name in zoo.names() if zoo.get(name).id == fitted.model), fitted.model)
     raise ConfigError(f"Model {model!r} cannot {verb}. Models that can: {', '.join(names) or 'none is installed'}.")
 

@@ -229,6 +229,16 @@ def test_a_model_given_a_number_trains_and_has_a_page(given_a_number, rows, tmp_
         given_a_number.sample(3)
 
 
+def test_a_number_too_far_to_compute_with_is_an_error_that_names_it(given_a_number, joint, monkeypatch):
+    for model, name in ((given_a_number.load(), "y"), (joint, "a")):
+        with pytest.raises(ConfigError, match=rf"given '{name}' = 1e\+308 cannot be computed.*nearer"):
+            model.sample(3, given={name: 1e308})
+        assert np.isfinite(model.sample(3, given={name: 5.0}, output="array")).all()
+    monkeypatch.setattr(joint.generator, "impute", lambda *_, **__: 1 / 0)
+    with pytest.raises(ArtifactError, match="ZeroDivisionError"):  # and numbers are not to blame
+        joint.sample(3, given={"a": 1.0})
+
+
 def test_samples_of_training_are_of_the_conditions_beside_them(conditional):
     last = pd.read_csv(sorted(conditional.samples.iterdir())[-1])
     assert last[last.kind == "left"].x.mean() == pytest.approx(-3, abs=0.7)

@@ -132,7 +132,7 @@ def test_whole_texts_have_no_stride(runs, tmp_path):
 
 def test_a_model_that_knows_no_symbols_has_no_stride(runs, monkeypatch):
     monkeypatch.setattr("genzoo.metrics.strided.Autoregressive", int)
-    with pytest.raises(ConfigError, match="has no 'autoregressive'"):
+    with pytest.raises(ConfigError, match=r"has no 'autoregressive'. .* use a model that has it \(gpt, ngram\)"):
         runs["ascii", "bytes"].evaluate(stride=4)
 
 

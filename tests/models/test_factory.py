@@ -1,6 +1,8 @@
 """Which data a model takes is said by its spec, and others are refused by name."""
 
+import contextlib
 import dataclasses
+import re
 import sys
 import types
 
@@ -34,6 +36,23 @@ def test_every_kind_of_feature_is_taken_unless_the_spec_says_otherwise():
 def test_another_kind_is_refused_with_the_way_out(data, words):
     with pytest.raises(genzoo.DataError, match=words):
         check_data(entry(kinds=("continuous", "count")), data)
+
+
+@pytest.mark.parametrize(("features", "gmm"), [(TOWNS.features, False), ([genzoo.Feature("size")] * 2, True)])
+def test_missing_values_are_an_error_that_names_the_models_that_take_them(features, gmm):
+    data = dataclasses.replace(TOWNS, missing=True, features=tuple(features))
+    with pytest.raises(
+        genzoo.DataError, match=r"accepts them \((.*)\), or leave such rows out with --drop-m"
+    ) as caught:
+        check_data(entry(missing=False), data)
+    named = re.search(r"accepts them \((.*)\), or", str(caught.value))[1].split(", ")
+    taking = []
+    for model in get_registry().models:
+        with contextlib.suppress(genzoo.DataError):
+            check_data(model, data)
+            taking.append(model.spec.name)
+    assert named == taking
+    assert ("gmm" in named, "copula" in named) == (gmm, True)
 
 
 def test_gray_images_are_binarized_for_a_model_of_binary_pixels():

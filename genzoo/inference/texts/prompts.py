@@ -16,6 +16,7 @@ from genzoo.errors import ConfigError, DataError, PluginError
 from genzoo.inference.data_units import DataUnits
 from genzoo.models.base import Autoregressive
 from genzoo.models.next_symbol import collect_symbols
+from genzoo.plugins.manager import models_that
 from genzoo.spec.events import DataSpec
 from genzoo.text import counted
 from genzoo.typing import Array
@@ -76,9 +77,11 @@ class Beginning:
         if not units.data.form.ended:
             raise ConfigError(f"{what}, and model {units.model!r} draws {units.data.form.events}. Leave {name} out.")
         if not isinstance(units.generator, Autoregressive):
+            able = {"autoregressive"}
+            others = models_that("has it", lambda spec: able <= spec.capabilities and spec.takes(units.data))
             raise ConfigError(
                 f"{what}, and model {units.model!r} does not draw one symbol after another: it has no "
-                f"'autoregressive'. Leave {name} out, or use a model that has it."
+                f"'autoregressive'. Leave {name} out, or use {others}."
             )
         codes = _checked(units, prompt) if prompt is not None else units.no_events().reshape(-1)
         return Beginning(in_model(units, codes), watch)
