@@ -157,8 +157,8 @@ def setting_name(name: str) -> str:
     """Return the full name of a setting as the reader types it.
 
     Examples:
-        >>> setting_name("training.batch_size"), setting_name("n_components")
-        ('batch_size', 'n_components')
+        >>> setting_name("training.batch_size"), setting_name("n_components"), setting_name("training.optimizer.name")
+        ('batch_size', 'n_components', 'optimizer.name')
         >>> with speaking(SHELL):
         ...     setting_name("training.batch_size")
         'training.batch_size'
@@ -168,7 +168,7 @@ def setting_name(name: str) -> str:
         return name
     if name in here.names:
         return here.names[name]
-    section = next((start for start in _SECTIONS if name.startswith(start)), "")
+    section = next((start for start in _SECTIONS if name.startswith(start) and name != f"{start}name"), "")
     short = name.removeprefix(section)
     return name if "." in short and section == "" else short
 

@@ -117,6 +117,6 @@ def _show(entry: Entry[ModelSpec], name: str) -> None:
     show_table(_HEADER, settings_rows(entry))
     if rows := sampling_rows(entry):
         click.echo(
-            "\nSampling options, given as -o NAME=VALUE to genzoo sample and as -o sampling.NAME=VALUE elsewhere"
+            "\nSampling options, given as -o NAME=VALUE for a trained model and as -o sampling.NAME=VALUE before"
         )
         show_table(_HEADER, rows)

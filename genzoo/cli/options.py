@@ -228,25 +228,23 @@ sampling_option = click.option(
     "--option",
     "options",
     multiple=True,
-    metavar="sampling.NAME=VALUE",
-    help="Set a sampling option of the model, such as sampling.steps=20; may be repeated.",
+    metavar="NAME=VALUE",
+    help="Set a sampling option of the model, such as steps=20; may be repeated. `genzoo models` lists them.",
 )
 
 
 def sampling_layer(given: Sequence[str]) -> dict[str, Any]:
-    """Return the sampling options that `-o sampling.NAME=VALUE` sets.
+    """Return the sampling options that `-o` sets, with or without `sampling.` before their names.
 
     Raises:
         ConfigError: another option is set, which the model took when it was trained.
     """
     sections = layer(parse_assignments(given))
-    options = sections.pop("options")
-    sampling: dict[str, Any] = sections.pop("sampling", {})
-    strange = next(iter([*options, *sections]), None)
-    if strange is not None:
+    sampling: dict[str, Any] = {**sections.pop("options"), **sections.pop("sampling", {})}
+    if sections:
         raise ConfigError(
-            f"-o {strange} cannot be set for a trained model, only -o sampling.NAME=VALUE can: the sampling options "
-            f"that `genzoo models` lists."
+            f"-o {next(iter(sections))} cannot be set for a trained model, only sampling options can, such as "
+            f"-o steps=20. `genzoo models NAME` lists them."
         )
     return sampling
 

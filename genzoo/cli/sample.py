@@ -16,6 +16,7 @@ from genzoo.cli.options import (
     formulas_option,
     json_option,
     sampling_layer,
+    sampling_option,
     seed_option,
     with_data_options,
 )
@@ -48,14 +49,7 @@ _LONGEST_ROW = 16
     help="Output: a .png grid, a folder of PNG files (no suffix), or .csv, .tsv, .parquet, .arrow, .feather, .npy "
     "or .npz.  [default: .png or .csv in the current folder]",
 )
-@click.option(
-    "-o",
-    "--option",
-    "options",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="Set a sampling option of the model, such as steps=20; may be repeated. `genzoo models` lists them.",
-)
+@sampling_option
 @seed_option("sampling")
 @click.option("--traverse", is_flag=True, help="Vary one latent dimension at a time: one row each, at most 16.")
 @click.option(
@@ -189,7 +183,7 @@ def _check_text(prompt: str | None, stream: bool, walk: str | None, count: int |
 
 
 def _sampling(given: Sequence[str], walk: str | None) -> dict[str, Any]:
-    """Return the sampling options that `-o` sets, with or without `sampling.` before their names.
+    """Return the sampling options that `-o` sets.
 
     Arguments:
         walk: option that decodes latent vectors instead of drawing samples, or `None`.
@@ -199,7 +193,7 @@ def _sampling(given: Sequence[str], walk: str | None) -> dict[str, Any]:
     """
     if given and walk is not None:
         raise ConfigError(f"{walk} decodes latent vectors, without sampling options. Leave -o {given[0]} out.")
-    return sampling_layer([name if name.startswith("sampling.") else f"sampling.{name}" for name in given])
+    return sampling_layer(given)
 
 
 def _parse_given(texts: tuple[str, ...]) -> dict[str, str]:

@@ -8,17 +8,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from genzoo.config.training import BUDGETS, RHYTHMS
+from genzoo.config.training import BUDGETS, NAMED, RHYTHMS
 from genzoo.errors import ConfigError
 
 SECTIONS = ("objective", "training", "data", "split", "sampling")
 """Groups of settings beside the options of the model."""
 
 
+_NAMED = (["objective"], *(["training", name] for name in NAMED))
+"""Groups of settings whose name may stand for them."""
+
+
 def parse_assignments(pairs: Iterable[str]) -> dict[str, Any]:
     """Parse `key=value` pairs into nested settings.
 
-    `objective=hinge` is short for `objective.name=hinge`. A value is read as JSON if it is valid JSON (numbers, true,
+    `objective=hinge` is short for `objective.name=hinge`, and `training.schedule=cosine` for
+    `training.schedule.name=cosine`. A value is read as JSON if it is valid JSON (numbers, true,
     null, lists), otherwise as text.
 
     Raises:
@@ -31,8 +36,8 @@ def parse_assignments(pairs: Iterable[str]) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
-        path = key.strip().split(".")
-        if path == ["objective"]:
+        path, value = key.strip().split("."), _parse_value(text.strip())
+        if not isinstance(value, dict) and path in _NAMED:
             path.append("name")
         if not equals or not all(path):
             example = f"{pair}=3" if pair.isidentifier() and pair not in SECTIONS else "latent=64"
@@ -44,7 +49,7 @@ def parse_assignments(pairs: Iterable[str]) -> dict[str, Any]:
                 raise ConfigError(f"Option {pair!r} sets a part of {name!r}, which was already given as a value.")
         if isinstance(node.get(path[-1]), dict):
             raise ConfigError(f"Option {pair!r} gives {path[-1]!r} as a value, and parts of it were already set.")
-        node[path[-1]] = _parse_value(text.strip())
+        node[path[-1]] = value
     return tree
 
 
@@ -70,10 +75,13 @@ def merge_training(*layers: Mapping[str, Any]) -> dict[str, Any]:
     """Merge layers of training settings.
 
     Like `merge`, but a layer that sets one budget (epochs, steps, minutes) removes all budgets of earlier layers. The
-    same holds for eval_every and eval_steps.
+    same holds for eval_every and eval_steps. A schedule or an optimizer that is given as a text is its name.
     """
     merged: dict[str, Any] = {}
-    for layer in layers:
+    for given in layers:
+        layer = {
+            key: {"name": value} if key in NAMED and isinstance(value, str) else value for key, value in given.items()
+        }
         for names in (BUDGETS, RHYTHMS):
             if any(layer.get(name) is not None for name in names):
                 merged = {key: value for key, value in merged.items() if key not in names}

@@ -33,6 +33,10 @@ RHYTHMS = ("eval_every", "eval_steps")
 """Settings that say how often a training is evaluated."""
 
 
+NAMED = ("optimizer", "schedule")
+"""Groups of settings of a training that may be given by their name alone: `cosine` for `{"name": "cosine"}`."""
+
+
 class OptimizerConfig(Settings):
     """Update rule of one parameter group."""
 

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from refusals import assert_refused
 
@@ -5,6 +7,7 @@ from genzoo.comparison.candidate import candidates
 from genzoo.config.data import DataSettings, SplitSettings
 from genzoo.config.explain import describe_fields
 from genzoo.config.layers import merge, merge_training, parse_assignments, read_config_file
+from genzoo.config.resolve import resolve_config
 from genzoo.config.run_config import RunConfig
 from genzoo.config.settings import validate
 from genzoo.config.training import (
@@ -31,6 +34,24 @@ def test_assignments_become_a_tree_of_typed_values():
         "on": True,
         "word": "plain text",
     }
+
+
+def test_a_name_stands_for_a_group_of_settings_that_has_one():
+    pairs = ["training.schedule=cosine", "training.schedule.warmup=5", "objective=hinge"]
+    assert parse_assignments(pairs) == {
+        "training": {"schedule": {"name": "cosine", "warmup": 5}},
+        "objective": {"name": "hinge"},
+    }
+    group = {"name": "linear", "warmup": 3}
+    assert parse_assignments([f"training.schedule={json.dumps(group)}"]) == {"training": {"schedule": group}}
+    merged = merge_training({"schedule": group, "optimizer": {"lr": 1.0}}, {"schedule": "cosine", "optimizer": "sgd"})
+    assert merged == {"schedule": {"name": "cosine", "warmup": 3}, "optimizer": {"name": "sgd", "lr": 1.0}}
+    found = resolve_config(
+        get_registry(), "vae", {"training": {"schedule": "linear", "optimizer": "adamw", "steps": 1}}
+    ).training
+    assert (found.schedule.name, found.optimizer.name) == ("linear", "adamw")
+    with pytest.raises(ConfigError, match=r"training.schedule.name must be constant, .* not 'round'"):
+        resolve_config(get_registry(), "vae", {"training": {"schedule": "round"}})
 
 
 @pytest.mark.parametrize("pairs", [["latent"], ["=3"], ["a..b=1"], ["a=1", "a.b=2"], ["a.b=2", "a=1"]])
@@ -158,9 +179,9 @@ def test_help_lists_only_what_applies(cli):
 
 
 def test_a_comparison_hands_each_candidate_the_common_settings_that_it_has():
-    common = {"data": {"source": "iris"}, "training": {"n_init": 2, "batch_size": 16, "log_every": 3}}
+    common = {"data": {"source": "iris"}, "training": {"n_init": 2, "batch_size": 16, "steps": 3}}
     mixture, network = candidates(get_registry(), ["gmm", "vae"], common)
     assert (mixture.config.training.n_init, network.config.training.batch_size) == (2, 16)
-    assert mixture.config.training.log_every == network.config.training.log_every == 3
+    assert mixture.config.training.steps == network.config.training.steps == 3
     with pytest.raises(ConfigError, match=r"no setting training\.batch_size"):
         candidates(get_registry(), ["gmm", "gaussian"], common)

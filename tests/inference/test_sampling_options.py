@@ -138,11 +138,11 @@ def test_the_command_line_takes_sampling_options(cli, tmp_path):
     code, out, _ = cli("sample", path, "-n", 4, "-o", "temperature=3", "--json")
     assert (code, json.loads(out)["sampling"]) == (0, {"temperature": 3.0})
     assert json.loads(cli("sample", path, "--json")[1])["sampling"] == {"temperature": 2.0}
-    code, out, _ = cli("evaluate", path, "--metric", "coverage", "-o", "sampling.temperature=1", "--json")
+    code, out, _ = cli("evaluate", path, "--metric", "coverage", "-o", "temperature=1", "--json")
     assert json.loads(out)["metrics"]["coverage"]["protocol"]["sampling"] == {"temperature": 1.0}
     assert cli("report", path, "-o", "sampling.temperature=1")[0] == 0
     assert_refused(cli("sample", path, "-o", "steps=3"), 2, "no option 'steps'. Known: temperature.")
-    assert_refused(cli("evaluate", path, "-o", "temperature=1"), 2, "only -o sampling.NAME=VALUE can")
+    assert_refused(cli("evaluate", path, "-o", "training.steps=1"), 2, "only sampling options can, such as -o steps=20")
     assert_refused(cli("evaluate", path, "-o", "sampling.temprature=1"), 2, "Did you mean 'sampling.temperature'?")
     assert_refused(cli("sample", path, "--traverse", "-o", "temperature=3"), 2, "Leave -o temperature=3 out")
     wrong = cli("train", "right-heated", "--data", "iris", "-o", "temperature=2")
