@@ -18,13 +18,13 @@ from pathlib import Path
 
 import bf16
 import pytest
+from sessions import BLOCK, assert_shows, commands, without_decimals
 from warm import HEAVY, Warm, warm
 
 import genzoo
 
 ROOT = Path(genzoo.__file__).parent.parent
 GUIDE = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
-BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCKS = BLOCK.findall(GUIDE)
 CODE = {title: text for _, title, text in BLOCKS if title}
 SITE = Path(importlib.metadata.distribution("pip").locate_file("")) if importlib.util.find_spec("pip") else None
@@ -128,26 +128,6 @@ def run(command: str, folder: Path, forked: Warm) -> str:
         code, shown = done.returncode, done.stdout + done.stderr
     assert code == 0, f"{command}\n{shown}"
     return shown
-
-
-def without_decimals(text: str) -> str:
-    """Replace decimals and seconds, which differ between machines."""
-    return re.sub(r"-?\d+\.\d+(e-?\d+)?|\d+(?= s\b)", "0.0", text)
-
-
-def commands(text: str) -> list[tuple[str, str]]:
-    """The commands of a block, each with what it is said to show."""
-    parts = re.split(r"^\$ (.+)\n", text, flags=re.MULTILINE)
-    assert parts[0] == ""
-    return list(zip(parts[1::2], parts[2::2], strict=True))
-
-
-def assert_shows(command: str, shown: str, expected: str) -> None:
-    """All that is said to be shown is, in that order; `...` stands for anything, and a space for any space."""
-    rest = " ".join(shown.split())
-    for part in filter(None, (" ".join(text.split()) for text in expected.split("..."))):
-        assert part in rest, f"{command} does not show {part!r}, but:\n{shown}"
-        rest = rest.partition(part)[2]
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs" / "tutorials").glob("*.md")), ids=lambda page: page.stem)

@@ -74,6 +74,15 @@ def test_links_of_the_site_lead_to_pages_and_the_navigation_names_each(site):
     assert sorted(named) == sorted(page.relative_to(folder).as_posix() for page in folder.rglob("*.md"))
 
 
+def test_each_tutorial_leads_to_its_notebook(site):
+    pages = [page for page in (site / "pages" / "tutorials").glob("*.md") if page.stem != "index"]
+    assert len(pages) >= 10
+    for page in pages:
+        assert f"]({page.stem}.ipynb){{ download }}" in page.read_text(encoding="utf-8")
+        cells = json.loads(page.with_suffix(".ipynb").read_text(encoding="utf-8"))["cells"]
+        assert "".join(cells[0]["source"]).startswith(page.read_text(encoding="utf-8").partition("\n")[0])
+
+
 def test_lists_and_tables_stand_after_an_empty_line(site):
     for page in (site / "pages").rglob("*.md"):
         prose = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)

@@ -3,8 +3,8 @@
 python docs/site/assemble.py FOLDER
 
 FOLDER then has `mkdocs.yml` and `pages/`: README.md as the first page, the pages of docs/, the README of each plugin,
-and a page for each model and metric that `pages.py` writes. Links between them are rewritten; one that
-leads nowhere is an error.
+a page for each model and metric that `pages.py` writes, and a notebook for each tutorial. Links between pages are
+rewritten; one that leads nowhere is an error.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 sys.path.insert(0, str(Path(__file__).parent))
+from notebooks import tutorial_notebooks, with_notebook
 from pages import generated_pages, with_links
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -99,6 +100,9 @@ def contents(root: Path = ROOT) -> dict[str, str]:
     for folder in ("models", "metrics"):
         names = {PurePosixPath(place).stem for place in texts if place.startswith(f"{folder}/")}
         texts[f"{folder}.md"] = with_links(texts[f"{folder}.md"], folder, names)
+    for notebook in map(PurePosixPath, tutorial_notebooks(root)):
+        page = notebook.with_suffix(".md").as_posix()
+        texts[page] = with_notebook(texts[page], notebook.stem)
     return texts
 
 
@@ -110,6 +114,8 @@ def assemble(folder: Path, root: Path = ROOT) -> list[str]:
     for place, text in texts.items():
         (pages / place).parent.mkdir(parents=True, exist_ok=True)
         (pages / place).write_text(text, encoding="utf-8")
+    for place, content in tutorial_notebooks(root).items():
+        (pages / place).write_text(content, encoding="utf-8")
     for source, place in sources(root).items():
         if place not in texts:
             (pages / place).parent.mkdir(parents=True, exist_ok=True)

@@ -146,7 +146,10 @@ def _more(entry: Entry[ModelSpec], registry: Registry) -> Iterator[str]:
     spec = entry.spec
     if rows := sampling_rows(entry):
         yield "## Sampling options"
-        yield "Give them as `-o NAME=VALUE` to `genzoo sample` and `evaluate`, and as `-o sampling.NAME=VALUE` to `train` and `compare`."
+        yield (
+            "Give them as `-o NAME=VALUE` to `genzoo sample` and `evaluate`, and as `-o sampling.NAME=VALUE` to "
+            "`train` and `compare`."
+        )
         yield _settings(rows)
     yield "## Objectives"
     yield table(

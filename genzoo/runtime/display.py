@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import sys
 import threading
 import time
@@ -380,10 +381,18 @@ def find_surface(progress: bool | None) -> Surface | None:
     if sys.stderr is None:
         return None
     if sys.stderr.isatty():
-        return TerminalSurface()
+        return LineSurface() if _below_a_cell() else TerminalSurface()
     if "IPython" in sys.modules and _in_notebook():
         return NotebookSurface()
     return LineSurface() if progress else None
+
+
+def _below_a_cell() -> bool:
+    """Return whether this process is a command of a cell, such as `!genzoo train`.
+
+    Its terminal is not a real one: the notebook shows all that is printed, and cannot redraw lines.
+    """
+    return "JPY_PARENT_PID" in os.environ or "backend_inline" in os.environ.get("MPLBACKEND", "")
 
 
 def _in_notebook() -> bool:

@@ -236,6 +236,22 @@ def test_a_notebook_is_recognized_by_its_kernel(monkeypatch, notebook):
     assert isinstance(display.find_surface(None), NotebookSurface)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "kind"),
+    [
+        ("JPY_PARENT_PID", "12", LineSurface),
+        ("MPLBACKEND", "module://matplotlib_inline.backend_inline", LineSurface),
+        ("MPLBACKEND", "agg", TerminalSurface),
+    ],
+)
+def test_a_command_of_a_cell_prints_lines_although_it_has_a_terminal(monkeypatch, name, value, kind):
+    for other in ("JPY_PARENT_PID", "MPLBACKEND"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.stderr", types.SimpleNamespace(isatty=lambda: True))
+    assert type(display.find_surface(None)) is kind
+
+
 def test_nothing_is_shown_by_default_unless_somebody_looks(capsys):
     with show_progress(None):
         assert not is_observed()
