@@ -318,11 +318,11 @@ def check_stated(name: str, values: Values, bounds: Bounds) -> None:
 
 
 def check_inside(who: str, shown: str, events: Array, data: DataSpec) -> None:
-    """Check that images lie in the range of the images that a model was trained on.
+    """Check that images, or amplitudes of sounds, lie in the range that a model was trained on.
 
     Arguments:
         who: the model, as the beginning of a sentence.
-        shown: name of the images, for messages.
+        shown: name of the events, for messages.
         events: `(N, *event)`.
         data: the model's spec.
 
@@ -334,7 +334,7 @@ def check_inside(who: str, shown: str, events: Array, data: DataSpec) -> None:
 
 
 def _check_part_inside(who: str, shown: str, events: Array, data: DataSpec) -> None:
-    if data.bounds is None or not data.form.ranged or not len(events):
+    if data.bounds is None or not (data.form.ranged or data.rate is not None) or not len(events):
         return
     low, high = data.bounds
     if events.dtype.kind == "f":  # bounds are rounded to the type of the images, as samples are
@@ -344,8 +344,8 @@ def _check_part_inside(who: str, shown: str, events: Array, data: DataSpec) -> N
         if (block < low).any() or (block > high).any():
             values = Values.of(events)
             raise DataError(
-                f"{who} was trained on images in {range_text(data.bounds)}, and {shown} holds {values.describe()}. "
-                f"Bring the images to the range of the model first."
+                f"{who} was trained on {data.form.plural} in {range_text(data.bounds)}, and {shown} holds "
+                f"{values.describe()}. Bring the {data.form.plural} to the range of the model first."
             )
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -23,7 +23,7 @@ from genzoo.data.parts import rows_of
 from genzoo.data.texts.symbols import as_texts
 from genzoo.data.transforms import Transform, observed
 from genzoo.data.transforms.ended import completed, shortened
-from genzoo.data.transforms.parts import place_events
+from genzoo.data.transforms.parts import PartTransforms, place_events
 from genzoo.data.value_range import check_inside
 from genzoo.errors import ConfigError, DataError, PluginError
 from genzoo.inference.blame import blame_file
@@ -341,11 +341,13 @@ class DataUnits:
         """Return what the generator's methods take of the chunk that begins at `start`."""
         return self.to_model(self.to_device(checked.chunk(start)), checked.missing, checked.chunk_conditions(start))
 
-    def to_data(self, y: EventTensors, *, whole_counts: bool = True) -> Array:
+    def to_data(self, y: EventTensors, *, whole_counts: bool = True, wanted: Collection[str] | None = None) -> Array:
         """Return events of the generator's space in data units, in the data's limits and type, on the host.
 
         Arguments:
             whole_counts: as for `place_on_grid`. Defaults to true.
+            wanted: names of the parts that are looked at, of events with several; the others have no meaning. Defaults
+                to all.
 
         Raises:
             PluginError: the generator returned events of another shape.
@@ -359,7 +361,9 @@ class DataUnits:
             rows = to_rows(y, self.inner)
         except (KeyError, ValueError) as error:
             raise PluginError(f"Model {self.model!r} returned events of {error}.") from error
-        x = self.transform.inverse(rows.to(self.transform.dtype))
+        rows = rows.to(self.transform.dtype)
+        back = self.transform
+        x = back.inverse(rows, wanted) if isinstance(back, PartTransforms) else back.inverse(rows)
         finite = x.isfinite()
         placed = place_events(x, self.data, whole_counts=whole_counts)
         if finite.all():

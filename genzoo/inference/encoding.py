@@ -71,7 +71,8 @@ def impute(
         given = units.observed_input(pad(units.to_device(events), CHUNK), True, condition)
         with random_scope(seed, "impute", first // CHUNK + number):
             whole = given.ask(module.impute, draw=draw)
-        filled = units.to_data(map_events(lambda part: part[: len(events)], whole), whole_counts=draw)
+        wanted = [piece.name for piece in units.data.pieces if np.isnan(piece.take(events)).any()]
+        filled = units.to_data(map_events(lambda part: part[: len(events)], whole), whole_counts=draw, wanted=wanted)
         return np.where(np.isnan(events), filled.astype(events.dtype), events)
 
     return units.by_chunk("filling in values", len(checked), compute, empty=lambda: checked.events)

@@ -1,6 +1,7 @@
 """Models of sounds: they train on log-mel, draw WAV files, and have no likelihood."""
 
 import wave
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 import genzoo
 from genzoo.data.dataset import Dataset, category
 from genzoo.data.sounds.folder import sound_spec
+from genzoo.errors import DataError
 
 RATE, SIZE = 2000, 1000
 
@@ -85,6 +87,18 @@ def test_a_model_behind_log_mel_has_no_likelihood(run):
     assert "encoder" in fitted.capabilities
     with pytest.raises(genzoo.ConfigError, match="spectra without phases"):
         fitted.log_prob_bound(sounds().events, condition=sounds().labels[:, None])
+
+
+def test_sounds_beyond_full_scale_are_an_error_and_are_not_clipped():
+    fitted = genzoo.load(Path(__file__).parents[1] / "data" / "models" / "0.2" / "ngram-sounds")
+    events = fitted.sample(3, seed=1).astype(float)
+    assert np.isfinite(fitted.log_prob(events)).all()
+    assert np.isfinite(fitted.log_prob(np.where(events == events.max(), 32767, events))).all()
+    for beyond in (32768, -32769):
+        with pytest.raises(
+            DataError, match=r"trained on sounds in -32768\.\.32767, and the array .* Bring the sounds to"
+        ):
+            fitted.log_prob(np.where(events == events.max(), beyond, events))
 
 
 @pytest.mark.once

@@ -11,7 +11,7 @@ from scipy.stats import norm
 from together import together
 
 import genzoo
-from genzoo.errors import ConfigError
+from genzoo.errors import ArtifactError, ConfigError
 
 FILE = str(Path(__file__).parents[1] / "support" / "parts_kinds.py")
 RNG = np.random.default_rng(0)
@@ -82,6 +82,20 @@ def test_missing_parts_are_filled_in_and_others_kept(mixture):
     assert np.array_equal(full["image"][5:, 0], PLACE[5:])
     assert np.isfinite(full["image"]).all()
     assert (full["label"] == NAME).mean() > 0.8
+
+
+def test_parts_that_are_given_whole_are_not_computed_again(monkeypatch):
+    fitted = genzoo.load(Path(__file__).parents[1] / "data" / "models" / "0.2" / "mvae")
+    whole = fitted.sample(4, seed=1)
+    rows = {"image": whole["image"].astype(float), "label": np.array([None] * 4, object)}
+    before = fitted.impute(rows)
+    monkeypatch.setattr(fitted.units.transform.parts[0], "inverse", lambda y: 1 / 0)  # of the image
+    after = fitted.impute(rows)
+    assert np.array_equal(after["image"], whole["image"])
+    assert list(after["label"]) == list(before["label"])
+    rows["image"][3] = np.nan
+    with pytest.raises(ArtifactError, match="ZeroDivisionError"):
+        fitted.impute(rows)
 
 
 def test_events_are_drawn_given_a_column_of_a_part(mixture):

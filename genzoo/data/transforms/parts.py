@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -52,9 +52,19 @@ class PartTransforms(Transform):
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([part(piece.take(x)).flatten(1) for piece, part in self._pairs()], 1)
 
-    def inverse(self, y: Tensor) -> Tensor:
-        back = [part.inverse(seen.take(y)) for seen, (_, part) in zip(self._seen, self._pairs(), strict=True)]
-        return torch.cat([part.flatten(1) for part in back], 1)
+    def inverse(self, y: Tensor, wanted: Collection[str] | None = None) -> Tensor:
+        """Return events in data units.
+
+        Arguments:
+            wanted: names of parts; the others are 0, without computing them. Defaults to all.
+        """
+        back = []
+        for seen, (piece, part) in zip(self._seen, self._pairs(), strict=True):
+            if wanted is None or piece.name in wanted:
+                back.append(part.inverse(seen.take(y)).flatten(1))
+            else:
+                back.append(y.new_zeros(len(y), piece.spec.size))
+        return torch.cat(back, 1)
 
     def log_det(self, x: Tensor, without: Tensor | None = None) -> Tensor:
         total = x.new_zeros(len(x))
