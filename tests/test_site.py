@@ -113,6 +113,21 @@ def built(site) -> Path:
     return out
 
 
+@pytest.mark.full
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
+@pytest.mark.parametrize(("worker", "says"), [("there.js", "found"), ("gone.js", "gone.js cannot be read.")])
+def test_a_search_whose_script_is_gone_says_so(tmp_path, worker, says):
+    shutil.copy(FOLDER / "iframe-worker.js", tmp_path)
+    (tmp_path / "there.js").write_text("addEventListener('message', event => postMessage(event.data + 'und'));")
+    script = f"const w = new Worker('{worker}'); w.onmessage = e => {{ m.textContent = e.data; }}; w.postMessage('fo');"
+    (tmp_path / "page.html").write_text(
+        '<!doctype html><body><p id="m" class="md-search-result__meta">Initializing</p>'
+        f'<script src="iframe-worker.js"></script><script>const m = document.getElementById("m"); {script}</script>'
+    )
+    shown = browse("--virtual-time-budget=5000", "--dump-dom", (tmp_path / "page.html").as_uri())
+    assert says in re.search(r"__meta\">(.*?)</p>", shown)[1]
+
+
 def _hints(text: str) -> list[str]:
     return re.findall(r"<link[^>]*rel=\"?(?:preload|preconnect|dns-prefetch)[^>]*>", text)
 

@@ -2,6 +2,11 @@
 // takes the place of Worker, and runs the script in a hidden frame.
 "use strict";
 
+// Say so where results would be, and not only in the console.
+function explain(text) {
+  for (const place of document.querySelectorAll(".md-search-result__meta")) place.textContent = text;
+}
+
 class FileWorker extends EventTarget {
   #frame = document.createElement("iframe");
   #started;
@@ -15,7 +20,10 @@ class FileWorker extends EventTarget {
       new Promise((resolve, reject) => {
         const script = inside.document.createElement("script");
         script.onload = resolve;
-        script.onerror = () => reject(new Error(`${source} cannot be read.`));
+        script.onerror = () => {
+          explain(`The search does not work: ${source} cannot be read.`);
+          reject(new Error(`${source} cannot be read.`));
+        };
         script.src = source;
         inside.document.body.append(script);
       });
@@ -29,7 +37,10 @@ class FileWorker extends EventTarget {
 
   postMessage(data) {
     const inside = this.#frame.contentWindow;
-    this.#started.then(() => inside.dispatchEvent(new inside.MessageEvent("message", { data })));
+    this.#started.then(
+      () => inside.dispatchEvent(new inside.MessageEvent("message", { data })),
+      () => {}, // which was explained
+    );
   }
 
   terminate() {
