@@ -47,12 +47,14 @@ def _cells(text: str) -> Iterator[tuple[str, str]]:
         last = block.end()
         code = list(_code(*block.groups()))
         if code:
-            yield from (("markdown", prose) for prose in [kept.strip()] if prose)
+            if prose := kept.strip():
+                yield "markdown", prose
             yield from (("code", cell) for cell in code)
             kept = ""
         else:
             kept += block[0]
-    yield from (("markdown", prose) for prose in [(kept + _LINK.sub(r"\1", text[last:])).strip()] if prose)
+    if prose := (kept + _LINK.sub(r"\1", text[last:])).strip():
+        yield "markdown", prose
 
 
 def _code(language: str, title: str | None, block: str) -> Iterator[str]:

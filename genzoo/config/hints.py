@@ -1,4 +1,4 @@
-"""Hints for words of `genzoo train MODEL` that no option takes, such as options of the model written as flags."""
+"""Hints for words of `genzoo train`, `compare` and `tune` that no option takes, such as options of a model as flags."""
 
 from __future__ import annotations
 
@@ -60,19 +60,14 @@ def explain_flag_of_candidates(
     """
     name, value = _key(flag), _value_of(flag, words)
     for model in models:
-        place = _places(registry.models.get(model), registry, []).get(name)
-        own = f"{model}:{_as_candidate(place or name)}={value}"
-        if place is not None and place.startswith(("training.", "sampling.", "split.")):
+        place = _places(registry.models.get(model), registry, []).get(name, "data.")
+        own = f"{model}:{place.replace(' -o ', ',')}={value}"  # such as dcgan:objective=hinge,objective.margin=2
+        if place.startswith(("training.", "sampling.", "split.")):
             more = "" if place.startswith("split.") else f", or {own} for one"
             return f"No such option {flag!r}. Did you mean -o {place}={value} for all models{more}?"
-        if place is not None and not place.startswith("data."):
+        if not place.startswith("data."):
             return f"{flag} is an option of {model}: write {own}."
     return None
-
-
-def _as_candidate(place: str) -> str:
-    """Return a place as it is written in a candidate, such as `objective=hinge,objective.margin`."""
-    return place.replace(" -o ", ",")
 
 
 def named_models(registry: Registry, words: Iterable[str]) -> list[str]:

@@ -60,7 +60,7 @@ class _TuneCommand(ComputingCommand):
 
     def explain_flag(self, flag: str, words: Sequence[str]) -> str | None:
         zoo = get_registry()
-        known = named_models(zoo, words[:1])
+        known = named_models(zoo, words)
         flags = [name for option in self.params for name in option.opts]
         return explain_flag(zoo.models.get(known[0]), zoo, flag, words, flags) if known else None
 
@@ -207,7 +207,7 @@ def _show(found: Tuning, as_json: bool) -> None:
     print_line(f"report: {found.out / 'report.html'}")
     if found.report.best is not None:
         print_line(f"model:  {found.report[found.report.best].run}")
-    tried, all_of_them = len(found.trials), found.combinations
-    if all_of_them is None or tried < all_of_them:
-        more = 2 * tried if all_of_them is None else min(2 * tried, all_of_them)
+    tried, most = len(found.trials), found.combinations
+    if most is None or tried < most:
+        more = 2 * tried if most is None else min(2 * tried, most)
         print_line(f"next:   genzoo tune --resume {shlex.quote(str(found.out))} --trials {more}")
