@@ -78,7 +78,7 @@ def test_each_tutorial_leads_to_its_notebook(site):
     pages = [page for page in (site / "pages" / "tutorials").glob("*.md") if page.stem != "index"]
     assert len(pages) >= 10
     for page in pages:
-        assert f"]({page.stem}.ipynb){{ download }}" in page.read_text(encoding="utf-8")
+        assert f']({page.stem}.ipynb){{ download="{page.stem}.ipynb" }}' in page.read_text(encoding="utf-8")
         cells = json.loads(page.with_suffix(".ipynb").read_text(encoding="utf-8"))["cells"]
         assert "".join(cells[0]["source"]).startswith(page.read_text(encoding="utf-8").partition("\n")[0])
 

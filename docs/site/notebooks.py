@@ -81,4 +81,5 @@ def tutorial_notebooks(root: Path) -> dict[str, str]:
 def with_notebook(page: str, name: str) -> str:
     """Return a page with a link to its notebook below the title."""
     title, _, rest = page.partition("\n")
-    return f"{title}\n\n[Download this page as a notebook]({name}.ipynb){{ download }}\n{rest}"
+    link = f'[Download this page as a notebook]({name}.ipynb){{ download="{name}.ipynb" }}'
+    return f"{title}\n\n{link}\n{rest}"
