@@ -11,7 +11,7 @@
 `fashion labels` trains each of `--models` once, given the label, for both parts. The `dcgan` beside them has default
 settings and no labels. It may be among `--models`, too, with labels and the options of `-o`:
 
-    python benchmarks/gan.py fashion labels --models dcgan -o objective.penalty_every=4 -o schedule.name=cosine
+    python benchmarks/gan.py fashion labels --models dcgan -o objective.penalty_every=4 -o training.schedule.name=cosine
 
 Images need the features of `efficientnet-lite0`, see docs/metrics.md. Each training of images has `--minutes`, or as
 many steps as `--steps` says. Bars stand in parentheses. `--out` keeps the runs, whose folders `samples` have grids.
