@@ -26,8 +26,8 @@ from PIL import Image
 PAGE = Path(__file__).parent / "gallery.md"
 PICTURES = Path(__file__).parent / "images" / "gallery"
 
-SHOWN = 40
-"""Number of images in a grid."""
+SHOWN = 42
+"""Number of images in a grid: 6 rows of 7."""
 
 METRICS = ("kernel-distance", "coverage", "memorization")
 """Scores of the page, in the order of its columns. The first is KID if features are not inception's."""
@@ -73,7 +73,7 @@ class Section:
         text: what the images are.
         entries: the models, in the order of the page.
         options: data options of all of them.
-        scale: how many pixels of the picture a pixel of an image takes along each side.
+        scale: how many times larger than the grid of `genzoo sample` the picture is, along each side.
     """
 
     name: str
@@ -107,7 +107,6 @@ SECTIONS = (
             Entry("made", minutes=1),
             Entry("pixelcnn", minutes=2),
         ),
-        scale=5,
     ),
     Section(
         "fashion-mnist",

@@ -205,5 +205,5 @@ def test_the_script_of_the_gallery_writes_its_page_and_its_pictures(tmp_path):
     assert ended.returncode == 0, ended.stderr
     page = (tmp_path / "gallery.md").read_text(encoding="utf-8")
     assert re.search(r"^\| \[`gaussian`\]\(#digits-gaussian\) \| \d+ \| -?\d+\.\d{3} ", page, re.MULTILINE), page
-    assert "![40 samples of gaussian](images/digits-gaussian.png)" in page
+    assert "![42 samples of gaussian](images/digits-gaussian.png)" in page
     assert (tmp_path / "images" / "digits-gaussian.png").stat().st_size > 1000
