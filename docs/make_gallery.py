@@ -29,8 +29,8 @@ PICTURES = Path(__file__).parent / "images" / "gallery"
 SHOWN = 42
 """Number of images in a grid: 6 rows of 7."""
 
-METRICS = ("kernel-distance", "coverage", "memorization")
-"""Scores of the page, in the order of its columns. The first is KID if features are not inception's."""
+METRICS = ("kernel-distance", "coverage")
+"""Scores of the page, in the order of its columns, which need no features of the training images."""
 
 LIMIT = 240
 """CPU seconds that a training may take."""
@@ -213,8 +213,8 @@ def call(*words: str) -> float:
 
 def page_of(section: Section, shown: list[Shown], arguments: argparse.Namespace) -> str:
     """Return a dataset's part of the page."""
-    lines = [f"## {section.name}", "", section.text, "", "| model | CPU seconds | KID | coverage | memorization |"]
-    lines.append("|---|---|---|---|---|")
+    lines = [f"## {section.name}", "", section.text, "", "| model | CPU seconds | KID | coverage |"]
+    lines.append("|---|---|---|---|")
     for one in shown:
         figures = (one.scores.get(metric) for metric in METRICS)
         cells = ("–" if figure is None else f"{figure:.3f}" for figure in figures)
