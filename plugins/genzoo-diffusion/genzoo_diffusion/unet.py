@@ -136,7 +136,7 @@ def attended(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Return the mean of values that each query sees, `(N, heads, places, channels)` like all three arguments."""
     if query.device.type != "cpu" or query.shape[2] > _FEW:
         return F.scaled_dot_product_attention(query, key, value)
-    weights = (query * query.shape[3] ** -0.5 @ key.mT).softmax(3)
+    weights: Tensor = (query * query.shape[3] ** -0.5 @ key.mT).softmax(3)
     return weights @ value
 
 
