@@ -1,4 +1,4 @@
-"""Measure `r3gan`: modes of a mixture, and images beside `dcgan` and other models after equal times.
+"""Measure `r3gan` on the modes of a mixture, and models of images beside `dcgan` after equal times.
 
     modes    25 Gaussians on a grid in the plane: how many have at least a quarter of their share of 5,000 samples
              within four deviations, and what share of all samples is there. For each of `--seeds` seeds.
@@ -8,7 +8,10 @@
     emoji    a folder of images of 64×64 pixels, such as `img/google/64` of the npm package `emoji-datasource-google`:
              KID to a tenth that is held out, for the same models
 
-`fashion labels` trains each of `--models` once, given the label, for both parts. `dcgan` is not given labels.
+`fashion labels` trains each of `--models` once, given the label, for both parts. The `dcgan` beside them has default
+settings and no labels. It may be among `--models`, too, with labels and the options of `-o`:
+
+    python benchmarks/gan.py fashion labels --models dcgan -o objective.penalty_every=4 -o training.schedule.name=cosine
 
 Images need the features of `efficientnet-lite0`, see docs/metrics.md. Each training of images has `--minutes`, or as
 many steps as `--steps` says. Bars stand in parentheses. `--out` keeps the runs, whose folders `samples` have grids.
@@ -40,6 +43,7 @@ PARTS = ("modes", "fashion", "labels", "emoji")
 MODES = np.array([(x, y) for x in range(-4, 5, 2) for y in range(-4, 5, 2)], dtype=float)
 DEVIATION, ROWS, DRAWS = 0.05, 10_000, 5_000
 GOAL = {"fashion": " (0.8)"}
+PEER = "dcgan"
 CLASSES, CLASSIFIER_STEPS, BATCH = 10, 2000, 128
 
 
@@ -78,7 +82,7 @@ class Images:
         name: what results and folders of runs are named after.
         source: the images.
         split: shares of images that are held out.
-        condition: columns that `--models` are trained given. `dcgan` is given none.
+        condition: columns that `--models` are trained given. The `dcgan` beside them is given none.
         asked: what the command line asks for.
         folder: where runs go.
     """
@@ -90,21 +94,30 @@ class Images:
         self._condition = condition
         self._trained: dict[str, Trained] = {}
 
+    def peer(self) -> Trained:
+        """Train `dcgan` as it is by default, unless it is trained already, and print the KID of its samples."""
+        return self._scored(PEER, f"{self.name}-peer", {})
+
     def trained(self, model: str) -> Trained:
-        """Train a model, unless it is trained already, and print the KID of its samples to the test images."""
-        if model not in self._trained:
-            options = parse_assignments(self._asked.o) if model == "r3gan" else {}
-            given = {"condition": self._condition} if self._condition and model != "dcgan" else {}
-            settings = {"split": self._split, **self._asked.training, **options, **given}
-            run, seconds = train(
-                model, self._source, self._asked.seed, self._folder / f"{self.name}-{model}", **settings
-            )
-            what = f"{model} given {self._condition[0]}" if given else model
+        """Train one of `--models`, unless it is trained already, and print the KID of its samples to the test images.
+
+        The condition and the options of the command line count for it.
+        """
+        settings = parse_assignments(self._asked.o)
+        given = {"condition": self._condition} if self._condition else {}
+        what = f"{model} given {self._condition[0]}" if given else model
+        return self._scored(model, f"{self.name}-{model}", {**settings, **given}, what)
+
+    def _scored(self, model: str, place: str, settings: dict[str, Any], what: str = f"{PEER} as it is") -> Trained:
+        if place not in self._trained:
+            settings = {"split": self._split, **self._asked.training, **settings}
+            run, seconds = train(model, self._source, self._asked.seed, self._folder / place, **settings)
             terms = {"features": self._asked.features, "samples": self._asked.samples}
             score = run.evaluate(metrics="kernel-distance", **terms).scores["kernel-distance"]
-            print(f"{self.name}, {what}: KID {score.value:.5f} ± {score.error:.5f}, {seconds:.0f} CPU s", flush=True)
-            self._trained[model] = Trained(run, score.value)
-        return self._trained[model]
+            figures = f"KID {score.value:.5f} ± {score.error:.5f}, {seconds:.0f} CPU s"
+            print(f"{self.name}, {what}: {figures}", flush=True)
+            self._trained[place] = Trained(run, score.value)
+        return self._trained[place]
 
 
 def measure_modes(asked: Asked, folder: Path, seed: int) -> None:
@@ -126,12 +139,13 @@ def measure_modes(asked: Asked, folder: Path, seed: int) -> None:
 
 
 def compare_images(images: Images, asked: Asked) -> None:
-    """Print the KID of each model, and the ratio of the best one to `dcgan`."""
-    scores = {model: images.trained(model).kid for model in ("dcgan", *asked.models.split(","))}
-    others = {model: value for model, value in scores.items() if model != "dcgan"}
-    best = min(others, key=others.__getitem__)
-    ratio = others[best] / scores["dcgan"]
-    print(f"{images.name}: {best} has {ratio:.2f} times the KID of dcgan{GOAL.get(images.name, '')}", flush=True)
+    """Print the KID of each model, and the ratio of the best one to `dcgan` as it is by default."""
+    peer = images.peer().kid
+    scores = {model: images.trained(model).kid for model in asked.models.split(",")}
+    best = min(scores, key=scores.__getitem__)
+    ratio = scores[best] / peer
+    goal = GOAL.get(images.name, "")
+    print(f"{images.name}: {best} has {ratio:.2f} times the KID of {PEER} as it is{goal}", flush=True)
 
 
 def measure_labels(images: Images, dataset: genzoo.Dataset, asked: Asked) -> None:
@@ -213,11 +227,11 @@ def main() -> None:
     parser.add_argument("--emoji", type=Path, help="folder of images; by default the part is left out")
     parser.add_argument("--minutes", type=float, default=10.0, help="length of each training on images")
     parser.add_argument("--steps", type=int, help="steps of each training, instead of minutes")
-    parser.add_argument("--models", default="r3gan,diffusion", help="models of images beside dcgan")
+    parser.add_argument("--models", default="r3gan,diffusion", help="models of images to measure")
     parser.add_argument("--samples", type=int, default=5000, help="samples of each model of images")
     parser.add_argument("--features", default="efficientnet-lite0", help="as for genzoo evaluate")
     parser.add_argument("--out", type=Path, help="folder to keep runs and grids in")
-    parser.add_argument("-o", action="append", default=[], metavar="KEY=VALUE", help="options of r3gan on images")
+    parser.add_argument("-o", action="append", default=[], metavar="KEY=VALUE", help="options of --models")
     asked = parser.parse_args(namespace=Asked())
     chosen = asked.parts or PARTS
     if unknown := set(chosen).difference(PARTS):

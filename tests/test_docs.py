@@ -174,3 +174,16 @@ def test_the_guides_code_is_formatted(tmp_path):
         command = [sys.executable, "-m", "ruff", *words, "--isolated", "--no-cache", "--line-length", "120", tmp_path]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.full
+def test_the_script_of_the_gallery_writes_its_page_and_its_pictures(tmp_path):
+    words = ["--only", "digits", "--models", "gaussian", "--features", "pixels", "--samples", "50"]
+    places = ["--work", "runs", "--page", "gallery.md", "--pictures", "images"]
+    script = [sys.executable, str(ROOT / "docs" / "make_gallery.py"), *words, *places]
+    ended = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    page = (tmp_path / "gallery.md").read_text(encoding="utf-8")
+    assert re.search(r"^\| \[`gaussian`\]\(#digits-gaussian\) \| \d+ \| -?\d+\.\d{3} ", page, re.MULTILINE), page
+    assert "![42 samples of gaussian](images/digits-gaussian.png)" in page
+    assert (tmp_path / "images" / "digits-gaussian.png").stat().st_size > 1000

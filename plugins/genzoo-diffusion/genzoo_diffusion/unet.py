@@ -22,6 +22,9 @@ _CONTEXT = 4
 _HEAD = 32
 """Channels of a head of attention."""
 
+_FEW = 256
+"""Most places whose attention a CPU computes by plain products. Fused kernels save memory, and take longer there."""
+
 _GROUPS, _LEAST_GROUP = 8, 4
 """Most groups that channels are normalized in, and fewest channels of a group."""
 
@@ -124,9 +127,17 @@ class _Attention(nn.Module):
         n, channels, height, width = x.shape
         parts = self.inputs(self.norm(x)).view(n, 3 * self._heads, channels // self._heads, height * width)
         query, key, value = parts.mT.chunk(3, 1)  # (N, heads, places, channels of a head)
-        seen = F.scaled_dot_product_attention(query, key, value).mT.reshape(n, channels, height, width)
+        seen = attended(query, key, value).mT.reshape(n, channels, height, width)
         found: Tensor = x + self.outputs(seen)
         return found
+
+
+def attended(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Return the mean of values that each query sees, `(N, heads, places, channels)` like all three arguments."""
+    if query.device.type != "cpu" or query.shape[2] > _FEW:
+        return F.scaled_dot_product_attention(query, key, value)
+    weights: Tensor = (query * query.shape[3] ** -0.5 @ key.mT).softmax(3)
+    return weights @ value
 
 
 class _Norm(nn.GroupNorm):

@@ -11,7 +11,7 @@ from genzoo_diffusion.diffusion import build
 from genzoo_diffusion.objectives import velocity
 from genzoo_diffusion.options import DiffusionOptions, VelocityOptions
 from genzoo_diffusion.path import PATHS
-from genzoo_diffusion.unet import UNet
+from genzoo_diffusion.unet import UNet, attended
 
 KINDS = (
     genzoo.Feature("size"),
@@ -85,6 +85,13 @@ def test_what_the_network_predicts_has_variance_one_and_forgets_the_scale(path):
 def test_a_unet_takes_images_of_any_size(shape):
     network = UNet(shape, (8, 16), 2, 0, attention=True, dropout=0.0)
     assert network(torch.randn(1, *shape), torch.rand(1), torch.rand(1)).shape == (1, *shape)
+
+
+@pytest.mark.parametrize("places", [1, 9, 257])
+def test_attention_of_few_places_is_the_attention_of_many(places):
+    query, key, value = torch.randn(3, 2, 4, places, 8, dtype=torch.float64).unbind(0)
+    expected = torch.einsum("nhqc,nhkc->nhqk", query, key).div(8**0.5).softmax(3) @ value
+    torch.testing.assert_close(attended(query, key, value), expected)
 
 
 def test_channels_last_images_in_half_precision_are_normalized_as_others():
