@@ -33,6 +33,7 @@ from sklearn.svm import SVC
 from sound import STEPS, Judge, made
 
 import genzoo
+from genzoo.config.layers import merge, parse_assignments
 from genzoo.data.dataset import Dataset
 from genzoo.data.sounds.builtin import spoken_digits
 from genzoo.inference.trained_model import TrainedModel
@@ -40,7 +41,12 @@ from genzoo.inference.trained_model import TrainedModel
 ROWS = ("labels", "sounds")
 BARS = {"image given sound": 0.85, "sound given image": 0.75}
 DRAWN = 1_000
-WITH_SOUNDS: dict[str, Any] = {"network": "mlp", "spread": "shared", "steps": 3000, "patience": None}
+WITH_SOUNDS: dict[str, Any] = {
+    "network": "mlp",
+    "spread": "shared",
+    "training": {"steps": 1800, "patience": None},
+    "split": {"validation": 0.05, "test": 0.0},  # the test rows are others, which the model never sees
+}
 
 
 class Images:
@@ -93,7 +99,7 @@ def sounds(seed: int, options: dict[str, Any], folder: Path, short: bool) -> dic
         "label": known[train].astype(str),
         "sound": Dataset("sound", recordings.spec, events[train]),
     }
-    model, seconds = trained(together, seed, {**WITH_SOUNDS, **options}, folder)
+    model, seconds = trained(together, seed, merge(WITH_SOUNDS, options), folder)
     judge = Judge(recordings, 20 if short else STEPS)
     shown = model.impute({"image": None, "label": None, "sound": events[test]}, seed=seed)
     heard = model.impute({"image": digits.test, "label": None, "sound": None}, seed=seed)
@@ -127,9 +133,7 @@ def main() -> None:
     rows = arguments.rows or ROWS
     if unknown := set(rows).difference(ROWS):
         parser.error(f"unknown row {unknown.pop()!r}; known: {', '.join(ROWS)}")
-    options: dict[str, Any] = dict(text.split("=", 1) for text in arguments.options)
-    if "training.steps" in options:
-        options["steps"] = int(options.pop("training.steps"))
+    options = parse_assignments(arguments.options)
     measures = {"labels": labels, "sounds": sounds}
     with tempfile.TemporaryDirectory() as folder:
         for row in rows:

@@ -66,11 +66,12 @@ def _largest(config: VAEOptions, data: DataSpec, decoder: nn.Module, latent: int
     return max(1 if config.prior == "normal" else _components(config, data.condition_size) * latent, *inner, 1)
 
 
-def build_prior(config: VAEOptions, latent: int, condition: int = 0) -> Prior:
+def build_prior(config: VAEOptions, latent: int, condition: int = 0, *, speed: float = 1.0) -> Prior:
     """Build the prior of latent vectors of L dimensions.
 
     Arguments:
         condition: size of a condition. Defaults to 0: the model is not conditional.
+        speed: how many times as fast as other weights a mixture learns. Defaults to 1.
 
     Raises:
         ValueError: the prior needs conditions, and there are none.
@@ -80,7 +81,7 @@ def build_prior(config: VAEOptions, latent: int, condition: int = 0) -> Prior:
     if config.prior == "normal":
         return Normal(latent)
     if config.prior == "mixture" or not condition:
-        return MixturePrior(latent, _components(config, 0))
+        return MixturePrior(latent, _components(config, 0), speed)
     return GivenMixture(latent, _components(config, condition), condition)
 
 

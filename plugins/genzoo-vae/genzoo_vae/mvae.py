@@ -29,7 +29,7 @@ from genzoo_vae.build import build, build_prior
 from genzoo_vae.experts import MOST_MIXED, Experts, JoinedPosterior
 from genzoo_vae.multimodal_options import MVAEOptions
 from genzoo_vae.network import latent_size
-from genzoo_vae.prior import Prior
+from genzoo_vae.prior import SPEED, Prior
 from genzoo_vae.vae import VAE
 
 _NUMBERS = 2**22
@@ -74,6 +74,11 @@ class MVAE(Generator, LikelihoodBound, Decoder, Encoder, Reconstruction, Imputat
     @property
     def latent(self) -> int:
         return self._part(0).latent
+
+    @property
+    def sizes(self) -> list[int]:
+        """Number of values of each part."""
+        return [math.prod(self._shapes[name]) for name in self._names]
 
     def _part(self, place: int) -> VAE:
         part = self.parts[place]
@@ -212,7 +217,7 @@ def build_mvae(config: MVAEOptions, data: DataSpec) -> Parts:
         )
     latent = latent_size(config, *specs.values())
     parts = {name: _alone(config, spec, latent) for name, spec in specs.items()}
-    prior = build_prior(config, latent)
+    prior = build_prior(config, latent, speed=SPEED)
     shapes = {name: spec.event_shape for name, spec in specs.items()}
     generator = MVAE(parts, shapes, prior, mixed=mixed, imputation_draws=config.imputation_draws)
     generator.dequantized = any(part.dequantized for part in parts.values())

@@ -85,27 +85,36 @@ class MixturePrior(Prior):
     Arguments:
         latent: L.
         components: number of normals, C.
+        speed: how many times as fast as other weights it learns, under optimizers whose steps do not depend on the
+            scale of gradients. Defaults to 1.
     """
 
-    def __init__(self, latent: int, components: int) -> None:
+    def __init__(self, latent: int, components: int, speed: float = 1.0) -> None:
         super().__init__()
-        self.means = nn.Parameter(0.5 * torch.randn(components, latent))
+        self._speed = speed
+        self.means = nn.Parameter(0.5 / speed * torch.randn(components, latent))
         self.log_variances = nn.Parameter(torch.zeros(components, latent))
         self.logits = nn.Parameter(torch.zeros(components))
 
+    def normals(self) -> Normals:
+        """Return the mixture."""
+        means, log_variances, logits = (self._speed * one for one in (self.means, self.log_variances, self.logits))
+        return Normals(means, log_variances.clamp(*_LOG_VARIANCES), logits)
+
     def log_prob(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         with full_precision(z):
-            return Normals(self.means, self.log_variances.clamp(*_LOG_VARIANCES), self.logits).log_prob(z)
+            return self.normals().log_prob(z)
 
     def sample(self, n: int, condition: Tensor | None = None) -> Tensor:
-        chosen = torch.multinomial(self.logits.softmax(0), max(n, 1), replacement=True)[:n]
-        deviations = (0.5 * self.log_variances.clamp(*_LOG_VARIANCES)).exp()
-        return torch.addcmul(self.means[chosen], deviations[chosen], torch.randn_like(self.means[chosen]))
+        mixture = self.normals()
+        chosen = torch.multinomial(mixture.logits.softmax(0), max(n, 1), replacement=True)[:n]
+        deviations = (0.5 * mixture.log_variances).exp()
+        return torch.addcmul(mixture.means[chosen], deviations[chosen], torch.randn_like(mixture.means[chosen]))
 
 
-_SPEED = 10.0
-"""How many times as fast as other weights those learn that follow a condition: only events with this condition teach a
-level, and the normals of a level move as far as the events that are encoded."""
+SPEED = 10.0
+"""How many times as fast as other weights those of a prior learn whose normals must move as far as the events that are
+encoded, in few steps: if it follows a condition, only events with this condition teach a level."""
 
 
 class GivenMixture(Prior):
@@ -134,7 +143,7 @@ class GivenMixture(Prior):
         if condition is None:
             raise ValueError("this prior depends on a condition, and is called without one")
         components, latent = self.usual.means.shape
-        moved = _SPEED * self.moved(condition).view(len(condition), components, -1)
+        moved = SPEED * self.moved(condition).view(len(condition), components, -1)
         means, log_variances, logits = moved.split([latent, latent, 1], -1)
         return Normals(
             self.usual.means + means,

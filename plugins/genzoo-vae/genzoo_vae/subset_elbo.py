@@ -1,12 +1,20 @@
-"""The objective of `mvae`: evidence lower bounds of all parts of an event, and of random subsets of them.
+"""The objective of `mvae`: the evidence lower bound of all parts of an event, and terms of subsets of them.
 
-    E log p(x_S | z) + log p(z) - log q(z | x_S),    z ~ q(z | x_S),
+    E sum_m w_m log p(x_m | z) + log p(z) - log q(z | x_S),    z ~ q(z | x_S),
 
-is a lower bound of log p(x_S) for every set S of parts. With the bounds of subsets, each encoder learns to do alone, so
-that parts can be missing later.
+is maximized for the set S of all parts, and for smaller ones: each part alone, or random sets. Latent vectors of a set
+explain the parts outside it, too, so each encoder learns to find what the parts share, from its own part alone.
+
+With weights 1, every term is a lower bound of log p(x), or of log p(x_S) if the parts outside S have the weight 0. In
+training, large parts weigh less. The values of an image or of the levels of a sound depend on each other much more than
+the decoder says, and thousands of them would decide alone what the latent vector means. Then training maximizes no
+bound; what is printed is the bound of all parts, with weights 1.
 
 References:
-    "Multimodal Generative Models for Scalable Weakly-Supervised Learning" (Wu and Goodman, 2018).
+    "Multimodal Generative Models for Scalable Weakly-Supervised Learning" (Wu and Goodman, 2018), for subsets;
+    "Variational Mixture-of-Experts Autoencoders for Multi-Modal Deep Generative Models" (Shi et al., 2019), for latent
+    vectors of one part that explain the others, and for weights of parts;
+    "Generalized Multimodal ELBO" (Sutter, Daunhawer and Vogt, 2021), for terms of all subsets.
 """
 
 from __future__ import annotations
@@ -21,15 +29,18 @@ from genzoo import Batch, GradientObjective, Model, Progress
 from genzoo_vae.multimodal_options import SubsetELBOOptions
 from genzoo_vae.mvae import MVAE
 
+_FEW = 4
+"""Largest number of parts that are all trained alone by default."""
+
 _MONITOR_DRAWS = 4
 """Latent vectors drawn for each validation event."""
 
 
 class SubsetELBO(GradientObjective):
-    """Minus the sum of the bounds of all parts and of random subsets of them; its value is the first one alone.
+    """Minus the terms of all parts and of subsets of them; its value is minus the bound of all parts.
 
     Arguments:
-        options: number of subsets, beta and warm-up.
+        options: subsets, weights of parts, beta and warm-up.
     """
 
     stages: ClassVar[tuple[str, ...]] = ("loss",)
@@ -50,16 +61,30 @@ class SubsetELBO(GradientObjective):
         """
         mvae = _mvae(model)
         experts, seen = mvae.experts(x, missing)
-        visible = torch.stack([seen, *(subset_of(seen) for _ in range(self.options.subsets))])  # (1 + S, M, N)
+        visible = torch.stack([seen, *self._subsets(seen)])  # (1 + S, M, N)
         posterior = mvae.joined(experts, visible)
         z = posterior.draw(mvae.prior)  # (1 + S, N, L)
-        explained = torch.where(visible, mvae.log_likelihoods(x, missing, z), 0.0).sum(1)
         known = mvae.prior.log_prob(z)
-        divergence = posterior.log_prob(z[None], known[None])[0] - known
-        each = (self._weight(fraction) * divergence - explained).mean(1)
-        # Subtracting the bounds of subsets from themselves leaves their gradient, and the bound of all as the value.
-        subsets = each[1:].sum()
-        return each[0] + (subsets - subsets.detach())
+        divergence = self._weight(fraction) * (posterior.log_prob(z[None], known[None])[0] - known)
+        explained = mvae.log_likelihoods(x, missing, z)  # (1 + S, M, N)
+        trained = explained * explained.new_tensor(self._part_weights(mvae))[:, None]
+        # A subset with no part is drawn from the prior, and explains nothing.
+        left_out = self.options.left_out * visible.any(1, keepdim=True)
+        trained = torch.where(visible, trained, left_out * trained)
+        total = (divergence - trained.sum(1)).mean(1).sum()
+        # Subtracting what is trained from itself leaves its gradient, and the bound of all parts as the value.
+        bound = (divergence[0] - explained[0].sum(0)).mean().detach()
+        return bound + (total - total.detach())
+
+    def _subsets(self, seen: Tensor) -> list[Tensor]:
+        """Return S subsets of the parts that each event has, `(M, N)` each."""
+        if self.options.subsets is None and len(seen) <= _FEW:
+            return list(seen & torch.eye(len(seen), dtype=torch.bool, device=seen.device)[..., None])
+        return [subset_of(seen) for _ in range(1 if self.options.subsets is None else self.options.subsets)]
+
+    def _part_weights(self, mvae: MVAE) -> list[float]:
+        most = self.options.balance
+        return [min(1.0, most / size) if most else 1.0 for size in mvae.sizes]
 
     def _weight(self, fraction: Tensor) -> Tensor | float:
         if not self.options.warmup:

@@ -10,11 +10,13 @@ from torch import nn
 from vae_cases import Factors, set_deviation
 
 import genzoo
+from genzoo import Model
 from genzoo_vae.experts import Experts
+from genzoo_vae.multimodal_options import SubsetELBOOptions
 from genzoo_vae.mvae import MVAE
 from genzoo_vae.observation import GaussianObservation
 from genzoo_vae.prior import Normal
-from genzoo_vae.subset_elbo import subset_of
+from genzoo_vae.subset_elbo import SubsetELBO, subset_of
 from genzoo_vae.vae import VAE
 
 SIZES = {"a": 3, "b": 2, "c": 1}
@@ -131,6 +133,65 @@ def test_a_subset_keeps_a_part_and_leaves_another_out():
     assert ((kept[count >= 2] >= 1) & (kept[count >= 2] < count[count >= 2])).all()
     shares = subset[:, count == 4].float().mean(1)
     assert (shares - 0.5).abs().max() < 0.08, "each part is as likely"
+
+
+def loss_of(model, x, missing=None, **options):
+    """Return the loss of events at the end of the warm-up."""
+    torch.manual_seed(3)
+    objective = SubsetELBO(SubsetELBOOptions(**options))
+    return objective.loss(Model(genzoo.Parts(model)), x, missing, torch.tensor(1.0))
+
+
+def gradient_of(value, model):
+    return torch.cat([one.flatten() for one in torch.autograd.grad(value, list(model.parts.parameters()))])
+
+
+@pytest.mark.parametrize("options", [{"balance": 1}, {"balance": 0}, {"left_out": 0}, {"subsets": 2}, {"subsets": 0}])
+def test_the_loss_is_minus_the_bound_of_all_parts_under_any_weights(options):
+    case = Linear()
+    rows, x = case.events(7)
+    exact = stats.multivariate_normal(case.mean, case.covariance).logpdf(rows)
+    assert np.isclose(float(loss_of(case.model, x, **options).detach()), -exact.mean())
+
+
+def term_of(model, x, absent, weights, left_out):
+    """Compute in closed form what is maximized for the subset of the parts that are not `absent`."""
+    parts = dict(zip(SIZES, model.parts, strict=True))
+    encoded = [parts[name].encoded(x[name], None) for name in SIZES if name not in absent]
+    variance = 1 / (1 + sum((-log_variance).exp() for _, log_variance in encoded))
+    mean = variance * sum(own * (-log_variance).exp() for own, log_variance in encoded)
+    total = -0.5 * (mean.square() + variance - 1 - variance.log()).sum(-1)
+    for name, part in parts.items():
+        scale = part.observation.spread(part.observation.spread.raw).exp()
+        explained = torch.distributions.Normal(part.decoder(mean), scale).log_prob(x[name]).sum(-1)
+        explained = explained - 0.5 * (variance * (part.decoder.weight[:, 0] / scale).square()).sum(-1)
+        total = total + weights[name] * (left_out if name in absent else 1) * explained
+    return total.mean()
+
+
+@pytest.mark.parametrize(("balance", "left_out"), [(0, 1.0), (1, 0.5), (2, 0.0)])
+def test_each_part_alone_learns_to_explain_all_parts(balance, left_out):
+    case = Linear()
+    _, x = case.events(40)
+    weights = {name: min(1, balance / size) if balance else 1 for name, size in SIZES.items()}
+    subsets = [set(), *(set(SIZES) - {name} for name in SIZES)]
+    exact = gradient_of(-sum(term_of(case.model, x, absent, weights, left_out) for absent in subsets), case.model)
+    many = {name: part.repeat(4000, 1) for name, part in x.items()}
+    found = gradient_of(loss_of(case.model, many, balance=balance, left_out=left_out), case.model)
+    assert (found - exact).abs().max() < 0.03 * exact.abs().max()
+
+
+def test_a_subset_of_no_part_trains_nothing():
+    case = Linear()
+    _, x = case.events(7)
+    found = [gradient_of_some(case.model, x, weight) for weight in (0.0, 5.0)]
+    assert torch.equal(*found)
+
+
+def gradient_of_some(model, x, left_out):
+    """Return the gradient of a single part's encoder and decoder, if events have no other part."""
+    loss = loss_of(model, x, masks(x, ["b", "c"]), left_out=left_out)
+    return torch.cat([one.flatten() for one in torch.autograd.grad(loss, list(model.parts[0].parameters()))])
 
 
 def test_parts_can_have_any_name(tmp_path):
