@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-import torch
 import scipy.signal
+import torch
 from scipy.signal.windows import hann
 
 from genzoo.data.sounds.folder import sound_spec

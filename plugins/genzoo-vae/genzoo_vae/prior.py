@@ -113,8 +113,8 @@ class MixturePrior(Prior):
 
 
 SPEED = 10.0
-"""How many times as fast as other weights those of a prior learn whose normals must move as far as the events that are
-encoded, in few steps: if it follows a condition, only events with this condition teach a level."""
+"""How many times as fast as other weights the normals of some priors learn. They must move as far as encoded events do,
+in few steps; if they follow a condition, only events with this condition teach a level."""
 
 
 class GivenMixture(Prior):
