@@ -239,12 +239,14 @@ def sampling_layer(given: Sequence[str]) -> dict[str, Any]:
     Raises:
         ConfigError: another option is set, which the model took when it was trained.
     """
-    sections = layer(parse_assignments(given))
-    sampling: dict[str, Any] = {**sections.pop("options"), **sections.pop("sampling", {})}
+    own = [word.strip().removeprefix("sampling.") for word in given]
+    sections = layer(parse_assignments(own))
+    sampling: dict[str, Any] = sections.pop("options")
     if sections:
+        place = next(word for word in own if word.split(".")[0].partition("=")[0] in sections).partition("=")[0]
         raise ConfigError(
-            f"-o {next(iter(sections))} cannot be set for a trained model, only sampling options can, such as "
-            f"-o steps=20. `genzoo models NAME` lists them."
+            f"-o {place} cannot be set for a trained model, only sampling options can, such as -o steps=20. "
+            f"`genzoo models NAME` lists them."
         )
     return sampling
 

@@ -169,7 +169,9 @@ def _check_misplaced(
         for name in given:
             close = [] if name in own else difflib.get_close_matches(name, [*own, *places], 1)
             if close and close[0] not in own:
-                wanted = _with_flag(places[close[0]], quoted=True)
+                place = places[close[0]]
+                # In Python, a short name stands for a keyword; within a candidate, only the full one is understood.
+                wanted = repr(place) if setting_name(place) == prefix + name else _with_flag(place, quoted=True)
                 raise ConfigError(f"Model {entry.spec.name!r} has no option {prefix + name!r}. Did you mean {wanted}?")
 
 

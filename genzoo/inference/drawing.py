@@ -54,6 +54,7 @@ def draw(
     Raises:
         ConfigError: as `TrainedModel.sample`.
     """
+    sampling.check_number(n)
     how: dict[str, Any] = {"mean": mean, "condition": condition, "options": options, "beginning": beginning}
     numbers = _given_numbers(units, check_given(given, condition, units.data))
     fault: ArtifactError | PluginError | None = None

@@ -15,6 +15,7 @@ import numpy as np
 from genzoo.errors import ConfigError
 from genzoo.inference.data_units import DataUnits
 from genzoo.inference.encoding import impute
+from genzoo.inference.sampling import check_number
 from genzoo.models.base import Imputation, Likelihood
 from genzoo.plugins.manager import models_that
 from genzoo.spec.events import DataSpec
@@ -35,8 +36,7 @@ def draw_given(
     Raises:
         ConfigError: the model does not fill in missing values.
     """
-    if not isinstance(n, int | np.integer) or n < 1:
-        raise ConfigError(f"{n!r} events cannot be sampled; ask for a whole number of at least 1.")
+    check_number(n)
     name = units.data.features[next(iter(known))].name
     if not (units.missing and isinstance(units.generator, Imputation)):
         holey = replace(units.data, missing=True)

@@ -31,6 +31,16 @@ each time that it saves images.
 """
 
 
+def check_number(n: object) -> None:
+    """Check that `n` events can be sampled.
+
+    Raises:
+        ConfigError: it is not a whole number of at least 1.
+    """
+    if not isinstance(n, int | np.integer) or n < 1:
+        raise ConfigError(f"{n!r} events cannot be sampled; ask for a whole number of at least 1.")
+
+
 def draw_conditions(units: DataUnits, n: int, seed: int, first: int = 0) -> Array | None:
     """Draw conditions in data units, `(n, K)`, given the fixed ones; `None` if the model is not conditional.
 
@@ -68,8 +78,7 @@ def sample(
     """
     group, options = units.sampling.group, units.sampling.options
     decoder = units.require(Decoder) if mean else None
-    if not isinstance(n, int | np.integer) or n < 1:
-        raise ConfigError(f"{n!r} events cannot be sampled; ask for a whole number of at least 1.")
+    check_number(n)
 
     conditions = draw_conditions(units, n, seed, first) if conditions is None else conditions
 

@@ -41,6 +41,9 @@ less than a thousandth of its standard error.
 
 _HUGE = 1e14
 
+_FAR = 1e3
+"""Largest squared norm, in squared bandwidths, for a Gaussian kernel in float32."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Events:
@@ -77,11 +80,14 @@ class _Events:
         return _Events(self.centered[part], self.along[part], self.square[part], self.level)
 
 
-def _pair(real: Features, samples: Features, *, weighted: bool) -> tuple[_Events, _Events]:
+def _pair(
+    real: Features, samples: Features, bandwidth: float | None = None, *, weighted: bool = False
+) -> tuple[_Events, _Events]:
     """Return `real (N, F)` and `samples (M, F)` minus the mean of `real`, in float32 if that is accurate enough.
 
     Arguments:
-        weighted: keep float64, in which weighted sums are computed.
+        bandwidth: bandwidth of a Gaussian kernel that is computed, too. Defaults to `None`: there is none.
+        weighted: keep float64, in which weighted sums are computed. Defaults to false.
     """
     center = real.mean(axis=0)
     x, y = _Events.of(real, center), _Events.of(samples, center)
@@ -89,7 +95,9 @@ def _pair(real: Features, samples: Features, *, weighted: bool) -> tuple[_Events
     along = max(float(events.along.abs().max()) for events in (x, y))
     width = real.shape[1]
     kernel = (x.level + (square + 2 * along) / width) ** 3
-    if weighted or width <= _NARROW or square < _TINY or not kernel < _HUGE:
+    # A tight cluster far from the mean: squared distances within it are small differences of large squared norms.
+    close = bandwidth is not None and square > _FAR * bandwidth**2
+    if weighted or width <= _NARROW or square < _TINY or close or not kernel < _HUGE:
         return x, y
     return x.single(), y.single()
 
@@ -310,10 +318,12 @@ def _discrepancies(given: MetricInput) -> list[tuple[float, float, Features]]:
 
     def compute() -> list[tuple[float, float, Features]]:
         kernels: list[Kernel] = [_polynomial]
+        bandwidth = None
         with contextlib.suppress(DataError):  # the metric that needs the scale raises this error
-            kernels.append(functools.partial(_gaussian, _bandwidth(given)))
+            bandwidth = _bandwidth(given)
+            kernels.append(functools.partial(_gaussian, bandwidth))
         weights = given.real_weights
-        x, y = _pair(real, samples, weighted=weights is not None)
+        x, y = _pair(real, samples, bandwidth, weighted=weights is not None)
         if weights is not None:
             return [_weighted(kernel, x, y, weights) for kernel in kernels]
         sums = _within(kernels, x), _within(kernels, y), _between(kernels, x, y)

@@ -6,6 +6,7 @@ import torch
 from scipy import stats
 from toy_plugin import ToyGaussian
 
+import genzoo
 from genzoo import (
     ConfigError,
     DataError,
@@ -81,6 +82,16 @@ def test_a_missing_capability_raises_with_its_name():
         fitted().sample(0)
     with pytest.raises(DataError, match=r"\(2,\)"):
         fitted().log_prob(np.zeros((1, 3)))
+
+
+def test_no_sample_of_a_conditional_model_is_an_error_of_numbers(tmp_path):
+    rows = {"a": np.arange(20.0) % 7, "kind": np.array(["x", "y"] * 10)}
+    model = genzoo.train(
+        "vae", rows, condition=["kind"], steps=1, network="mlp", precision="fp32", out=tmp_path / "run"
+    )
+    for given in ({}, {"kind": "x"}):
+        with pytest.raises(ConfigError, match="at least 1"):
+            model.sample(0, given=given)
 
 
 def test_using_a_model_leaves_its_mode_alone():

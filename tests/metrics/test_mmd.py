@@ -62,6 +62,17 @@ def test_many_features_are_as_exact_as_their_score_needs(scale, offset, heavy):
     assert abs(bandwidth.value - expected) < bandwidth.error / 1000
 
 
+def test_a_tight_cluster_far_from_the_mean_is_compared_exactly():
+    rng = np.random.default_rng(0)
+    far = 10.0 * (np.arange(120) % 10 == 0)[:, None]  # a tenth of the events
+    x, y = (3e-4 * rng.normal(size=(120, 80)) + far for _ in range(2))
+    score = mmd.score(given(x, y))
+    width = score.protocol["bandwidth"]
+    assert width < 0.01
+    expected = brute(lambda a, b: np.exp(-((a - b) ** 2).sum() / (2 * width**2)), x, y)
+    assert score.value == pytest.approx(expected, abs=score.error / 1000)
+
+
 def test_scores_of_one_evaluation_are_those_of_each_metric_alone():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(17, 4)), rng.normal(size=(11, 4))

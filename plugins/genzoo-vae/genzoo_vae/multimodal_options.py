@@ -41,6 +41,7 @@ class SubsetELBOOptions(Settings):
     balance: int = Field(
         256,
         ge=0,
+        le=10**9,
         description="number of values from which on a part weighs less in training: one with more has the weight "
         "balance / number of values; 0 gives all parts the weight 1",
     )
