@@ -1,6 +1,7 @@
 import math
 
 import numpy as np
+import pandas
 import pytest
 import torch
 from scipy import stats
@@ -85,7 +86,7 @@ def test_a_missing_capability_raises_with_its_name():
 
 
 def test_no_sample_of_a_conditional_model_is_an_error_of_numbers(tmp_path):
-    rows = {"a": np.arange(20.0) % 7, "kind": np.array(["x", "y"] * 10)}
+    rows = pandas.DataFrame({"a": np.arange(20.0) % 7, "kind": ["x", "y"] * 10})
     model = genzoo.train(
         "vae", rows, condition=["kind"], steps=1, network="mlp", precision="fp32", out=tmp_path / "run"
     )
