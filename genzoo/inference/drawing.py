@@ -56,16 +56,16 @@ def draw(
     """
     sampling.check_number(n)
     how: dict[str, Any] = {"mean": mean, "condition": condition, "options": options, "beginning": beginning}
-    numbers = _given_numbers(units, check_given(given, condition, units.data))
+    given = check_given(given, condition, units.data)
     fault: ArtifactError | PluginError | None = None
     try:
         events, conditions = _draw(units, n, seed, given=given, first=first, **how)
-        if not numbers or np.isfinite(events).all():
+        if np.isfinite(events).all():
             return events, conditions
     except (ArtifactError, PluginError) as error:
         fault = error
-    few = n if condition is not None else min(n, _FEW)
-    if numbers and _draws_given(units, few, {**(given or {}), **_usual(units, numbers)}, how):
+    numbers = _given_numbers(units, given, condition, n)
+    if numbers and _draws_usual(units, min(n, _FEW), given, numbers, {**how, "condition": None}):
         shown = ", ".join(f"{name!r} = {value}" for name, value in numbers.items())
         raise ConfigError(
             f"Samples given {shown} cannot be computed: that is too far from the training rows. Give numbers nearer to "
@@ -76,11 +76,20 @@ def draw(
     return events, conditions
 
 
-def _given_numbers(units: DataUnits, given: Mapping[str, object]) -> dict[str, object]:
-    """Return what is given for conditions and columns that hold numbers."""
+def _given_numbers(units: DataUnits, given: Mapping[str, object], condition: Any, n: int) -> dict[str, object]:
+    """Return what is given for conditions and columns that hold numbers.
+
+    For a column of `condition`, which has a number for each event, it is the number farthest from 0.
+    """
     features = (*units.data.condition, *(units.data.features if units.data.form.columns else ()))
     names = {feature.name for feature in features if feature.levels is None and not feature.temporal}
-    return {name: value for name, value in given.items() if name in names}
+    found = {name: value for name, value in given.items() if name in names}
+    if condition is not None:
+        values = conditions_of(condition, units.data, n)
+        for place, feature in enumerate(units.data.condition):
+            if feature.name in names:
+                found[feature.name] = float(values[np.abs(values[:, place]).argmax(), place])
+    return found
 
 
 def _usual(units: DataUnits, names: Collection[str]) -> dict[str, float]:
@@ -97,10 +106,12 @@ def _usual(units: DataUnits, names: Collection[str]) -> dict[str, float]:
     return found
 
 
-def _draws_given(units: DataUnits, n: int, given: Mapping[str, object], how: Mapping[str, Any]) -> bool:
-    """Return whether samples given something can be drawn, and are finite."""
+def _draws_usual(
+    units: DataUnits, n: int, given: Mapping[str, object], numbers: Collection[str], how: Mapping[str, Any]
+) -> bool:
+    """Return whether samples given usual numbers instead of those of a user can be drawn, and are finite."""
     try:
-        events, _ = _draw(units, n, 0, given=given, **how)
+        events, _ = _draw(units, n, 0, given={**given, **_usual(units, numbers)}, **how)
     except GenzooError:
         return False
     return bool(np.isfinite(events).all())

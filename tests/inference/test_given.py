@@ -234,6 +234,10 @@ def test_a_number_too_far_to_compute_with_is_an_error_that_names_it(given_a_numb
         with pytest.raises(ConfigError, match=rf"given '{name}' = 1e\+308 cannot be computed.*nearer"):
             model.sample(3, given={name: 1e308})
         assert np.isfinite(model.sample(3, given={name: 5.0}, output="array")).all()
+    far = given_a_number.load()
+    with pytest.raises(ConfigError, match=r"given 'y' = -1e\+308 cannot be computed.*nearer"):
+        far.sample(3, condition=[0.5, -1e308, 2.0])
+    assert np.isfinite(far.sample(3, condition=[0.5, -1.0, 2.0], output="array")).all()
     monkeypatch.setattr(joint.generator, "impute", lambda *_, **__: 1 / 0)
     with pytest.raises(ArtifactError, match="ZeroDivisionError"):  # and numbers are not to blame
         joint.sample(3, given={"a": 1.0})
