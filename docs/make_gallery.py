@@ -125,7 +125,6 @@ SECTIONS = (
         "emoji",
         "3,800 colored emoji of Google's Noto font, 64×64 pixels.",
         (
-            Entry("ppca", "-o n_factors=32"),
             Entry("vae", minutes=2),
             Entry("dcgan", minutes=2),
             Entry("r3gan", "-o objective.augment=0.3", minutes=2),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from genzoo.config.resolve import options_class
@@ -75,9 +75,11 @@ def announces_capabilities(subject: Subject) -> None:
     for options in _variants(subject):
         if announced <= found:
             return
-        for case in subject.principal:
+        for dataset in subject.datasets.values():
+            if not subject.takes(dataset.spec):
+                continue
             try:
-                found |= capabilities_of(build_model(subject.entry, options, case.data).generator)
+                found |= capabilities_of(build_model(subject.entry, options, dataset.spec).generator)
             except (ConfigError, DataError):
                 continue
     lacking = sorted(announced - found)
@@ -103,9 +105,13 @@ def _variants(subject: Subject) -> Iterator[dict[str, Any]]:
     """Yield the options with one of the choices changed."""
     for name, field in options_class(subject.entry).model_json_schema().get("properties", {}).items():
         choices = field.get("anyOf", [field])
-        values = itertools.chain.from_iterable(choice.get("enum", ()) for choice in choices)
-        for value in (True, False) if field.get("type") == "boolean" else values:
+        for value in itertools.chain.from_iterable(_values(choice) for choice in choices):
             yield {**subject.options, name: value}
+
+
+def _values(choice: Mapping[str, Any]) -> Sequence[Any]:
+    """Return the values of a JSON schema that has few of them; none for others."""
+    return (True, False) if choice.get("type") == "boolean" else choice.get("enum", ())
 
 
 PROMISES = tuple(Promise.of(check) for check in (builds, refuses_by_name, announces_capabilities))
