@@ -117,6 +117,12 @@ class Grid:
 
         return over(spread).exp(), (over(spread[some]) + math.log(2.0) * sum(halved)).exp()
 
+    def outside(self, x: Tensor) -> Tensor:
+        """Return whether any number of each event of `x (N, *event)` lies beyond the grid, `(N,)` bool."""
+        ends = [(axis.values.amin(), axis.values.amax()) for axis in self.axes]
+        pairs = zip(ends, x.flatten(1).T, strict=True)
+        return torch.stack([(values < low) | (values > high) for (low, high), values in pairs]).any(0)
+
     def cells(self, x: Tensor) -> Tensor:
         """Return the index of the cell that each event of `x (N, *event)` lies in, `(N,)`."""
         indices = torch.zeros(len(x), dtype=torch.int64)
