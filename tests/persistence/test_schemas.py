@@ -1,7 +1,7 @@
 """Keys of files change only under a new number: `tests/data/schemas.json` lists them for each format.
 
-If a test here fails, the files that genzoo writes have changed. Format 2 is released: give the format the next number, let
-`genzoo/persistence` read the former one, and run `PYTHONPATH=tests/support python -m schemas`.
+If a test here fails, the files that genzoo writes have changed. Format 2 is released: give the format the next number,
+let `genzoo/persistence` read the former one, and run `PYTHONPATH=tests/support python -m schemas`.
 """
 
 import json
