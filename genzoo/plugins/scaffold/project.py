@@ -204,7 +204,7 @@ def render(name: PluginName, kind: str, about: ScaffoldKind) -> dict[PurePosixPa
         "title": about.summary,
         "contents": about.contents,
         "trial": about.trial.format(name=name.bare),
-        "dependencies": ", ".join(f'"{text}"' for text in ("genzoo>=0.1", *about.dependencies)),
+        "dependencies": ", ".join(f'"{text}"' for text in ("genzoo>=0.2", *about.dependencies)),
     }
     templates = files("genzoo.plugins.scaffold") / "templates"
     found = {}

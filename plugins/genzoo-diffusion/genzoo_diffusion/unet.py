@@ -11,7 +11,7 @@ import itertools
 import math
 from collections.abc import Sequence
 
-from torch import Tensor, addcmul, cat, channels_last, group_norm, nn
+from torch import Tensor, addcmul, cat, channels_last, group_norm, nn, randn
 from torch.nn import functional as F
 
 from genzoo_diffusion.network import Context
@@ -64,6 +64,7 @@ class UNet(nn.Module):
         self.down = nn.ModuleList(_Block(wide, wide, described, dropout) for wide in channels[:-1])
         pairs = list(itertools.pairwise(channels))
         self.shrink = nn.ModuleList(nn.Conv2d(wide, narrow, 3, 2, 1) for wide, narrow in pairs)
+        self.places = _Places(described, channels[-1], (-(-height // part), -(-width // part)))
         self.middle = _Block(channels[-1], channels[-1], described, dropout)
         self.attention = _Attention(channels[-1]) if attention else nn.Identity()
         self.second = _Block(channels[-1], channels[-1], described, dropout)
@@ -88,11 +89,30 @@ class UNet(nn.Module):
             y = block(y, context)
             bridges.append(y)
             y = halve(y)
-        y = self.second(self.attention(self.middle(y, context)), context)
+        y = self.middle(self.places(y, context), context)
+        y = self.second(self.attention(y), context)
         for block, double in zip(self.up, self.enlarge, strict=True):
             y = block(cat([F.pixel_shuffle(double(y), 2), bridges.pop()], 1), context)
         found = F.pixel_shuffle(self.last(F.silu(self.norm(y))), self._patch)
         return found[:, :, : x.shape[2], : x.shape[3]]
+
+
+class _Places(nn.Module):
+    """Adds learned images of the smallest size, one for each channel, times what the context makes of them.
+
+    Convolutions and the modulation of channels alone take long to learn where the shapes of a condition are, as neither
+    knows places. The images have no effect at first.
+    """
+
+    def __init__(self, context: int, channels: int, sides: tuple[int, int]) -> None:
+        super().__init__()
+        self.images = nn.Parameter(randn(channels, *sides))
+        self.shares = nn.Linear(context, channels)
+        nn.init.zeros_(self.shares.weight)
+        nn.init.zeros_(self.shares.bias)
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        return addcmul(x, self.shares(context)[:, :, None, None], self.images.to(x.dtype))
 
 
 class _Block(nn.Module):

@@ -124,16 +124,28 @@ class CausalNetwork(nn.Module):
         self.place = nn.Parameter(torch.zeros(width, *sides))
         self.layers = nn.ModuleList(GatedLayer(width, dropout) for _ in range(layers))
         self.condition = nn.Linear(given, 4 * width * layers, bias=False) if given else None
+        # Without them, what a condition adds is the same at each place, and where its shapes are takes long to learn.
+        self.views = nn.Parameter(torch.randn(width, *sides)) if given else None
+        self.shares = nn.Linear(given, width, bias=False) if given else None
+        if self.shares is not None:
+            nn.init.zeros_(self.shares.weight)
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         height, width = self.sides
         above = self.above(F.pad(x, (0, 0, 1, 0))[:, :, :height])
-        above = above + self.place.to(above.dtype)
+        above = above + self.places(condition).to(above.dtype)
         left = above + self.left(F.pad(x, (1, 0))[..., :width])
         for layer, shifts in zip(self.stack, self.shifts(condition), strict=True):
             above, left = layer(above, left, shifts)
         known: Tensor = left
         return known
+
+    def places(self, condition: Tensor | None) -> Tensor:
+        """Return what is known of each place from the start, `(N, D, H, W)`; `(1, D, H, W)` without conditions."""
+        if self.views is None or self.shares is None or condition is None:
+            return self.place[None]
+        shares: Tensor = self.shares(condition.to(self.place.dtype))
+        return self.place + shares[:, :, None, None] * self.views
 
     @property
     def stack(self) -> list[GatedLayer]:

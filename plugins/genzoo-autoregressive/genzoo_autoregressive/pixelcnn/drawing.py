@@ -25,7 +25,7 @@ class Canvas:
         # Margins of zeros around the image are what convolutions see beyond its border.
         self._seen = network.place.new_zeros(n, inside, self._margin + height, width + 2 * self._margin)
         self._above = [network.place.new_zeros(n, len(network.place), 1, width) for _ in network.stack]
-        self._shifts = network.shifts(condition)
+        self._shifts, self._places = network.shifts(condition), network.places(condition)
         self._row = self._column = 0
         self._start, self._links = self._begin_row()
         self._left = self._nothing()
@@ -42,7 +42,7 @@ class Canvas:
         """
         network, row = self._network, self._row
         above = network.above.unpadded(self._seen[:, :, row : row + self._margin])
-        start = above = above + network.place[:, row : row + 1]
+        start = above = above + self._places[:, :, row : row + 1]
         links = []
         for number, (layer, shifts) in enumerate(zip(network.stack, self._shifts, strict=True)):
             both = torch.cat([self._above[number], above], 2)
