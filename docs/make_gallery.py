@@ -120,7 +120,7 @@ SECTIONS = (
     ),
     Section(
         "emoji",
-        "3,800 colored emoji of Google's Noto font, 32×32 pixels.",
+        "3,800 colored emoji of Google's Noto font, 32×32 pixels. `emoji` is the folder `img/google/64` of the npm package.",
         (
             Entry("vae", minutes=2),
             Entry("dcgan", QUICK_GAN, minutes=2),

@@ -109,7 +109,7 @@ def _usual(units: DataUnits, names: Collection[str]) -> dict[str, float]:
 def _draws_usual(
     units: DataUnits, n: int, given: Mapping[str, object], numbers: Collection[str], how: Mapping[str, Any]
 ) -> bool:
-    """Return whether samples given usual numbers instead of those of a user can be drawn, and are finite."""
+    """Return whether samples given usual numbers instead of the given ones can be drawn, and are finite."""
     try:
         events, _ = _draw(units, n, 0, given={**given, **_usual(units, numbers)}, **how)
     except GenzooError:
