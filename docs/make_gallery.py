@@ -120,7 +120,8 @@ SECTIONS = (
     ),
     Section(
         "emoji",
-        "3,800 colored emoji of Google's Noto font, 32×32 pixels. `emoji` is the folder `img/google/64` of the npm package.",
+        "3,800 colored emoji of Google's Noto font, 32×32 pixels. "
+        "`emoji` is the folder `img/google/64` of the npm package.",
         (
             Entry("vae", minutes=2),
             Entry("dcgan", QUICK_GAN, minutes=2),
