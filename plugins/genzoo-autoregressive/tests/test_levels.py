@@ -9,6 +9,7 @@ from scipy import special, stats
 
 from genzoo_autoregressive.pixelcnn.levels import CategoricalLevels, LogisticMixture
 
+
 def mixture_and_parameters(levels, components=3):
     """Return a mixture, its parameters, and its shares, centers and scales, by the definition of the latter."""
     mixture = LogisticMixture(levels, components)
