@@ -87,6 +87,18 @@ def test_a_canvas_knows_what_the_network_knows(shape, given):
             canvas.put(seen[:, row, column])
 
 
+def test_a_condition_can_mean_another_thing_at_each_place():
+    network = model((1, 4, 5), given=2).network
+    x, condition = torch.zeros(2, 16, 4, 5, dtype=torch.float64), torch.eye(2, dtype=torch.float64)
+    before, alike = network(x, condition), network(x)
+    network.views[:, 2, 3] += 1.0
+    change = (network(x, condition) - before).abs().amax(1)
+    assert (change[:, 2, 3] > 1e-3).all()
+    assert not change[:, :2].any()  # rows that come before
+    assert not torch.allclose(*(network.places(condition) - network.place)[:, :, 2, 3])
+    assert torch.equal(network(x), alike)  # given nothing
+
+
 def test_conditions_change_probabilities_and_must_be_given():
     generator, x = model(given=2), images(3, (1, 4, 5), 3)
     one, two = (generator.log_prob(x, condition=torch.full((3, 2), number).double()) for number in (0.0, 1.0))

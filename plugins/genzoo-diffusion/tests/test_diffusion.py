@@ -87,6 +87,21 @@ def test_a_unet_takes_images_of_any_size(shape):
     assert network(torch.randn(1, *shape), torch.rand(1), torch.rand(1)).shape == (1, *shape)
 
 
+def test_a_condition_can_mean_another_thing_at_each_place_after_one_step():
+    torch.manual_seed(0)
+    network = UNet((1, 64, 64), (8, 8), 1, 2, attention=False, dropout=0.0).double()
+    x, one = torch.zeros(2, 1, 64, 64, dtype=torch.float64), torch.ones(2, dtype=torch.float64)
+
+    def apart():  # far from the borders, which convolutions do see, and at one pixel of each square that is enlarged
+        upper, lower = network(x, one, one, torch.eye(2, dtype=torch.float64))
+        return (upper - lower)[0, 24:40:2, 24:40:2].std().item()
+
+    assert apart() < 1e-12
+    (network(x, one, one, torch.eye(2, dtype=torch.float64)) * torch.randn_like(x)).sum().backward()
+    torch.optim.SGD(network.parameters(), 1e-3).step()
+    assert apart() > 1e-6
+
+
 @pytest.mark.parametrize("places", [1, 9, 257])
 def test_attention_of_few_places_is_the_attention_of_many(places):
     query, key, value = torch.randn(3, 2, 4, places, 8, dtype=torch.float64).unbind(0)
