@@ -249,6 +249,15 @@ def test_importing_genzoo_imports_next_to_nothing():
     assert not {name.partition(".")[0] for name in found} & {"torch", "numpy", "pydantic", "click", "rich", "pluggy"}
 
 
+def test_calls_import_no_large_package_before_they_need_it():
+    names = "train resume score embed impute cluster describe evaluate report compare load runs"
+    program = f"import sys, genzoo; [getattr(genzoo, name) for name in {names.split()}]; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    large = "scipy.signal scipy.stats scipy.optimize scipy.interpolate pandas sklearn matplotlib optuna"
+    assert "torch" in found
+    assert not {*large.split(), "dask", "distributed", "soundfile", "torch._dynamo", "torch._inductor"} & {*found}
+
+
 UNSAFE_MODULES = {
     "pickle",
     "_pickle",

@@ -98,7 +98,7 @@ def test_every_score_of_a_table_has_a_full_protocol_and_an_error():
     assert found.scores["log-likelihood"].protocol["measure"] == "density"
 
 
-def test_metrics_with_a_value_of_chance_have_it_for_the_true_model_and_say_so():
+def test_metrics_with_a_value_of_chance_have_it_for_the_true_model():
     rng = np.random.default_rng(5)
     data = Dataset("normal", iris().spec, rng.normal(size=(400, 4)))
     rows, train = np.arange(0, 400, 2), np.arange(1, 400, 2)

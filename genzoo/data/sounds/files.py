@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.io import wavfile
-from scipy.signal import resample_poly
 
 from genzoo.spec.events import MOST_RATE
 from genzoo.typing import Array
@@ -77,6 +75,8 @@ class Sound:
         """Return its samples at another rate, `(T',)` float32."""
         if rate == self.rate:
             return self.samples
+        from scipy.signal import resample_poly  # takes a second, and few sounds are resampled
+
         common = math.gcd(rate, self.rate)
         again: Array = resample_poly(self.samples, rate // common, self.rate // common).astype(np.float32)
         return again
@@ -114,6 +114,8 @@ def read_sound(file: Path) -> Sound:
 
 def _read_wav(file: Path) -> tuple[int, Array]:
     """Return the rate of a WAV file and its samples in units of events, `(T,)` or `(T, channels)`."""
+    from scipy.io import wavfile  # takes a tenth of a second, and most data are no sounds
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", wavfile.WavFileWarning)  # of chunks that hold no sound
@@ -158,6 +160,8 @@ def _clause(error: Exception) -> str:
 
 def wav(samples: Array, rate: int) -> bytes:
     """Encode samples `(T,)` in units of events as a WAV file of 16 bits."""
+    from scipy.io import wavfile  # as in `_read_wav`
+
     buffer = io.BytesIO()
     wavfile.write(buffer, rate, np.asarray(samples).clip(-FULL, FULL - 1).round().astype("<i2"))
     return buffer.getvalue()

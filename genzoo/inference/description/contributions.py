@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from scipy.special import logsumexp
 
 from genzoo.data.dataset import Conditioned, ModelEvents
 from genzoo.inference.description.figures import Contribution, UnlikelyRow, shown_value
@@ -236,7 +235,7 @@ def _integrated(
         varied = np.repeat(rows, len(grid.values), axis=0)
         varied[:, column] = np.tile(grid.values, len(rows))
         scores = score(_variants(varied, given)).reshape(len(rows), -1)
-        total = logsumexp(scores, axis=1)
+        total = np.logaddexp.reduce(scores, axis=1)
         found.log_prob[:, column] = whole - total - np.log(grid.step)
         shares = np.exp(scores - total[:, None])
         best = grid.values[scores.argmax(axis=1)]

@@ -113,18 +113,25 @@ class Mixture(Generator, Likelihood, Components, Imputation):
         """Return some columns of `x (N, C)`, or `x` itself if these are all."""
         return x if len(columns) == self.columns else x[:, list(columns)]
 
+    def _of_mask(self, missing: Tensor | None, columns: Sequence[int]) -> Tensor | None:
+        return None if missing is None else self._of(missing, columns)
+
     def _joint(self, x: Tensor, missing: Tensor | None, careful: bool) -> tuple[Tensor, tuple[Any, ...]]:
         """Compute log p(x_n | k) of columns `x (N, C)`, `(K, N)`; also return what each emission keeps."""
-        total, kept = None, []
-        for emission, columns in self.parts:
-            hidden = None if missing is None else self._of(missing, columns)
-            log_density, seen = emission.expect(self._of(x, columns), hidden, careful=careful)
-            total = log_density if total is None else total + log_density
-            kept.append(seen)
-        assert total is not None
-        if careful:  # squares of absurdly distant events overflow to infinity, and infinities cancel to NaN
-            total = total.nan_to_num(torch.finfo(total.dtype).min, neginf=torch.finfo(total.dtype).min)
-        return total, tuple(kept)
+        found = [
+            emission.expect(self._of(x, columns), self._of_mask(missing, columns), careful=careful)
+            for emission, columns in self.parts
+        ]
+        total = _sum([log_density for log_density, _ in found])
+        return _finite(total) if careful else total, tuple(seen for _, seen in found)
+
+    def _log_joint(self, x: Tensor, missing: Tensor | None) -> Tensor:
+        """Compute log p(x_n | k) of columns `x (N, C)` as accurately as possible, `(K, N)`."""
+        found = [
+            emission.log_density(self._of(x, columns), self._of_mask(missing, columns))
+            for emission, columns in self.parts
+        ]
+        return _finite(_sum(found))
 
     def expect(self, x: Tensor, missing: Tensor | None = None, *, careful: bool = False) -> Expected:
         """Run the E-step for events `x (N, *event)`.
@@ -135,10 +142,7 @@ class Mixture(Generator, Likelihood, Components, Imputation):
             careful: whether to compute log-densities as accurately as possible. Defaults to False.
         """
         joint, seen = self._joint(x.flatten(1), _flat(missing), careful)
-        joint = joint.add_(self.log_weights[:, None])
-        # log-sum-exp in place. The peak is finite even if all components are infinitely far: -inf - (-inf) is NaN.
-        peak = joint.amax(0).clamp_min_(torch.finfo(joint.dtype).min)
-        share = joint.sub_(peak).clamp_min_(_NOTHING).exp_()
+        peak, share = _relative(joint.add_(self.log_weights[:, None]))
         total = share.sum(0)
         return Expected(peak + total.log(), share.mul_(total.reciprocal()), seen)
 
@@ -159,10 +163,11 @@ class Mixture(Generator, Likelihood, Components, Imputation):
         self.log_weights.copy_((counts / counts.sum()).log())
 
     def log_prob(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
-        return self.expect(x, missing, careful=True).log_density
+        peak, share = _relative(self._log_joint(x.flatten(1), _flat(missing)).add_(self.log_weights[:, None]))
+        return peak + share.sum(0).log()
 
     def log_posterior(self, x: Tensor, missing: Tensor | None = None) -> Tensor:
-        joint, _ = self._joint(x.flatten(1), _flat(missing), careful=True)
+        joint = self._log_joint(x.flatten(1), _flat(missing))
         return (joint + self.log_weights[:, None]).log_softmax(0).T
 
     def floors(self, x: Tensor, missing: Tensor | None = None) -> list[Floor]:
@@ -231,9 +236,33 @@ class Mixture(Generator, Likelihood, Components, Imputation):
         points = []
         x, missing = x.flatten(1), _flat(missing)
         for emission, columns in self.parts:
-            hidden = None if missing is None else self._of(missing, columns)
-            points.append(emission.embed(self._of(x, columns), hidden))
+            points.append(emission.embed(self._of(x, columns), self._of_mask(missing, columns)))
         return torch.cat(points, 1)
+
+
+def _sum(log_densities: Sequence[Tensor]) -> Tensor:
+    """Add up the log-densities of independent columns, `(K, N)` each."""
+    total = log_densities[0]
+    for other in log_densities[1:]:
+        total = total + other
+    return total
+
+
+def _finite(log_density: Tensor) -> Tensor:
+    # Squares of absurdly distant events overflow to infinity, and infinities cancel to NaN.
+    lowest = torch.finfo(log_density.dtype).min
+    return log_density.nan_to_num(lowest, neginf=lowest)
+
+
+def _relative(joint: Tensor) -> tuple[Tensor, Tensor]:
+    """Turn log-densities `(K, N)`, in place, into densities relative to the largest of each event.
+
+    Returns:
+        The largest log-densities, `(N,)`, and the relative densities, `(K, N)`.
+    """
+    # The peak is finite even if all components are infinitely far: -inf - (-inf) is NaN.
+    peak = joint.amax(0).clamp_min_(torch.finfo(joint.dtype).min)
+    return peak, joint.sub_(peak).clamp_min_(_NOTHING).exp_()
 
 
 def _flat(missing: Tensor | None) -> Tensor | None:
@@ -343,8 +372,15 @@ class NoisyMixture(Mixture, Outliers):
 
     def _joint(self, x: Tensor, missing: Tensor | None, careful: bool) -> tuple[Tensor, tuple[Any, ...]]:
         joint, seen = super()._joint(x, missing, careful)
+        return self._with_noise(joint, x, missing), seen
+
+    def _log_joint(self, x: Tensor, missing: Tensor | None) -> Tensor:
+        return self._with_noise(super()._log_joint(x, missing), x, missing)
+
+    def _with_noise(self, joint: Tensor, x: Tensor, missing: Tensor | None) -> Tensor:
+        """Append the log-density of the noise to the components' `joint (K, N)`, `(K + 1, N)`."""
         noise = torch.where(self.covers(x, missing), self._log_noise(x, missing), -math.inf).to(joint.dtype)
-        return torch.cat([joint, noise[None]]), seen
+        return torch.cat([joint, noise[None]])
 
     def _log_noise(self, x: Tensor, missing: Tensor | None) -> Tensor:
         """Return the log-density of the noise at the observed values of events, taken to lie in the box, `(N,)`."""
@@ -358,7 +394,7 @@ class NoisyMixture(Mixture, Outliers):
         # Outside the box the noise has density 0, and the nearest Gaussian would claim the most distant outliers. Here
         # the noise counts everywhere, so that they are outliers.
         x, missing = x.flatten(1), _flat(missing)
-        joint, _ = super()._joint(x, missing, careful=True)
+        joint = super()._log_joint(x, missing)
         joint = torch.cat([joint, self._log_noise(x, missing)[None].to(joint.dtype)])
         return (joint + self.log_weights[:, None]).log_softmax(0).T
 

@@ -105,6 +105,15 @@ class Emission(nn.Module, ABC, Generic[SeenT]):
             The log-density of the observed values under each component, `(K, N)`, and what `sums` needs.
         """
 
+    def log_density(self, x: Tensor, missing: Tensor | None) -> Tensor:
+        """Compute the log-densities of events as accurately as possible, and keep nothing for an M-step, `(K, N)`.
+
+        Arguments:
+            x: events, `(N, C)`; missing values are 0.
+            missing: mask of missing values, `(N, C)`, or `None`.
+        """
+        return self.expect(x, missing, careful=True)[0]
+
     @abstractmethod
     def sums(self, seen: SeenT, share: Tensor) -> dict[str, Tensor]:
         """Return the sums over events that `maximize` needs, weighted by `share (K, N)`, in float64."""

@@ -104,6 +104,10 @@ class Factors(Full):
             self._derive()
         return super().expect(x, missing, careful=careful)
 
+    def log_density(self, x: Tensor, missing: Tensor | None) -> Tensor:
+        self._derive()
+        return super().log_density(x, missing)
+
     def maximize(self, sums: Mapping[str, Tensor]) -> None:
         means, within = self._moments(sums)
         counts = sums["counts"][:, None]
