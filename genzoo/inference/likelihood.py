@@ -34,7 +34,7 @@ GROUP = 64
 ESTIMATE_STEPS = 50
 """Default number of steps of the solver behind an estimate."""
 
-_ROWS, _NARROW = 2048, 64
+_ROWS, _NARROW = 4096, 64
 """Events whose densities are computed at a time, if they have few values: a chunk has a fixed cost, too."""
 
 _PROBES, _SMALL = 16, 16

@@ -51,7 +51,7 @@ class AffineTransform(Transform):
         self.register_buffer("scale", scale.double())
 
     def forward(self, x: Tensor) -> Tensor:
-        return (x - self.shift.to(x.dtype)) / self.scale.to(x.dtype)
+        return (x - self.shift.to(x.dtype)).div_(self.scale.to(x.dtype))
 
     def inverse(self, y: Tensor) -> Tensor:
         return y * self.scale.to(y.dtype) + self.shift.to(y.dtype)

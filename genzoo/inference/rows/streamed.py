@@ -173,14 +173,12 @@ class BlockScorer:
         values = score_values(self.fitted, dataset, first)
         rows = np.arange(len(values))
         unseen = unseen_levels(self.fitted.data, dataset, rows)
-        texts = np.full(len(values), None, object)
-        texts[list(unseen)] = list(unseen.values())
         gone = np.isnan(values)
         table = kept.append_column(self.name, pa.array(values, from_pandas=True))
         ranks = -values if self.name == "anomaly_score" else values
         worst = Worst(first + rows, ranks, dataset, {first + row: text for row, text in unseen.items()}, kept)
         return BlockScores(
-            table.append_column("unseen", pa.array(texts, pa.string())),
+            table.append_column("unseen", _sparse(unseen, len(values))),
             len(values),
             float(values[~gone].sum()),
             first + np.flatnonzero(gone),
@@ -250,6 +248,15 @@ class ScoreTally:
         return StreamedScores(summary, worst.kept)
 
 
+def _sparse(texts: Mapping[int, str | None], count: int) -> pa.Array:
+    """Return a column of `count` texts, most of them null."""
+    if not texts:
+        return pa.nulls(count, pa.string())
+    column = np.full(count, None, object)
+    column[list(texts)] = list(texts.values())
+    return pa.array(column, pa.string())
+
+
 def _explained(scorer: BlockScorer, worst: Worst) -> tuple[ExplainedRow, ...]:
     """Return rows with the columns that make them unlikely, by their numbers in the whole table."""
     values = -worst.ranks if scorer.name == "anomaly_score" else worst.ranks
@@ -283,9 +290,6 @@ class StreamedScores:
             flags = known.threshold.flags(table.column(known.name).to_numpy())
             found = found.append_column("flagged", pa.array(flags))
         if known.unexplained is None and known.unlikely:
-            texts = np.full(count, None, object)
-            for one in known.unlikely:
-                if first <= one.row < first + count:
-                    texts[one.row - first] = one.because
-            found = found.append_column("because", pa.array(texts, pa.string()))
+            near = {one.row - first: one.because for one in known.unlikely if first <= one.row < first + count}
+            found = found.append_column("because", _sparse(near, count))
         return found.append_column("unseen", table.column("unseen")) if known.count_unseen else found

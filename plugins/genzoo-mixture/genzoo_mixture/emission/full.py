@@ -35,6 +35,10 @@ _SQUARES = 2**18
 """Bytes of squares that are summed at a time on a CPU."""
 
 
+_CACHED = 2**18
+"""Coordinates of events that are whitened at a time on a CPU, for densities alone: they stay in its cache."""
+
+
 def _squared(y: Tensor) -> Tensor:
     """Return the squared lengths of whitened events `y (K, C, N)`, `(K, N)`.
 
@@ -186,10 +190,16 @@ class Full(Emission[Whitened | Expanded]):
     def log_density(self, x: Tensor, missing: Tensor | None) -> Tensor:
         if missing is not None:
             return super().log_density(x, missing)
-        squares = self._project(x, self.whitener, self.means).square_()
+        wide = self._augmented(self.whitener, self.means)
         # Short sums are fastest as a matrix product.
-        halves = squares.new_full((1, 1, self.columns), -0.5).expand(self.components, -1, -1)
-        return torch.baddbmm(self._log_normalizer().expand(self.components)[:, None, None], halves, squares)[:, 0]
+        halves = wide.new_full((1, 1, self.columns), -0.5).expand(self.components, -1, -1)
+        constant = self._log_normalizer().expand(self.components)[:, None, None]
+        found = x.new_empty(self.components, 1, len(x))
+        size = max(64, _CACHED // len(wide)) if x.is_cpu else max(1, len(x))
+        for part, out in zip(torch.split(x, size), torch.split(found, size, 2), strict=True):
+            squares = self._times(wide, part).square_()
+            out.copy_(torch.baddbmm(constant, halves, squares))
+        return found[:, 0]
 
     def _products(self, x: Tensor) -> Tensor:
         """Compute the monomials of events `x (N, C)`, as in `Expanded`."""
@@ -216,11 +226,20 @@ class Full(Emission[Whitened | Expanded]):
 
     def _project(self, x: Tensor, matrix: Tensor, center: Tensor) -> Tensor:
         """Compute `matrix (K, C, C)` times (x - center) for `x (N, C)` and `center (K, C)`, `(K, C, N)`."""
+        return self._times(self._augmented(matrix, center), x)
+
+    def _augmented(self, matrix: Tensor, center: Tensor) -> Tensor:
+        """Return `matrix (K, C, C)`, and -matrix times `center (K, C)` as its last column, `(K * C, C + 1)`.
+
+        The offset is the coefficient of a column of ones: subtracting it would be another pass over memory.
+        """
         matrix = matrix.expand(self.components, -1, -1)
         offset = torch.einsum("kdc,kc->kd", matrix, center)
-        # The offset is the coefficient of a column of ones: subtracting it would be another pass over memory.
+        return torch.cat([matrix, -offset[:, :, None]], 2).reshape(-1, self.columns + 1)
+
+    def _times(self, wide: Tensor, x: Tensor) -> Tensor:
+        """Multiply what `_augmented` returned by `x (N, C)` and ones, `(K, C, N)`."""
         extended = torch.cat([x.T, torch.ones_like(x[:, :1]).T])
-        wide = torch.cat([matrix, -offset[:, :, None]], 2).reshape(-1, self.columns + 1)
         return (wide @ extended).view(self.components, self.columns, len(x))
 
     def _expect_observed(self, x: Tensor, missing: Tensor) -> tuple[Tensor, Whitened]:
