@@ -13,7 +13,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.stats import rankdata
 
 from genzoo.errors import DataError
 from genzoo.metrics.memorization import PARTLY
@@ -142,6 +141,8 @@ def _shared_metrics(rows: Sequence[Row]) -> list[str]:
 
 def _mean_ranks(rows: Sequence[Row], metrics: Sequence[str]) -> dict[str, float]:
     """Return the mean rank of each candidate by metrics that all of them have, by id; empty if there are none."""
+    from scipy.stats import rankdata  # takes a third of a second, and the processes of trials read this file, too
+
     ranks = []
     for name in metrics:
         scores = [row.metrics[name] for row in rows]

@@ -18,8 +18,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.stats import norm, rankdata
+from scipy.special import ndtri
 
 from genzoo.errors import DataError
 from genzoo.metrics.halves.half_samples import in_groups
@@ -94,9 +93,7 @@ class Area:
     def of(high: Array, low: Array) -> Area:
         """Compute the area for the values that should be higher `(M,)` and those that should be lower `(N,)`."""
         m, n = len(high), len(low)
-        ranks = rankdata(np.concatenate([high, low]))
-        above = (ranks[:m] - rankdata(high)) / n  # share of the others that each value exceeds
-        below = 1 - (ranks[m:] - rankdata(low)) / m
+        above, below = _share_below(high, low), 1 - _share_below(low, high)
         value = float(above.mean())
         parts = [(above - value) / math.sqrt(m * (m - 1)), (below - value) / math.sqrt(n * (n - 1))]
         return Area(value, np.concatenate(parts), (m, n))
@@ -109,7 +106,9 @@ class Area:
     @property
     def interval(self) -> tuple[float, float]:
         """Confidence interval at `LEVEL` (Newcombe); unlike the error, it has a width for an area of 0 or 1."""
-        reach = float(norm.isf((1 - LEVEL) / 2))
+        from scipy.optimize import brentq  # takes a tenth of a second, and many processes read this file
+
+        reach = -float(ndtri((1 - LEVEL) / 2))
 
         def beyond(area: float) -> float:
             return abs(self.value - area) - reach * math.sqrt(self._variance(area))
@@ -124,6 +123,13 @@ class Area:
         m, n = self.counts
         size = (m + n) / 2 - 1
         return area * (1 - area) * (1 + size * (1 - area) / (2 - area) + size * area / (1 + area)) / (m * n)
+
+
+def _share_below(values: Array, others: Array) -> Array:
+    """Return the share of others `(N,)` that each of values `(M,)` exceeds, `(M,)`; equal ones count half."""
+    rising = np.sort(others)
+    below, most = (np.searchsorted(rising, values, side) for side in ("left", "right"))
+    return (below + most) / (2 * len(others))
 
 
 def _notes(value: float, low: float, high: float) -> tuple[str, ...]:

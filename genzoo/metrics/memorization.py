@@ -20,7 +20,7 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy.stats import fisher_exact, norm
+from scipy.special import ndtr, ndtri
 
 from genzoo.errors import DataError
 from genzoo.features.extractor import Features
@@ -83,7 +83,7 @@ class Memorization(Metric):
         parts = {
             "copies": float(copied.mean()),
             "real_copies": float(seen.mean()),
-            "p_value": float(norm.sf((value - 0.5) / error)) if error > 0 else 1.0,
+            "p_value": float(ndtr((0.5 - value) / error)) if error > 0 else 1.0,
         }
         protocol = {"pool": 2 * count}
         return Score(self.name, value, self.direction, error, protocol, notes=notes, parts=parts, real=self.chance)
@@ -137,6 +137,10 @@ def equal_note(copied: Flags, seen: Flags) -> tuple[str, ...]:
         copied, seen: which samples, and which held-out events, equal one.
     """
     copies, same = int(copied.sum()), int(seen.sum())
+    if not copies:
+        return ()
+    from scipy.stats import fisher_exact  # takes a third of a second, and few models copy
+
     table = [[copies, len(copied) - copies], [same, len(seen) - same]]
     if fisher_exact(table, alternative="greater").pvalue >= LEVEL:
         return ()
@@ -147,7 +151,7 @@ def equal_note(copied: Flags, seen: Flags) -> tuple[str, ...]:
 
 
 def _near_notes(value: float, error: float, trained: Features, nearest: Nearest) -> tuple[str, ...]:
-    farthest = norm.isf(LEVEL)
+    farthest = -float(ndtri(LEVEL))
     notes = []
     low = 2 * (value - _SPREAD * error) - 1
     if value - 0.5 > farthest * error:
