@@ -75,7 +75,7 @@ full: install oracles
 	@echo '== slow tests: clean installs, oldest versions, oracles, benchmarks in their shortest form'
 	$(PYTEST) -m full
 	@echo '== every objective in both precisions'
-	$(BIN)/python benchmarks/precision.py --seeds 1
+	$(BIN)/python benchmarks/precision.py --data digits moons --steps 500 --seeds 1
 	@echo '== silent commands'
 	$(BIN)/python tests/support/silent.py
 	@echo '== damaged folders and data files'

@@ -19,7 +19,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+from genzoo.plugins.manager import get_registry
+
 DATA = ("digits", "fashion-mnist", "breast-cancer", "moons")
+MODALITY = {"digits": "image", "fashion-mnist": "image"}
+EXACT = "max-likelihood"
+"""An objective whose optimizer takes whole passes in float64 for some models."""
+
 DIVERGED = 6
 """Exit code of a training whose loss is not finite."""
 
@@ -33,15 +39,15 @@ def genzoo(*words: str, accepted: tuple[int, ...] = (0,)) -> subprocess.Complete
 
 def models(names: list[str], data: list[str]) -> list[tuple[str, str, str, str]]:
     """Return model, objective, dataset and metric of each combination."""
-    modality = {"digits": "image", "fashion-mnist": "image", "mnist": "image"}
-    found = []
-    for name in names or [entry["name"] for entry in json.loads(genzoo("models", "--json").stdout)]:
-        (spec,) = json.loads(genzoo("models", name, "--json").stdout)
-        if "max-likelihood" in spec["objectives"]:
-            continue
-        metric = "log-likelihood" if "likelihood-bound" in spec["capabilities"] else "coverage"
-        takes = [one for one in data if modality.get(one, "table") in spec["modalities"]]
-        found += [(name, objective, one, metric) for objective in spec["objectives"] for one in takes]
+    registry, found = get_registry(), []
+    for entry in registry.models:
+        spec = entry.spec
+        takes = [one for one in data if MODALITY.get(one, "table") in spec.modalities and "continuous" in spec.kinds]
+        metric = "log-likelihood" if "likelihood-bound" in spec.capabilities else "coverage"
+        for objective in spec.objectives:
+            learns = registry.objectives.get(objective).spec.kind == "gradient" and objective != EXACT
+            if learns and spec.name in (names or [spec.name]):
+                found += [(spec.name, objective, one, metric) for one in takes]
     return found
 
 
