@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import gzip
 import io
 import json
@@ -53,7 +54,9 @@ def scratched(content: bytes, draw: random.Random, places: tuple[int, int] | Non
 
 
 def changed(content: bytes, draw: random.Random) -> bytes:
-    """Change bytes anywhere, at one of the ends, or the length."""
+    """Change bytes anywhere, at one of the ends, or the length; nothing is left as it is."""
+    if not content:
+        return content
     way = draw.randrange(6)
     if way == 0:
         return hostile.bytes_mutant(content, draw)
@@ -323,7 +326,7 @@ def jsonl(draw: random.Random) -> tuple[str, bytes]:
     if draw.random() < 0.5:
         hostile.mutated_tree(rows, draw)
     if rows and draw.random() < 0.3:
-        rows[draw.randrange(len(rows))] = {draw.choice(["a", "é", ""]): draw.choice(hostile.VALUES)}
+        rows[draw.randrange(len(rows))] = {draw.choice(["a", "é", ""]): copy.deepcopy(draw.choice(hostile.VALUES))}
     lines = draw.random() < 0.5
     text = "\n".join(map(json.dumps, rows)) if lines else json.dumps(rows)
     if draw.random() < 0.2:

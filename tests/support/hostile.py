@@ -111,7 +111,7 @@ def near(value: Any, draw: random.Random) -> Any:
         return draw.choice([value[:-1], value + "x", value.upper(), value[::-1]])
     if isinstance(value, list):
         return draw.choice([value[:-1], value * 2, value[::-1], value * 1000])
-    return draw.choice(VALUES)
+    return copy.deepcopy(draw.choice(VALUES))  # a later change must not reach the list itself
 
 
 def mutated_tree(tree: Any, draw: random.Random) -> None:

@@ -94,7 +94,7 @@ _R3GAN = genzoo.ModelSpec(
                 "options": {"gamma": 0.0005, "penalty_every": 4, "augment": 0.1, "augment_warmup": 0.0},
             },
             "training": {
-                "steps": 8_000,
+                "steps": 16_000,
                 "batch_size": 256,
                 "optimizer": {"name": "adam", "lr": 2e-3, "betas": (0.0, 0.99)},
                 "ema": 0.99,
