@@ -613,3 +613,15 @@ def test_a_comparison_tells_of_order_and_equal_rows(cli, sales):
     assert "none on both sides" in " ".join(json.loads(out)["notes"])
     _, out, _ = cli(*words, "--split", "contiguous")
     assert "Folds are blocks of neighbors" in " ".join(json.loads(out)["notes"])
+
+
+@pytest.mark.parametrize("width", [8_190, 8_200])
+def test_equal_rows_have_equal_numbers_whether_wide_or_narrow(width):
+    rows = np.random.default_rng(0).integers(0, 2, (6, width)).astype(np.uint8)
+    rows[4], rows[5] = rows[1], rows[1]
+    rows[5, -1] ^= 1
+    assert len(np.unique(same_rows(rows)[[0, 1, 2, 3, 5]])) == 5
+    assert same_rows(rows)[4] == same_rows(rows)[1]
+    signed = np.zeros((2, width))
+    signed[1] = -0.0
+    assert len(np.unique(same_rows(signed))) == 1

@@ -62,6 +62,7 @@ def starve(name: str, spare: int, folder: Path) -> tuple[bool, str]:
 
 
 def child(spare: int, words: Sequence[str]) -> int:
+    import scipy.linalg
     import scipy.optimize
     import torch
 
@@ -78,7 +79,9 @@ def child(spare: int, words: Sequence[str]) -> int:
     torch.set_num_threads(1)
     for name in get_registry().models.names():
         get_registry().models.get(name)
-    np.ones((64, 64)) @ np.ones((64, 64))  # OpenBLAS ends the process if it cannot allocate its own buffer
+    # OpenBLAS ends the process if it cannot allocate its own buffers, of which numpy and scipy have some each.
+    np.ones((600, 600)) @ np.ones((600, 600))
+    scipy.linalg.svd(np.ones((600, 600)))
     torch.nn.functional.conv2d(torch.ones(1, 1, 4, 4), torch.ones(1, 1, 2, 2))
     taken = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (taken + spare * 2**20, taken + spare * 2**20))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,10 @@ from genzoo.typing import Array
 
 _BLOCK_BYTES = 2**23
 """Bytes of rows to read at a time."""
+
+
+_WIDE = 2**10
+"""Words of a row beyond which it is hashed by itself: mixing all rows word by word is faster for narrow rows only."""
 
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)
@@ -58,6 +63,9 @@ def _hashed(block: Array) -> Array:
         with np.errstate(invalid="ignore"):  # of signaling NaN
             rows = np.where(np.isnan(rows), rows.dtype.type(np.nan), rows + rows.dtype.type(0))
     words = _words(np.ascontiguousarray(rows))
+    if words.shape[1] > _WIDE:
+        digests = (hashlib.blake2b(row, digest_size=8).digest() for row in words)
+        return np.frombuffer(b"".join(digests), np.uint64)
     found = np.zeros(len(rows), np.uint64)
     for place in range(words.shape[1]):
         # Each word is mixed into all bits, as SplitMix64 does, so that neither order nor sums of words matter.
