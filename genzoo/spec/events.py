@@ -339,6 +339,8 @@ def _check_ended(data: DataSpec) -> None:
         return
     if data.features[0].kind != "categorical" or not data.features[0].levels:
         raise ValueError(f"The symbols of {data.form.plural} are levels of a categorical feature.")
+    if any("\ud800" <= letter <= "\udfff" for name in data.features[0].levels for letter in name):
+        raise ValueError(f"A symbol of {data.form.plural} is half of a surrogate pair, which no text holds.")
     if data.event_shape[0] > MOST_SYMBOLS:
         raise ValueError(f"A {data.form.event} has at most {MOST_SYMBOLS} symbols.")
     if data.bounds is not None or data.quantum is not None or data.missing:

@@ -165,6 +165,7 @@ def test_texts_of_a_trained_model_are_no_longer_than_in_training():
     ("changes", "why"),
     [
         ({"features": (genzoo.Feature("byte", "count"),)}, "levels of a categorical feature"),
+        ({"features": (genzoo.Feature("symbol", "categorical", ("a", "\ud800")),)}, "half of a surrogate pair"),
         ({"event_shape": (2**14 + 1,)}, "at most 16384 symbols"),
         ({"bounds": (0.0, 1.0)}, "neither bounds"),
         ({"missing": True}, "neither bounds"),
