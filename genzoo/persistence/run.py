@@ -56,8 +56,8 @@ class Run:
         path: the directory. `Run.create` makes a new one, `Run(path)` opens an existing one.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
         self._loaded: TrainedModel | None = None
         self._loaded_stamp: tuple[int | None, ...] = ()
         self.data_in_memory: Dataset | None = None

@@ -7,6 +7,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 import genzoo
 from genzoo.errors import ConfigError, DataError
@@ -214,3 +215,15 @@ def test_a_run_resumes_with_the_table_that_it_was_trained_on(table, tmp_path):
     assert len(longer.score()) == len(table)
     with pytest.raises(DataError, match="Name them, or other data: data=DATA"):
         genzoo.resume(run.path, steps=6)
+
+
+def test_new_images_are_cropped_as_the_training_images_were(tmp_path):
+    (tmp_path / "photos").mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 8, 24), dtype=np.uint8)
+    for number, image in enumerate(pixels):
+        Image.fromarray(image).save(tmp_path / "photos" / f"{number}.png")
+    data = {"source": tmp_path / "photos", "size": 8, "crop": "pad"}
+    genzoo.train("autoencoder", data=data, steps=1, batch_size=4, precision="fp32", out=tmp_path / "run")
+    run = genzoo.Run(str(tmp_path / "run"))
+    again = run.score(str(tmp_path / "photos")).values
+    np.testing.assert_array_equal(again, run.score().values)

@@ -18,7 +18,7 @@ _OF_VALUES = ("missing", "date_formats")
 """Settings of tables that say what values mean."""
 
 
-_OF_FILES = ("header", "separator", "decimal", "thousands", "size", "color")
+_OF_FILES = ("header", "separator", "decimal", "thousands", "size", "crop", "color")
 """Settings that say how a file or a folder of images is written; only files of such a kind take them."""
 
 
