@@ -23,9 +23,6 @@ from genzoo.plugins.manager import get_registry
 
 DATA = ("digits", "fashion-mnist", "breast-cancer", "moons")
 MODALITY = {"digits": "image", "fashion-mnist": "image"}
-EXACT = "max-likelihood"
-"""An objective whose optimizer takes whole passes in float64 for some models."""
-
 DIVERGED = 6
 """Exit code of a training whose loss is not finite."""
 
@@ -45,7 +42,7 @@ def models(names: list[str], data: list[str]) -> list[tuple[str, str, str, str]]
         takes = [one for one in data if MODALITY.get(one, "table") in spec.modalities and "continuous" in spec.kinds]
         metric = "log-likelihood" if "likelihood-bound" in spec.capabilities else "coverage"
         for objective in spec.objectives:
-            learns = registry.objectives.get(objective).spec.kind == "gradient" and objective != EXACT
+            learns = registry.objectives.get(objective).spec.kind == "gradient"
             if learns and spec.name in (names or [spec.name]):
                 found += [(spec.name, objective, one, metric) for one in takes]
     return found

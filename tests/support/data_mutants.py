@@ -54,7 +54,7 @@ def scratched(content: bytes, draw: random.Random, places: tuple[int, int] | Non
 
 
 def changed(content: bytes, draw: random.Random) -> bytes:
-    """Change bytes anywhere, at one of the ends, or the length; nothing is left as it is."""
+    """Change bytes anywhere, at one of the ends, or the length. Empty content stays empty."""
     if not content:
         return content
     way = draw.randrange(6)

@@ -79,7 +79,7 @@ def child(spare: int, words: Sequence[str]) -> int:
     torch.set_num_threads(1)
     for name in get_registry().models.names():
         get_registry().models.get(name)
-    # OpenBLAS ends the process if it cannot allocate its own buffers, of which numpy and scipy have some each.
+    # OpenBLAS ends the process if it cannot allocate its buffers. numpy and scipy bring one OpenBLAS each.
     np.ones((600, 600)) @ np.ones((600, 600))
     scipy.linalg.svd(np.ones((600, 600)))
     torch.nn.functional.conv2d(torch.ones(1, 1, 4, 4), torch.ones(1, 1, 2, 2))

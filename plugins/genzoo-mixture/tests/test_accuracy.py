@@ -5,11 +5,13 @@ import copy
 import numpy as np
 import pytest
 import torch
-from mixture_cases import begin, blocks, covariances, mixture, run_passes
+from mixture_cases import begin, blocks, covariances, mixture, random_parameters, run_passes
+from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 import genzoo
 from genzoo_mixture.em import MixtureEM
+from genzoo_mixture.emission import full
 from genzoo_mixture.emission.full import Expanded, Full
 
 NAMES = ["full", "tied", "diagonal", "spherical"]
@@ -101,3 +103,20 @@ def test_expanded_log_densities_are_scipys_and_sums_the_moments(columns):
 def test_blocks_are_an_odd_number_of_cache_lines(columns, components):
     model = genzoo.Model(genzoo.Parts(mixture("diagonal", components, columns, "random")))
     assert MixtureEM().block(model) % 32 == 16
+
+
+@pytest.mark.parametrize("noise", [False, True])
+@pytest.mark.parametrize("name", ["full", "tied"])
+def test_densities_do_not_depend_on_the_blocks_they_are_computed_in(monkeypatch, name, noise):
+    monkeypatch.setattr(full, "_CACHED", 1)  # blocks of 64 events
+    x = np.random.default_rng(0).normal(size=(150, 3))
+    generator = mixture(name, 2, 3, noise=noise)
+    random_parameters(generator)
+    if noise:
+        generator.enclose(*(torch.as_tensor(end) for end in (x.min(0), x.max(0))))
+    means, spread = generator.emissions[0].means.numpy(), covariances(generator)
+    each = [multivariate_normal(mean, own).logpdf(x) for mean, own in zip(means, spread, strict=True)]
+    if noise:
+        each.append(np.full(150, -np.log(np.ptp(x, axis=0)).sum()))
+    wanted = logsumexp(np.stack(each) + generator.log_weights.numpy()[:, None], axis=0)
+    assert np.allclose(generator.log_prob(torch.as_tensor(x)), wanted, rtol=1e-10)

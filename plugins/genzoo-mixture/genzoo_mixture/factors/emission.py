@@ -105,7 +105,8 @@ class Factors(Full):
         return super().expect(x, missing, careful=careful)
 
     def log_density(self, x: Tensor, missing: Tensor | None) -> Tensor:
-        self._derive()
+        if missing is None:  # with missing values, `expect` does it
+            self._derive()
         return super().log_density(x, missing)
 
     def maximize(self, sums: Mapping[str, Tensor]) -> None:
