@@ -65,11 +65,9 @@ def pick_of(report: Report, keeping: Collection[str] = ()) -> Pick:
         only = finalists[0]
         if only.cv.mean is None:
             return Pick(only.id, f"{only.id} is picked: it is the only candidate that can be picked.", left_out=copies)
-        return Pick(
-            only.id,
-            f"{only.id} is picked: it has the highest cross-validated log-likelihood, {only.cv.mean:.4g} nats per row.",
-            left_out=copies,
-        )
+        among = " of the candidates that can be picked" if len(usable) < len(fitted) else ""
+        reason = f"it has the highest cross-validated log-likelihood{among}, {only.cv.mean:.4g} nats per row"
+        return Pick(only.id, f"{only.id} is picked: {reason}.", left_out=copies)
     metrics = _shared_metrics(finalists)
     ranks = _mean_ranks(finalists, metrics)
     if not ranks:

@@ -105,7 +105,7 @@ def check_model(registry: Registry, model: object) -> str:
 def _described(registry: Registry, model: object) -> tuple[str, str]:
     """Return what an object is, and a sentence on what to do with it."""
     what = model if inspect.isclass(model) else type(model)
-    name = f"the class {what.__name__}" if inspect.isclass(model) else f"a {what.__name__}"
+    name = f"the class {what.__name__}" if inspect.isclass(model) else f"of type {what.__name__}"
     if model is None:
         return "None", ""
     own = getattr(model, "model_id", None) if hasattr(model, "get_params") else None

@@ -107,7 +107,9 @@ def _validated(
     cls: type[BaseModel] | None, given: Mapping[str, Any] | Any, model: str, section: str
 ) -> BaseModel | None:
     if not isinstance(given, Mapping):
-        raise ConfigError(f"Sampling options are a mapping of names to values, and this is a {type(given).__name__}.")
+        raise ConfigError(
+            f"Sampling options are a mapping of names to values, and this is of type {type(given).__name__}."
+        )
     if cls is not None:
         return validate(cls, given, f"Sampling with model {model!r}", section)
     if given:

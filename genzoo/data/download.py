@@ -12,6 +12,7 @@ from genzoo.data.dataset import Dataset
 from genzoo.data.readers.images.idx import read_idx_pair
 from genzoo.errors import DataError, pass_out_of_memory
 from genzoo.runtime.progress import Phase
+from genzoo.storage.cache import find_cache
 
 _TRAIN, _TEST = "train-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte.gz"
 
@@ -77,13 +78,6 @@ def find_file(name: str, file: str, digest: str, base: str, own: str) -> Path:
         if _is_cached(path, digest):
             return path
     return _fetch(name, {file: digest}, base) / file
-
-
-def find_cached(name: str) -> Path:
-    """Return the folder of a dataset in the cache, which may not exist yet."""
-    import pooch  # as in `_fetch`
-
-    return Path(pooch.os_cache("genzoo")) / name
 
 
 def fetch_file(name: str, file: str, base: str) -> Path:
@@ -160,7 +154,7 @@ class _Counter:
 def _fetch(name: str, sums: dict[str, str], base: str) -> Path:
     import pooch  # slow to import, and needed only the first time
 
-    folder = find_cached(name)
+    folder = find_cache(name)
     if not may_fetch():
         if not all(_is_cached(folder / file, checksum) for file, checksum in sums.items()):
             raise DataError(f"Dataset {name!r} is not on this machine. Download it with: genzoo data {name}.")

@@ -280,7 +280,9 @@ def _registered(name: str, registry: Registry) -> Dataset:
     with blame(f"The loader of dataset {entry.id!r}"):
         dataset = resolve(entry.spec.loader, entry.spec)()
     if not isinstance(dataset, Dataset):
-        raise PluginError(f"Dataset {entry.id!r} returned a {type(dataset).__name__} instead of a Dataset.")
+        raise PluginError(
+            f"Dataset {entry.id!r} returned a value of type {type(dataset).__name__} instead of a Dataset."
+        )
     return usable(dataset, entry.id)
 
 

@@ -154,8 +154,8 @@ class GradientEngine:
         for stream in streams:
             if not isinstance(stream, Iterator):
                 raise PluginError(
-                    f"The objective's losses returned a {type(stream).__name__}. It must yield a dict of losses by "
-                    f"parameter group, such as {{'generator': loss}}."
+                    f"The objective's losses returned a value of type {type(stream).__name__}. It must yield a "
+                    f"dict of losses by parameter group, such as {{'generator': loss}}."
                 )
         kept: dict[str, list[Tensor]] = {}
         while True:
@@ -188,8 +188,8 @@ class GradientEngine:
     def _backward(self, losses: Mapping[str, Tensor], parts: int, kept: dict[str, list[Tensor]]) -> None:
         if not isinstance(losses, Mapping):
             raise PluginError(
-                f"The objective yields a {type(losses).__name__}, and must yield a dict of losses by parameter group, "
-                f"such as {{'generator': loss}}."
+                f"The objective yields a value of type {type(losses).__name__}, and must yield a dict of losses "
+                f"by parameter group, such as {{'generator': loss}}."
             )
         for place, (name, loss) in enumerate(losses.items(), start=1):
             if name not in self._groups:

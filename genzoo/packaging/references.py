@@ -101,7 +101,7 @@ def _metric(subject: _Subject) -> Iterator[str]:
 
     found = subject.refer("metric")
     if not isinstance(found, Metric):
-        yield f"{subject.words} is a {type(found).__name__}, not a Metric."
+        yield f"{subject.words} is of type {type(found).__name__}, not a Metric."
     elif found.name != subject.entry.spec.name:
         yield f"{subject.words} has another name in its class, {found.name!r}."
 

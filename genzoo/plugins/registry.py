@@ -116,7 +116,9 @@ class SpecTable(Generic[SpecT]):
         if distribution == LOCAL or isinstance(getattr(spec, "name", None), ClassName):
             raise PluginError(f"{LOCAL!r} is what ids of models in a file of the user's begin with, and no plugin.")
         if type(spec) is not self.spec_class:  # a subclass could change its values after this check
-            raise PluginError(f"register got a {type(spec).__name__}, and takes a {self.spec_class.__name__}.")
+            raise PluginError(
+                f"register got a value of type {type(spec).__name__}, and takes a {self.spec_class.__name__}."
+            )
         try:
             own = dataclasses.replace(spec)  # a copy, which the plugin cannot change, and which is checked again
             own = translate(own) if api == 1 else own

@@ -28,7 +28,7 @@ def check_module(module: object) -> None:
         PluginError: it is not a module, is written for another version of the contract, or has a hook that cannot work.
     """
     if not isinstance(module, ModuleType):
-        raise PluginError(f"its entry point names a {type(module).__name__}, and must name a module.")
+        raise PluginError(f"its entry point names a value of type {type(module).__name__}, and must name a module.")
     _check_version(module)
     hooks = dict(_marked(module))
     for name, (function, options) in hooks.items():
@@ -69,7 +69,9 @@ def _check_hook(name: str, function: object, options: dict[str, Any]) -> None:
     if called not in HOOKS:
         raise PluginError(f"it implements a hook {called!r}, which genzoo does not have. {did_you_mean(called, HOOKS)}")
     if not inspect.isroutine(function):
-        raise PluginError(f"its hook {name!r} is a {type(function).__name__}, not a function, so it is never called.")
+        raise PluginError(
+            f"its hook {name!r} is of type {type(function).__name__}, not a function, so it is never called."
+        )
     if options.get("wrapper") or options.get("hookwrapper"):
         raise PluginError(f"its hook {name!r} is a wrapper, but there is nothing to wrap.")
     if _runs_later(function):

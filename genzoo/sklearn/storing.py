@@ -57,7 +57,9 @@ def _plain(name: str, value: Any) -> Any:
         return [_plain(name, part) for part in value]
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
         return {key: _plain(name, part) for key, part in value.items()}
-    raise ConfigError(f"Parameter {name!r} is a {type(value).__name__}, which a folder cannot hold. Use plain values.")
+    raise ConfigError(
+        f"Parameter {name!r} is of type {type(value).__name__}, which a folder cannot hold. Use plain values."
+    )
 
 
 def save_folder(path: Path, write: Callable[[Path], None]) -> None:

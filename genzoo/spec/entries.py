@@ -92,12 +92,16 @@ def _plain(kind: str, name: object, field_name: str, value: object) -> Any:
         return type(value)([_plain(kind, name, field_name, item) for item in value])
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return {key: _plain(kind, name, field_name, item) for key, item in value.items()}
-    raise ValueError(f"{kind} {name!r}: {field_name} holds a {type(value).__name__}; settings are plain data.")
+    raise ValueError(
+        f"{kind} {name!r}: {field_name} holds a value of type {type(value).__name__}; settings are plain data."
+    )
 
 
 def _plain_settings(kind: str, name: object, field_name: str, value: object) -> dict[str, Any]:
     if not isinstance(value, Mapping):
-        raise ValueError(f"{kind} {name!r}: {field_name} must map names to settings, not be a {type(value).__name__}.")
+        raise ValueError(
+            f"{kind} {name!r}: {field_name} must map names to settings, not be of type {type(value).__name__}."
+        )
     settings = _plain(kind, name, field_name, value)
     assert isinstance(settings, dict)
     return settings

@@ -44,9 +44,9 @@ def test_keywords_join_data_that_are_named_in_any_way():
     ("given", "words"),
     [
         (None, "this is None"),
-        (torch.nn.Linear(3, 4), "a Linear of torch. To train a network of your own"),
+        (torch.nn.Linear(3, 4), "of type Linear of torch. To train a network of your own"),
         (torch.nn.Linear, "the class Linear of torch"),
-        (3, "this is a int"),
+        (3, "this is of type int"),
         (dict, "the class dict"),
     ],
 )
@@ -99,7 +99,7 @@ def test_compare_and_resume_take_keywords_that_make_sense(tmp_path):
         genzoo.compare(["gmm"], "iris", n_components=2)
     with pytest.raises(ConfigError, match="a list of candidates"):
         genzoo.compare("gmm", "iris")
-    with pytest.raises(ConfigError, match="a Linear of torch"):
+    with pytest.raises(ConfigError, match="of type Linear of torch"):
         genzoo.compare([torch.nn.Linear(1, 1)], "iris")
     run = genzoo.train("vae", "iris", steps=2, schedule={"name": "constant"}, precision="fp32", out=tmp_path / "run")
     with pytest.warns(UserWarning, match="larger budget"):

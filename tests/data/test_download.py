@@ -36,6 +36,15 @@ def served(tmp_path):
         server.shutdown()
 
 
+def test_a_download_goes_to_the_folder_that_the_user_names(tmp_path, monkeypatch, served):
+    folder, address = served
+    (folder / "a.gz").write_bytes(b"content")
+    monkeypatch.setenv("GENZOO_CACHE", str(tmp_path / "named"))
+    place = _fetch("some", {"a.gz": hashlib.md5(b"content").hexdigest()}, address)
+    assert place == tmp_path / "named" / "some"
+    assert (place / "a.gz").read_bytes() == b"content"
+
+
 def test_a_download_is_counted_and_not_repeated(tmp_path, monkeypatch, served):
     folder, address = served
     content = bytes(range(250)) * 200

@@ -108,8 +108,8 @@ def _records(text: str, shown: str) -> list[dict[str, Any]]:
     for place, record in enumerate(found):
         if not isinstance(record, dict):
             raise DataError(
-                f"{shown}: record {place + 1} is a {type(record).__name__}. A table in JSON is a list of objects, "
-                f"or one object a line."
+                f"{shown}: record {place + 1} is of type {type(record).__name__}. A table in JSON is a list of "
+                f"objects, or one object a line."
             )
     if not found:
         raise DataError(f"{shown} holds no rows.")

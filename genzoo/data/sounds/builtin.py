@@ -14,10 +14,11 @@ import numpy as np
 
 from genzoo.config.data import DataSettings
 from genzoo.data.dataset import Dataset
-from genzoo.data.download import fetch_file, find_cached
+from genzoo.data.download import fetch_file
 from genzoo.data.sounds.folder import read_folder
 from genzoo.errors import DataError
 from genzoo.storage.atomic import new_folder
+from genzoo.storage.cache import find_cache
 
 _NAME = "spoken-digits"
 
@@ -77,7 +78,7 @@ def _cached() -> Path:
     Raises:
         DataError: they cannot be fetched, or are others than they were.
     """
-    folder = find_cached(_NAME) / "recordings"  # beside the archive, whose name is the version
+    folder = find_cache(_NAME) / "recordings"  # beside the archive, whose name is the version
     if folder.is_dir() and _digest(folder) == _DIGEST:
         return folder
     archive = fetch_file(_NAME, _VERSION, _BASE)

@@ -60,7 +60,7 @@ def _check_features(metric: Metric, registry: Registry, features: str | None) ->
 def _metric(entry: Entry[MetricSpec]) -> Metric:
     metric = resolve(entry.spec.metric, entry.spec)
     if not isinstance(metric, Metric):
-        raise PluginError(f"Metric {entry.id!r} is a {type(metric).__name__} and not a Metric.")
+        raise PluginError(f"Metric {entry.id!r} is of type {type(metric).__name__} and not a Metric.")
     return metric
 
 
@@ -130,7 +130,9 @@ class Chosen:
         with blame(f"Extractor {spec.name!r}"):
             extractor = resolve(spec.builder, spec)(Material(dataset.spec, real, dataset, self.file, device))
         if not isinstance(extractor, Extractor):
-            raise PluginError(f"Extractor {self.entry.id!r} built a {type(extractor).__name__} and not an Extractor.")
+            raise PluginError(
+                f"Extractor {self.entry.id!r} built a value of type {type(extractor).__name__} and not an Extractor."
+            )
         return extractor
 
 

@@ -33,11 +33,12 @@ def builds(subject: Subject) -> None:
         generator, discriminator = parts.generator, parts.discriminator
         expect(
             isinstance(generator, Generator),
-            f"On {name}, its generator is a {type(generator).__name__}, which is not a genzoo.Generator.",
+            f"On {name}, its generator is of type {type(generator).__name__}, which is not a genzoo.Generator.",
         )
         expect(
             discriminator is None or isinstance(discriminator, Discriminator),
-            f"On {name}, its discriminator is a {type(discriminator).__name__}, which is not a genzoo.Discriminator.",
+            f"On {name}, its discriminator is of type {type(discriminator).__name__}, which is not a "
+            "genzoo.Discriminator.",
         )
         measures_of(generator, dataset.spec)
     expect(not subject.misshapen, subject.misshapen)

@@ -49,7 +49,10 @@ class MetricSubject:
     def metric(self) -> Metric:
         """The metric that the spec names."""
         metric = resolve(self.entry.spec.metric, self.entry.spec)
-        expect(isinstance(metric, Metric), f"Its spec names a {type(metric).__name__}, which is not a genzoo.Metric.")
+        expect(
+            isinstance(metric, Metric),
+            f"Its spec names a value of type {type(metric).__name__}, which is not a genzoo.Metric.",
+        )
         assert isinstance(metric, Metric)
         return metric
 
@@ -114,7 +117,7 @@ def is_described(subject: MetricSubject) -> None:
 def score_is_whole(subject: MetricSubject) -> None:
     """A score is finite, has the metric's name and direction, fits its error and interval, and converts to JSON."""
     score = subject.metric.score(subject.given())
-    expect(isinstance(score, Score), f"It returns a {type(score).__name__}, which is not a genzoo.Score.")
+    expect(isinstance(score, Score), f"It returns a value of type {type(score).__name__}, which is not a genzoo.Score.")
     expect(score.metric == subject.metric.name, f"Its score has the name {score.metric!r}.")
     expect(
         score.direction == subject.metric.direction,

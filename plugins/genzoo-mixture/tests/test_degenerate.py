@@ -134,8 +134,10 @@ def test_the_scale_of_the_data_only_shifts_the_likelihood(name, hidden, scale):
     assert np.allclose(*found, atol=1e-6)
 
 
-# Near a maximum, a change of parameters by the square root of the rounding leaves the likelihood as it is.
-@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 2e-3), ("fp64", 1e-6)])
+# Near a maximum, a change of parameters by the square root of the rounding leaves the likelihood as it is. Seed 3 leads
+# to maxima that are curved in all directions. From seed 2, `tied` comes to one that is flat along one: there, EM in
+# single precision stops up to 5e-3 from the fit in double precision, with a shift or not, as the machine's sums round.
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 2e-4), ("fp64", 1e-6)])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_mean_of_a_hundred_million_costs_nothing(tmp_path, name, precision, tolerance):
     x, settings = np.round(problem(n=400), 6), {"max_iter": 1000, "tol": 1e-9}
@@ -146,7 +148,7 @@ def test_a_mean_of_a_hundred_million_costs_nothing(tmp_path, name, precision, to
             n_components=3,
             covariance_type=name,
             out=tmp_path / f"{shift:g}",
-            seed=2,
+            seed=3,
             precision=precision,
             training=settings,
         )
