@@ -18,6 +18,10 @@ from genzoo.config.settings import Settings
 from genzoo.spec.events import MOST_RATE, MOST_SYMBOLS, Kind
 from genzoo.wording import argument
 
+KNOWN = ("kinds", "bounds", "whole", "round", "transforms")
+"""Settings of columns that a trained model knows from its training."""
+
+
 _METHODS = ("random", "contiguous", "time=COL", "hash=COL")
 
 
@@ -192,7 +196,7 @@ class DataSettings(Settings):
     transforms: Annotated[dict[str, str], Flag("--transform", metavar="COL=TRANSFORM", repeat=True)] = Field(
         {},
         description="transform of a column before the model's own scaling, such as price=log: log, logit, marginal, "
-        "log-tails or one of a plugin",
+        "log-tails, bins, a scaling or one of a plugin",
     )
     label: Annotated[str | None, Flag("--label", metavar="COL")] = Field(
         None, description="column used only in reports, not in training"

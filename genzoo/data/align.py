@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from genzoo.config.data import DataSettings
+from genzoo.config.data import KNOWN, DataSettings
 from genzoo.data.column import Column
 from genzoo.data.conditions import joint_spec, labeled, separate, with_condition_columns
 from genzoo.data.dataset import BLOCK, Dataset, usable
@@ -31,15 +31,12 @@ from genzoo.data.texts.flat import Texts
 from genzoo.data.texts.symbols import as_texts
 from genzoo.data.texts.windows import Windows
 from genzoo.data.value_range import Values, check_inside
-from genzoo.errors import ConfigError, DataError, did_you_mean
+from genzoo.errors import DataError, did_you_mean
 from genzoo.spec.events import DataSpec, Feature
 from genzoo.storage.tables import NUMBERS
 from genzoo.text import guarded
 from genzoo.typing import Array
 from genzoo.wording import Word, argument
-
-_OF_TRAINING = ("kinds", "bounds", "whole", "round", "transforms")
-"""Settings of columns that a trained model knows."""
 
 _OFF_GRID = 1e-3
 """Distance from the grid, in steps, that rounding may cause."""
@@ -47,7 +44,7 @@ _OFF_GRID = 1e-3
 
 def known_to_model(settings: DataSettings) -> DataSettings:
     """Return the settings of a model's own training data as they read all rows for that model."""
-    names = (*_OF_TRAINING, "drop_missing")
+    names = (*KNOWN, "drop_missing")
     return settings.model_copy(update={name: DataSettings.model_fields[name].get_default() for name in names})
 
 
@@ -65,11 +62,9 @@ def match_table(
             Defaults to false: they are an error.
 
     Raises:
-        ConfigError: a setting names an unknown column, or sets kinds, which the model already knows.
+        ConfigError: a setting names an unknown column.
         DataError: a column is missing, or holds a value that the model cannot take.
     """
-    if given := settings.given(*_OF_TRAINING):
-        raise ConfigError(f"{given} is for training; a trained model knows its columns. Leave it out.")
     if not spec.form.columns:
         hint = f" Name its column of texts with {argument('text', Word('COLUMN'))}." if spec.form.ended else ""
         raise DataError(f"The model was trained on {spec.describe()}, and {source.shown} is a table.{hint}")

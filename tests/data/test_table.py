@@ -17,6 +17,7 @@ from genzoo.data.align import match_dataset
 from genzoo.data.column import Column
 from genzoo.data.inspect import ColumnFacts, inspect
 from genzoo.data.loading import open_dataset, open_matching
+from genzoo.data.opening.given import matching_data
 from genzoo.data.row_groups import RowGroupEvents
 from genzoo.data.table import fill_column, table_of
 from genzoo.plugins.manager import get_registry
@@ -408,7 +409,7 @@ def test_columns_without_names_are_taken_by_position(tmp_path, table):
     assert isinstance(found.events, np.memmap)
     assert found.spec.features == iris.features
     with pytest.raises(ConfigError, match="--kind is for training"):
-        matching(tmp_path / "b.csv", spec, kinds={"x0": "count"})
+        matching_data({"source": tmp_path / "b.csv", "kinds": {"x0": "count"}}, spec, get_registry())
 
 
 def test_a_dataset_in_memory_is_matched_like_a_file():

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from genzoo.config.data import DataSettings, SplitSettings
+from genzoo.config.data import KNOWN, DataSettings, SplitSettings
 from genzoo.config.settings import validate
 from genzoo.data.dataset import Dataset
 from genzoo.data.frames.kinds import is_frame
@@ -149,8 +149,10 @@ def check_matching(settings: DataSettings) -> DataSettings:
     """Return the settings of data for a trained model, after checking that none is only for training.
 
     Raises:
-        ConfigError: `drop_missing` or `condition` is set.
+        ConfigError: one is.
     """
+    if given := settings.given(*KNOWN):
+        raise ConfigError(f"{given} is for training; a trained model knows its columns. Leave it out.")
     if given := settings.given("condition", "joint"):
         raise ConfigError(f"{given} is for training; a trained model knows its conditions. Leave it out.")
     if settings.drop_missing:
