@@ -1,7 +1,8 @@
 """Measure `r3gan` on the modes of a mixture, and models of images beside `dcgan` after equal times.
 
     modes    25 Gaussians on a grid in the plane: how many have at least a quarter of their share of 5,000 samples
-             within four deviations, and what share of all samples is there. For each of `--seeds` seeds.
+             within four deviations, and what share of all samples is there. For each of `--seeds` seeds. Of `--rows`
+             rows, a tenth is held out for validation and a tenth for tests.
     fashion  Fashion-MNIST: KID to the test images, for `dcgan` and `--models`, and the ratio of the best one to `dcgan`
     labels   Fashion-MNIST given its label, for `--models`: the share of samples that a network trained on real images
              labels as asked, the same share of the test images, and KID
@@ -17,8 +18,8 @@ Images need the features of `efficientnet-lite0`, see docs/metrics.md. Each trai
 many steps as `--steps` says. Bars stand in parentheses. `--out` keeps the runs, whose folders `samples` have grids.
 
     python benchmarks/gan.py [modes] [fashion] [labels] [emoji] [--seed 0] [--seeds 1] [--emoji FOLDER] [--minutes 10]
-        [--steps N] [--models r3gan,diffusion] [--samples 5000] [--features efficientnet-lite0] [--out FOLDER]
-        [-o KEY=VALUE]...
+        [--steps N] [--rows 25000] [--models r3gan,diffusion] [--samples 5000] [--features efficientnet-lite0]
+        [--out FOLDER] [-o KEY=VALUE]...
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from genzoo.data.download import fashion_mnist
 
 PARTS = ("modes", "fashion", "labels", "emoji")
 MODES = np.array([(x, y) for x in range(-4, 5, 2) for y in range(-4, 5, 2)], dtype=float)
-DEVIATION, ROWS, DRAWS = 0.05, 10_000, 5_000
+DEVIATION, DRAWS = 0.05, 5_000
 GOAL = {"fashion": " (0.8)"}
 PEER = "dcgan"
 CLASSES, CLASSIFIER_STEPS, BATCH = 10, 2000, 128
@@ -57,6 +58,7 @@ class Asked(argparse.Namespace):
     minutes: float
     steps: int | None
     models: str
+    rows: int
     samples: int
     features: str
     emoji: Path | None
@@ -122,7 +124,7 @@ class Images:
 
 def measure_modes(asked: Asked, folder: Path, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    rows = MODES[rng.integers(len(MODES), size=ROWS)] + rng.normal(0, DEVIATION, (ROWS, 2))
+    rows = MODES[rng.integers(len(MODES), size=asked.rows)] + rng.normal(0, DEVIATION, (asked.rows, 2))
     training = {"steps": asked.steps} if asked.steps else {}
     # With bounds, samples far outside would be moved to the edge of the data, and so into modes there.
     settings = {"preset": "rows", "bounds": ["none"], **training}
@@ -228,6 +230,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10.0, help="length of each training on images")
     parser.add_argument("--steps", type=int, help="steps of each training, instead of minutes")
     parser.add_argument("--models", default="r3gan,diffusion", help="models of images to measure")
+    parser.add_argument("--rows", type=int, default=25_000, help="rows of the mixture; four fifths are trained on")
     parser.add_argument("--samples", type=int, default=5000, help="samples of each model of images")
     parser.add_argument("--features", default="efficientnet-lite0", help="as for genzoo evaluate")
     parser.add_argument("--out", type=Path, help="folder to keep runs and grids in")
