@@ -18,7 +18,7 @@ Images need the features of `efficientnet-lite0`, see docs/metrics.md. Each trai
 many steps as `--steps` says. Bars stand in parentheses. `--out` keeps the runs, whose folders `samples` have grids.
 
     python benchmarks/gan.py [modes] [fashion] [labels] [emoji] [--seed 0] [--seeds 1] [--emoji FOLDER] [--minutes 10]
-        [--steps N] [--rows 25000] [--models r3gan,diffusion] [--samples 5000] [--features efficientnet-lite0]
+        [--steps N] [--rows 10000] [--models r3gan,diffusion] [--samples 5000] [--features efficientnet-lite0]
         [--out FOLDER] [-o KEY=VALUE]...
 """
 
@@ -230,7 +230,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10.0, help="length of each training on images")
     parser.add_argument("--steps", type=int, help="steps of each training, instead of minutes")
     parser.add_argument("--models", default="r3gan,diffusion", help="models of images to measure")
-    parser.add_argument("--rows", type=int, default=25_000, help="rows of the mixture; four fifths are trained on")
+    parser.add_argument("--rows", type=int, default=10_000, help="rows of the mixture; four fifths are trained on")
     parser.add_argument("--samples", type=int, default=5000, help="samples of each model of images")
     parser.add_argument("--features", default="efficientnet-lite0", help="as for genzoo evaluate")
     parser.add_argument("--out", type=Path, help="folder to keep runs and grids in")
