@@ -399,7 +399,7 @@ def test_compressed_files_and_records_are_read(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[1, 2]", "record 1 is a int"),
+        ("[1, 2]", "record 1 is of type int"),
         ("[", "not valid JSON"),
         ("[]", "no rows"),
         ('[{"a": [1]}]', "column 'a' holds a list or an object in record 1"),
