@@ -34,7 +34,8 @@ def test_samples_of_one_condition_are_written_with_it(run, tmp_path, capsys):
         (["sample", "RUN", "--given", "species"], 2, "COL=VALUE"),
         (["sample", "RUN", "--traverse"], 2, "--given species=VALUE"),
         (["score", "RUN", "--data", "iris", "--condition", "species"], 2, "is for training"),
-        (["score", "RUN", "--data", "digits", "--transform", "pixel=log"], 2, "--transform is for training"),
+        (["score", "RUN", "--data", "iris", "--transform", "petal width (cm)=log"], 2, "--transform is for training"),
+        (["score", "RUN", "--data", "iris", "--kind", "petal width (cm)=count"], 2, "--kind is for training"),
         (["score", "RUN", "--data", "iris", "--bounds", "none"], 2, "--bounds is for training"),
         (["train", "gaussian", "--data", "iris", "--condition", "species"], 4, "--joint"),
         (

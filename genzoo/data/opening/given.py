@@ -149,7 +149,7 @@ def check_matching(settings: DataSettings) -> DataSettings:
     """Return the settings of data for a trained model, after checking that none is only for training.
 
     Raises:
-        ConfigError: one is.
+        ConfigError: one is, such as `kinds`, `condition` or `drop_missing`.
     """
     if given := settings.given(*KNOWN):
         raise ConfigError(f"{given} is for training; a trained model knows its columns. Leave it out.")
