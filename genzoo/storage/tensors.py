@@ -42,10 +42,19 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, str]:
         else:
             kept[name] = tensor.detach().cpu().contiguous().clone()
     try:
-        atomic_write(path, lambda temporary: save_file(kept, temporary))
+        atomic_write(path, lambda temporary: _save(kept, temporary))
     except safetensors.SafetensorError as error:  # safetensors raises this if the disk is full
         raise GenzooError(f"{path} could not be written: {error}.") from error
     return tied
+
+
+def _save(tensors: dict[str, Tensor], path: Path) -> None:
+    """Save tensors in a new file with the usual permissions; the library lets only its owner read it."""
+    path.touch()
+    mode = path.stat().st_mode
+    save_file(tensors, path)
+    if path.stat().st_mode != mode:
+        path.chmod(mode)
 
 
 def read_tensors(path: Path, tied: Mapping[str, str], sha256: str | None = None) -> dict[str, Tensor]:

@@ -1,6 +1,7 @@
 import errno
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,17 @@ def test_tensors_survive_with_any_strides_and_tied_ones_once(tmp_path):
     assert found.keys() == tensors.keys()
     for name, tensor in tensors.items():
         assert torch.equal(found[name], tensor), name
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+@pytest.mark.parametrize("mask", [0o022, 0o027, 0o077])
+def test_tensors_have_the_permissions_of_other_files(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        write_tensors(tmp_path / "a.safetensors", {"one": torch.zeros(2)})
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.safetensors").stat().st_mode & 0o777 == 0o666 & ~mask
 
 
 def test_tensors_that_are_damaged_or_not_finite_are_refused(tmp_path):
