@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,14 @@ from torch import Tensor
 from genzoo.features.extractor import Features
 
 Index = np.ndarray[Any, np.dtype[np.int64]]
+
+
+Pairs = tuple[Index, Index, Features]
+"""Rows, columns and distances of pairs of events, `(P,)` each, in the order of rows and then of columns."""
+
+
+NEAREST_REAL = "nearest real events"
+"""Name under which metrics share the real events nearest to each sample."""
 
 
 _BLOCK = 1024
@@ -105,17 +113,31 @@ class _Products:
         self._a = torch.cat([rows[0].mul_(-2), least[0], ones[0]], dim=1)  # `rows[-1]` may be the same
         self._by_row, self._by_column = 2 * slack * lengths[0][:, None], 2 * slack * lengths[-1]
 
-    def __iter__(self) -> Iterator[tuple[int, Tensor, Tensor, Tensor]]:
+    def blocks(self, *, triangle: bool = False) -> Iterator[tuple[int, Tensor, Tensor, Tensor]]:
         """Yield for each block: its first row; lower bounds `(n, M)`; and two terms, `(n, 1)` and `(M,)`.
 
         The next block takes the memory of the bounds. Add both terms to the lower bounds to get upper bounds.
+
+        Arguments:
+            triangle: compute the columns from the first row of a block on, `(n, M - start)`; for the same `a` and `b`,
+                the other columns are rows of earlier blocks. Both terms are still whole. Defaults to false.
         """
         step = min(_BLOCK, max(64, _MATRIX // len(self._b)))
-        memory = self._a.new_empty(min(step, len(self._a)), len(self._b))  # a new block each time would cost more
+        memory = self._a.new_empty(min(step, len(self._a)) * len(self._b))  # a new block each time would cost more
         for start in range(0, len(self._a), step):
             part = slice(start, start + step)
-            rows = self._a[part]
-            yield start, torch.mm(rows, self._b.T, out=memory[: len(rows)]), self._by_row[part], self._by_column
+            rows, columns = self._a[part], self._b[start if triangle else 0 :]
+            lower = memory[: len(rows) * len(columns)].view(len(rows), len(columns))
+            yield start, torch.mm(rows, columns.T, out=lower), self._by_row[part], self._by_column
+
+    def infinite(self, count: int) -> tuple[Tensor, Tensor]:
+        """Return infinite bounds, and a column for each, `(N, count)`."""
+        shape = len(self._a), count
+        return self._a.new_full(shape, torch.inf), torch.zeros(shape, dtype=torch.int64)
+
+    def lower(self, rows: Tensor) -> Tensor:
+        """Return the lower bounds of some rows, `(n, M)`."""
+        return self._a[rows] @ self._b.T
 
 
 def distances_of_pairs(a: Features, b: Features) -> Features:
@@ -130,34 +152,84 @@ def _exact(a: Features, b: Features, rows: Index, columns: Index) -> Features:
     return np.concatenate(parts) if parts else np.empty(0)
 
 
-def _nearest(a: Features, b: Features, k: int, *, own: bool) -> Iterator[tuple[int, int, Index, Index, Features]]:
-    """Yield for each block of `a`: its first row, its length, candidate pairs (row, column) and their distances.
+def _nearest(a: Features, b: Features, k: int) -> Iterator[tuple[int, int, Pairs]]:
+    """Yield for each block of `a`: its first row, its length, and candidate pairs.
 
     The candidates contain the `k` nearest rows of `b` to each row of the block, and often a few more.
+    """
+    for start, lower, by_row, by_column in _Products(a, b).blocks():
+        yield start, len(lower), _candidates(a, b, start, lower, by_row, by_column, k)
+
+
+def _candidates(
+    a: Features, b: Features, start: int, lower: Tensor, by_row: Tensor, by_column: Tensor, k: int
+) -> Pairs:
+    """Return pairs that contain the `k` nearest rows of `b` to each row of a block, from the bounds of the block."""
+    few, columns = lower.topk(min(k + _MORE, len(b)), dim=1, largest=False)
+    rows, found = _chosen(few, columns, lambda left: lower[left], by_row, by_column, k)
+    return _with_distances(a, b, start, rows, found)
+
+
+def _nearest_others(events: Features, k: int) -> Iterator[tuple[int, int, Pairs]]:
+    """Yield the same as `_nearest` of events among themselves, without pairs of an event with itself.
+
+    The bound of each pair is computed once.
+    """
+    count = min(k + _MORE, len(events))
+    products = _Products(events, events)
+    few, columns = products.infinite(count)
+    for start, lower, by_row, by_column in products.blocks(triangle=True):
+        end = start + len(lower)
+        lower.fill_diagonal_(torch.inf)
+        own, later = slice(start, end), slice(end, None)
+        for part, bounds in ((own, lower), (later, lower[:, len(lower) :].T.contiguous())):
+            if bounds.numel():
+                least, place = bounds.topk(min(count, bounds.shape[1]), dim=1, largest=False)
+                _merge(few, columns, part, least, place + start)
+
+        def others(left: Tensor, start: int = start) -> Tensor:
+            bounds = products.lower(left + start)
+            bounds[torch.arange(len(left)), left + start] = torch.inf
+            return bounds
+
+        # All columns before the block have been seen: they were rows of earlier blocks.
+        rows, found = _chosen(few[own], columns[own], others, by_row, by_column, k)
+        yield start, end - start, _with_distances(events, events, start, rows, found)
+
+
+def _merge(few: Tensor, columns: Tensor, part: slice, least: Tensor, place: Tensor) -> None:
+    """Put the bounds `least` of the columns `place` among the smallest ones of some rows."""
+    both, where = torch.cat([few[part], least], 1), torch.cat([columns[part], place], 1)
+    few[part], order = both.topk(few.shape[1], dim=1, largest=False)
+    columns[part] = where.gather(1, order)
+
+
+def _chosen(
+    few: Tensor, columns: Tensor, whole: Callable[[Tensor], Tensor], by_row: Tensor, by_column: Tensor, k: int
+) -> tuple[Index, Index]:
+    """Return pairs that contain the `k` nearest columns to each row.
 
     Arguments:
-        own: leave out the pair of each row with itself; `a` and `b` are the same events.
+        few: the smallest lower bounds of each row, in increasing order, `(n, K)`.
+        columns: their columns, `(n, K)`.
+        whole: returns all lower bounds of some rows, `(m, M)`.
+        by_row, by_column: terms to get upper bounds, `(n, 1)` and `(M,)`.
     """
-    for start, lower, by_row, by_column in _Products(a, b):
-        if own:
-            place = torch.arange(len(lower))
-            lower[place, start + place] = torch.inf
-        few, columns = lower.topk(min(k + _MORE, len(b)), dim=1, largest=False)
-        # The k-th nearest lies within the k-th smallest upper bound, so a pair with a larger lower bound is not among
-        # the k nearest.
-        reach = (few + by_column[columns]).add_(by_row).topk(k, dim=1, largest=False).values[:, -1:]
-        full = (few[:, -1:] <= reach)[:, 0] if few.shape[1] < len(b) else torch.zeros(len(few), dtype=torch.bool)
-        one, other = ((few <= reach) & ~full[:, None]).nonzero(as_tuple=True)
-        rows, found = [one], [columns[one, other]]
-        if full.any():  # there may be candidates beyond the few
-            left = full.nonzero()[:, 0]
-            one, other = (lower[left] <= reach[left]).nonzero(as_tuple=True)
-            rows, found = [*rows, left[one]], [*found, other]
-        yield start, len(lower), *_with_distances(a, b, start, torch.cat(rows).numpy(), torch.cat(found).numpy())
+    # The k-th nearest lies within the k-th smallest upper bound, so a pair with a larger lower bound is not among the
+    # k nearest.
+    reach = (few + by_column[columns]).add_(by_row).topk(k, dim=1, largest=False).values[:, -1:]
+    full = (few[:, -1:] <= reach)[:, 0] if few.shape[1] < len(by_column) else torch.zeros(len(few), dtype=torch.bool)
+    one, other = ((few <= reach) & ~full[:, None]).nonzero(as_tuple=True)
+    rows, found = [one], [columns[one, other]]
+    if full.any():  # there may be candidates beyond the few
+        left = full.nonzero()[:, 0]
+        one, other = (whole(left) <= reach[left]).nonzero(as_tuple=True)
+        rows, found = [*rows, left[one]], [*found, other]
+    return torch.cat(rows).numpy(), torch.cat(found).numpy()
 
 
-def _with_distances(a: Features, b: Features, start: int, rows: Index, columns: Index) -> tuple[Index, Index, Features]:
-    """Return pairs in order and their distances; `rows` count from `start`."""
+def _with_distances(a: Features, b: Features, start: int, rows: Index, columns: Index) -> Pairs:
+    """Return pairs in order, with their distances; `rows` count from `start`."""
     order = np.lexsort((columns, rows))
     rows, columns = rows[order], columns[order]
     return rows, columns, _exact(a, b, rows + start, columns)
@@ -174,36 +246,72 @@ def _unit(*events: Features) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
-    """The nearest of events `b (M, F)` to each of events `a (N, F)`; equal events of `b` count as one.
+    """The two nearest of events `b (M, F)` to each of events `a (N, F)`; equal events of `b` count as one.
 
     Arguments:
-        place: index of the nearest event among the distinct events of `b`, `(N,)`.
+        place: indices of the nearest and of the second nearest among the distinct events of `b`, `(N, 2)`.
+        distance: their distances, `(N, 2)`; infinite if there is no second.
         inverse: index of each event of `b` among the distinct ones, `(M,)`.
-        ratio: distance to the nearest divided by the distance to the second nearest, 0 to 1, `(N,)`; 1 if there is
-            no second.
     """
 
     place: Index
+    distance: Features
     inverse: Index
-    ratio: Features
 
     @staticmethod
     def of(a: Features, b: Features) -> Nearest:
         """Find the nearest of `b (M, F)` to each of `a (N, F)`."""
         unit = _unit(a, b)
         if unit != 1:
-            return Nearest.of(a / unit, b / unit)
+            return Nearest.of(a / unit, b / unit).scaled(unit)
         mine, theirs = Distinct.of(a), Distinct.of(b)
         del a, b  # the distinct events take as much memory
-        place, ratio = np.zeros(len(mine.rows), np.int64), np.ones(len(mine.rows))
-        for start, _, rows, columns, distance in _nearest(mine.rows, theirs.rows, min(2, len(theirs.rows)), own=False):
-            order = np.lexsort((distance, rows))
-            own, first = np.unique(rows[order], return_index=True)
-            place[start + own] = columns[order[first]]
-            if len(theirs.rows) > 1:
-                near, next_near = distance[order[first]], distance[order[first + 1]]
-                ratio[start + own] = near / np.where(next_near > 0, next_near, 1.0)
-        return Nearest(place[mine.inverse], theirs.inverse, ratio[mine.inverse])
+        found = Nearest.empty(len(mine.rows), theirs)
+        for start, length, pairs in _nearest(mine.rows, theirs.rows, found.most):
+            found.fill(start, length, pairs)
+        return found.repeated(mine)
+
+    @staticmethod
+    def empty(count: int, others: Distinct) -> Nearest:
+        """Return a place for the nearest of `others` to each of `count` events."""
+        return Nearest(np.zeros((count, 2), np.int64), np.full((count, 2), np.inf), others.inverse)
+
+    @property
+    def most(self) -> int:
+        """How many nearest events there are, 1 or 2."""
+        return min(2, int(self.inverse.max()) + 1)
+
+    @property
+    def ratio(self) -> Features:
+        """Distance to the nearest divided by the distance to the second nearest, 0 to 1, `(N,)`; 1 if there is none."""
+        return ratios(self.distance[:, 0], self.distance[:, 1])
+
+    def fill(self, start: int, length: int, pairs: Pairs) -> None:
+        """Take the nearest of events from `start` on from pairs that contain them."""
+        rows, columns, distance = pairs
+        order = np.lexsort((distance, rows))
+        begins = np.searchsorted(rows, np.arange(length))  # `rows` are sorted already
+        for number in range(self.most):
+            place = order[begins + number]
+            self.place[start : start + length, number] = columns[place]
+            self.distance[start : start + length, number] = distance[place]
+
+    def repeated(self, events: Distinct) -> Nearest:
+        """Return the same for events that may be equal, from those for the distinct events."""
+        return Nearest(self.place[events.inverse], self.distance[events.inverse], self.inverse)
+
+    def scaled(self, unit: float) -> Nearest:
+        """Return the same for events that are `unit` times as large."""
+        return Nearest(self.place, self.distance * unit, self.inverse)
+
+
+def ratios(nearest: Features, second: Features) -> Features:
+    """Return the distance to the nearest divided by the distance to the second nearest, 0 to 1; 1 if that is infinite.
+
+    Arguments:
+        nearest, second: the distances, `(N,)` each.
+    """
+    return np.where(np.isinf(second), 1.0, nearest / np.where(second > 0, second, 1.0))
 
 
 def radii(events: Features, k: int) -> Features:
@@ -224,7 +332,7 @@ def _radii(events: Distinct, k: int) -> Features:
     others = len(events.rows) - 1
     if not others:
         return reach
-    for start, length, rows, columns, distance in _nearest(events.rows, events.rows, min(k, others), own=True):
+    for start, length, (rows, columns, distance) in _nearest_others(events.rows, min(k, others)):
         order = np.lexsort((distance, rows))
         rows, columns, distance = rows[order], columns[order], distance[order]
         # Each neighbor counts as often as it occurs, so the k-th is found in the running sum of the counts, which
@@ -248,11 +356,13 @@ class Neighborhoods:
         holding: for each sample, the number of real neighborhoods it lies in, or their weight, `(M,)`.
         covered: for each real event, whether a sample lies in its neighborhood, `(N,)`.
         reached: for each real event, whether it lies in the neighborhood of a sample, `(N,)`.
+        nearest: the real events nearest to each sample. Defaults to `None`: not computed.
     """
 
     holding: Index | Features
     covered: Index
     reached: Index
+    nearest: Nearest | None = None
 
     @staticmethod
     def of(real: Features, samples: Features, k: int, weights: Features | None = None) -> Neighborhoods:
@@ -266,13 +376,17 @@ class Neighborhoods:
             return _weighted(real, samples, k, weights)
         unit = _unit(samples, real)
         if unit != 1:
-            return Neighborhoods.of(real / unit, samples / unit, k)
+            found = Neighborhoods.of(real / unit, samples / unit, k)
+            return replace(found, nearest=found.nearest and found.nearest.scaled(unit))
         real_set, sample_set = Distinct.of(real), Distinct.of(samples)
         columns, rows = _radii(real_set, k), _radii(sample_set, k)
         holding = np.zeros(len(rows), np.int64)
         covered, reached = np.zeros(len(columns), bool), np.zeros(len(columns), bool)
-        for start, lower, by_row, by_column in _Products(sample_set.rows, real_set.rows):
+        nearest = Nearest.empty(len(rows), real_set)
+        for start, lower, by_row, by_column in _Products(sample_set.rows, real_set.rows).blocks():
             part = slice(start, start + len(lower))
+            near = _candidates(sample_set.rows, real_set.rows, start, lower, by_row, by_column, nearest.most)
+            nearest.fill(start, len(lower), near)
             own, theirs = (torch.from_numpy(r * r).to(lower.dtype) for r in (rows[part, None], columns))
             # Few pairs may be close enough. An exact distance decides what the bounds leave open.
             i, j = (lower <= theirs).logical_or_(lower <= own).nonzero(as_tuple=True)
@@ -290,7 +404,12 @@ class Neighborhoods:
             holding[part] = met.astype(np.int64)  # exact up to 2^53 events
             covered[other[inside]] = True
             reached[other[in_sample.numpy()]] = True
-        return Neighborhoods(holding[sample_set.inverse], covered[real_set.inverse], reached[real_set.inverse])
+        return Neighborhoods(
+            holding[sample_set.inverse],
+            covered[real_set.inverse],
+            reached[real_set.inverse],
+            nearest.repeated(sample_set),
+        )
 
 
 def _weighted(real: Features, samples: Features, k: int, weights: Features) -> Neighborhoods:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,13 +25,13 @@ from scipy.special import ndtr, ndtri
 
 from genzoo.errors import DataError
 from genzoo.features.extractor import Features
-from genzoo.metrics.distances import Nearest
+from genzoo.metrics.distances import NEAREST_REAL, Index, Nearest, ratios
 from genzoo.metrics.metric import Direction, Metric, MetricInput, Need, Score, feature_pair, training_features
 
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 
-Index = np.ndarray[Any, np.dtype[np.int64]]
+Keys = np.ndarray[Any, np.dtype[np.bytes_]]
 
 
 LEVEL = 0.01
@@ -69,17 +70,25 @@ class Memorization(Metric):
     def score(self, given: MetricInput) -> Score:
         real, samples = feature_pair(given, _LEAST)
         train = training_features(given, _LEAST)
-        copied, seen = equal_to(train, samples, real)
+        train_keys, sample_keys, real_keys = (_keys(events) for events in (train, samples, real))
+        copied, seen = (np.isin(keys, train_keys) for keys in (sample_keys, real_keys))
         if seen.mean() > 0.5:
             raise DataError(
                 f"{int(seen.sum())} of {len(seen)} real events equal a training event, so copies look like fresh "
                 f"samples: {_why_equal(given)}."
             )
         count = min(len(real), len(train))
-        nearest = Nearest.of(samples, np.concatenate([_evenly(train, count), _evenly(real, count)]))
-        trained = np.bincount(nearest.inverse, np.arange(2 * count) < count) / np.bincount(nearest.inverse)
-        value, error = share(trained, nearest.inverse, nearest.place)
-        notes = equal_note(copied, seen) + _near_notes(value, error, trained, nearest)
+        some, others = _evenly(len(train), count), _evenly(len(real), count)
+        # Digests have a random order, which decides by chance if a training event and a held-out one are equally near.
+        _, inverse = np.unique(np.concatenate([train_keys[some], real_keys[others]]), return_inverse=True)
+        to_train = Nearest.of(samples, train[some])
+        # Precision, recall, density and coverage know the nearest real events.
+        to_real = given.once(NEAREST_REAL, lambda: Nearest.of(samples, real)) if count == len(real) else None
+        to_real = to_real or Nearest.of(samples, real[others])
+        pool = _Pool.of((to_train, inverse[:count]), (to_real, inverse[count:]))
+        trained = np.bincount(inverse, np.arange(2 * count) < count) / np.bincount(inverse)
+        value, error = share(trained, inverse, pool.place)
+        notes = equal_note(copied, seen) + _near_notes(value, error, trained, inverse, pool)
         parts = {
             "copies": float(copied.mean()),
             "real_copies": float(seen.mean()),
@@ -89,20 +98,48 @@ class Memorization(Metric):
         return Score(self.name, value, self.direction, error, protocol, notes=notes, parts=parts, real=self.chance)
 
 
-def equal_to(others: Features, *events: Features) -> list[Flags]:
-    """Return which rows of each of `events (N, F)` equal one of `others (M, F)`, each `(N,)`."""
-    known = {_key(row) for row in others}
-    return [np.array([_key(row) in known for row in some]) for some in events]
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    """The nearest events of a pool.
+
+    Arguments:
+        place: for each sample, the nearest event among the distinct ones of the pool, `(N,)`.
+        ratio: distance to the nearest divided by the distance to the second nearest, 0 to 1, `(N,)`; 1 if there is
+            no second.
+    """
+
+    place: Index
+    ratio: Features
+
+    @staticmethod
+    def of(*parts: tuple[Nearest, Index]) -> _Pool:
+        """Join the nearest events in each part of a pool.
+
+        Arguments:
+            parts: for each, the nearest of its events, and the place of each event among the distinct ones of the pool.
+        """
+        places = []
+        for near, own in parts:
+            of_distinct = np.zeros(near.inverse.max() + 1, np.int64)
+            of_distinct[near.inverse] = own
+            places.append(of_distinct[near.place])
+        place, distance = np.concatenate(places, axis=1), np.concatenate([near.distance for near, _ in parts], axis=1)
+        order = np.lexsort((place, distance))
+        place, distance = (np.take_along_axis(values, order, axis=1) for values in (place, distance))
+        # An event that is in both parts is among the four twice.
+        second = np.where(place != place[:, :1], distance, np.inf).min(axis=1)
+        return _Pool(place[:, 0], ratios(distance[:, 0], second))
 
 
-def _key(row: Features) -> bytes:
+def _keys(events: Features) -> Keys:
+    """Return a key of each of `events (N, F)`, `(N,)`; keys are equal if the events are."""
     # Digests of all rows take far less memory than the rows. CPUs have instructions for SHA-256, so it is fast.
     # -0.0 + 0.0 is 0.0, whose bytes differ.
-    return hashlib.sha256((row + 0.0).tobytes()).digest()
+    return np.array([hashlib.sha256((row + 0.0).tobytes()).hexdigest() for row in events], "S64")
 
 
-def _evenly(events: Features, count: int) -> Features:
-    return events[np.linspace(0, len(events) - 1, count).astype(np.int64)]
+def _evenly(events: int, count: int) -> Index:
+    return np.linspace(0, events - 1, count).astype(np.int64)
 
 
 def share(trained: Features, inverse: Index, place: Index) -> tuple[float, float]:
@@ -150,18 +187,18 @@ def equal_note(copied: Flags, seen: Flags) -> tuple[str, ...]:
     )
 
 
-def _near_notes(value: float, error: float, trained: Features, nearest: Nearest) -> tuple[str, ...]:
+def _near_notes(value: float, error: float, trained: Features, inverse: Index, pool: _Pool) -> tuple[str, ...]:
     farthest = -float(ndtri(LEVEL))
     notes = []
     low = 2 * (value - _SPREAD * error) - 1
     if value - 0.5 > farthest * error:
         notes.append(_nearer(value, error))
-    close = nearest.place[nearest.ratio < _AT_ONE]
+    close = pool.place[pool.ratio < _AT_ONE]
     if len(close) and low < MOSTLY:
-        part, deviation = share(trained, nearest.inverse, close)
+        part, deviation = share(trained, inverse, close)
         if part - 0.5 > farthest * deviation:
             notes.append(
-                f"{_graded(len(close) / len(nearest.place) * (2 * part - 1))}: {len(close)} of {len(nearest.place)} "
+                f"{_graded(len(close) / len(pool.place) * (2 * part - 1))}: {len(close)} of {len(pool.place)} "
                 f"samples lie very close to one event, and for {part:.0%} of these it is a training event, although "
                 f"there are as many held-out events."
             )

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from genzoo.metrics.distances import Neighborhoods
+from genzoo.metrics.distances import NEAREST_REAL, Neighborhoods
 from genzoo.metrics.halves.half_neighborhoods import HalfNeighborhoods
 from genzoo.metrics.halves.half_samples import HalfSpread
 from genzoo.metrics.metric import Direction, Metric, MetricInput, Score, feature_pair
@@ -65,6 +65,8 @@ class NeighborMetric(Metric):
         real, samples = feature_pair(given, self._k + 1)
         weights, k = given.weights_of_real, self._k
         near = given.once(f"neighborhoods {k}", lambda: Neighborhoods.of(real, samples, k, given.real_weights))
+        if near.nearest is not None:
+            given.shared.setdefault(NEAREST_REAL, near.nearest)
         halves = given.once(
             f"half neighborhoods {k}", lambda: HalfNeighborhoods.of(real, samples, k, weights, given.seed)
         )

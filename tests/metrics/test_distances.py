@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from genzoo.metrics.distances import Distinct, Nearest, Neighborhoods
+from genzoo.metrics.distances import Distinct, Nearest, Neighborhoods, radii
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,26 @@ def test_neighbors_are_the_ones_of_all_exact_distances(kind, width):
     np.testing.assert_array_equal(found.holding, (apart <= reach).sum(1))
     np.testing.assert_array_equal(found.covered, (apart <= reach).any(0))
     np.testing.assert_array_equal(found.reached, (apart <= spread[:, None]).any(0))
-    nearest = Nearest.of(samples, real)
-    to_nearest = apart[np.arange(70), [np.flatnonzero(nearest.inverse == place)[0] for place in nearest.place]]
-    np.testing.assert_array_equal(to_nearest, apart.min(1))
+    different = np.unique(Distinct.of(real).inverse, return_index=True)[1]
+    ordered = np.sort(apart[:, different], axis=1)
+    for nearest in (found.nearest, Nearest.of(samples, real)):
+        np.testing.assert_allclose(nearest.distance, ordered[:, :2], rtol=1e-14)
+        to_them = np.take_along_axis(apart[:, different], nearest.place, 1)
+        np.testing.assert_allclose(to_them, nearest.distance, rtol=1e-14)
+        assert (nearest.place[:, 0] != nearest.place[:, 1]).all()
+
+
+@pytest.mark.parametrize("width", [4, 100])
+@pytest.mark.parametrize("kind", ["normal", "all-equally-far", "repeated"])
+def test_radii_in_many_small_blocks_are_the_ones_of_all_distances(kind, width, monkeypatch):
+    """Each block sees the columns from its first row on, and the others as columns of earlier blocks."""
+    monkeypatch.setattr("genzoo.metrics.distances._BLOCK", 9)
+    rng = np.random.default_rng(width)
+    events = rng.normal(size=(131, width))
+    if kind == "all-equally-far":
+        events = np.eye(131)[rng.permutation(131)]
+    elif kind == "repeated":
+        events[50:] = events[rng.integers(50, size=81)]
+    apart = np.sort(cdist(events, events), axis=1)
+    for k in (1, 5, 60):
+        np.testing.assert_allclose(radii(events, k), apart[:, k], rtol=1e-14)

@@ -104,9 +104,10 @@ def test_a_copy_is_at_distance_zero_and_the_nearest_is_the_nearest():
     apart = distances(a, b)
     found = Nearest.of(a, b)
     place = apart.argmin(axis=1)
-    assert np.array_equal(found.place, found.inverse[place])
+    assert np.array_equal(found.place[:, 0], found.inverse[place])
     assert found.inverse[9] == found.inverse[11]
     ordered = np.sort(np.delete(apart, 9, axis=1), axis=1)
+    assert np.array_equal(found.distance, ordered[:, :2])
     assert np.array_equal(found.ratio, ordered[:, 0] / ordered[:, 1])
     assert found.ratio[7] == 0
 
