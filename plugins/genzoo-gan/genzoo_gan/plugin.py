@@ -31,7 +31,7 @@ _DCGAN = genzoo.ModelSpec(
         "epochs": 200,
         "batch_size": 64,
         "optimizer": {"name": "adam", "lr": 2e-3, "betas": (0.0, 0.99)},
-        "schedule": {"name": "cosine"},
+        "schedule": {"name": "cosine", "floor": 0.5},
         "ema": 0.999,
     },
     objective_options={"relativistic": {"penalty_every": 4}},
@@ -95,11 +95,11 @@ _R3GAN = genzoo.ModelSpec(
             "options": {"latent": 2, "row_width": 64, "blocks": 2, "waves": 64},
             "objective": {
                 "name": "relativistic",
-                "options": {"gamma": 0.0005, "penalty_every": 4, "augment": 0.1, "augment_warmup": 0.0},
+                "options": {"gamma": 0.0005, "penalty_every": 4, "augment": 0.2, "augment_warmup": 0.0},
             },
             "training": {
                 "steps": 16_000,
-                "batch_size": 256,
+                "batch_size": 512,
                 "optimizer": {"name": "adam", "lr": 2e-3, "betas": (0.0, 0.99)},
                 "ema": 0.99,
             },
