@@ -4,16 +4,16 @@
              within four deviations, and what share of all samples is there; and how many have any sample within three,
              as they are counted elsewhere. For each of `--seeds` seeds. Of `--rows` rows, a tenth is held out for
              validation and a tenth for tests.
-    fashion  Fashion-MNIST: KID to the test images, for the peer and `--models`, and the ratio of the best one to it
+    fashion  Fashion-MNIST: KID to the test images, for `dcgan` and `--models`, and the ratio of the best one to `dcgan`
     labels   Fashion-MNIST given its label, for `--models`: the share of samples that a network trained on real images
              labels as asked, the same share of the test images, and KID
     emoji    a folder of images of 64×64 pixels, such as `img/google/64` of the npm package `emoji-datasource-google`:
              KID to a tenth that is held out, for the same models
 
-`fashion labels` trains each of `--models` once, given the label, for both parts. Their peer is the `dcgan` of genzoo
-0.1, with no labels: penalties on all events, and a constant learning rate. `dcgan` may be among `--models`, too:
+`fashion labels` trains each of `--models` once, given the label, for both parts. The `dcgan` beside them has default
+settings and no labels. It may be among `--models`, too, with labels and the options of `-o`:
 
-    python benchmarks/gan.py fashion labels --models dcgan
+    python benchmarks/gan.py fashion labels --models dcgan -o objective.penalty_every=4 -o training.schedule.name=cosine
 
 Images need the features of `efficientnet-lite0`, see docs/metrics.md. Each training of images has `--minutes`, or as
 many steps as `--steps` says. Bars stand in parentheses. `--out` keeps the runs, whose folders `samples` have grids.
@@ -45,7 +45,7 @@ PARTS = ("modes", "fashion", "labels", "emoji")
 MODES = np.array([(x, y) for x in range(-4, 5, 2) for y in range(-4, 5, 2)], dtype=float)
 DEVIATION, DRAWS = 0.05, 5_000
 GOAL = {"fashion": " (0.8)"}
-PEER, PEER_SETTINGS = "dcgan", ("objective.penalty_every=1", "training.schedule=constant")
+PEER = "dcgan"
 CLASSES, CLASSIFIER_STEPS, BATCH = 10, 2000, 128
 
 
@@ -85,7 +85,7 @@ class Images:
         name: what results and folders of runs are named after.
         source: the images.
         split: shares of images that are held out.
-        condition: columns that `--models` are trained given. The peer is given none.
+        condition: columns that `--models` are trained given. The `dcgan` beside them is given none.
         asked: what the command line asks for.
         folder: where runs go.
     """
@@ -98,8 +98,8 @@ class Images:
         self._trained: dict[str, Trained] = {}
 
     def peer(self) -> Trained:
-        """Train the peer, unless it is trained already, and print the KID of its samples."""
-        return self._scored(PEER, f"{self.name}-peer", parse_assignments(PEER_SETTINGS), f"{PEER} of genzoo 0.1")
+        """Train `dcgan` as it is by default, unless it is trained already, and print the KID of its samples."""
+        return self._scored(PEER, f"{self.name}-peer", {})
 
     def trained(self, model: str) -> Trained:
         """Train one of `--models`, unless it is trained already, and print the KID of its samples to the test images.
@@ -111,7 +111,7 @@ class Images:
         what = f"{model} given {self._condition[0]}" if given else model
         return self._scored(model, f"{self.name}-{model}", {**settings, **given}, what)
 
-    def _scored(self, model: str, place: str, settings: dict[str, Any], what: str) -> Trained:
+    def _scored(self, model: str, place: str, settings: dict[str, Any], what: str = f"{PEER} as it is") -> Trained:
         if place not in self._trained:
             settings = {"split": self._split, **self._asked.training, **settings}
             run, seconds = train(model, self._source, self._asked.seed, self._folder / place, **settings)
@@ -144,13 +144,13 @@ def measure_modes(asked: Asked, folder: Path, seed: int) -> None:
 
 
 def compare_images(images: Images, asked: Asked) -> None:
-    """Print the KID of each model, and the ratio of the best one to the peer."""
+    """Print the KID of each model, and the ratio of the best one to `dcgan` as it is by default."""
     peer = images.peer().kid
     scores = {model: images.trained(model).kid for model in asked.models.split(",")}
     best = min(scores, key=scores.__getitem__)
     ratio = scores[best] / peer
     goal = GOAL.get(images.name, "")
-    print(f"{images.name}: {best} has {ratio:.2f} times the KID of {PEER} of genzoo 0.1{goal}", flush=True)
+    print(f"{images.name}: {best} has {ratio:.2f} times the KID of {PEER} as it is{goal}", flush=True)
 
 
 def measure_labels(images: Images, dataset: genzoo.Dataset, asked: Asked) -> None:

@@ -35,6 +35,8 @@ METRICS = ("kernel-distance", "coverage")
 FEW_STEPS = "-o sampling.sampler=dpm++ -o sampling.steps=10"
 """Sampling options that draw large images from `diffusion` in a quarter of its usual time."""
 
+QUICK_GAN = "-o objective.penalty_every=4 -o training.schedule.name=cosine"
+"""Training options with which `dcgan` learns large images better in the time there is."""
 
 COLORS = 256
 """Colors of a grid. More cannot be seen, and take three times the space."""
@@ -109,7 +111,7 @@ SECTIONS = (
         (
             Entry("gaussian"),
             Entry("vae", minutes=2),
-            Entry("dcgan", "--condition label", minutes=2),
+            Entry("dcgan", f"--condition label {QUICK_GAN}", minutes=2),
             Entry("r3gan", "--condition label", minutes=2),
             Entry("diffusion", minutes=2, sampling=FEW_STEPS),
             Entry("made", minutes=2),
@@ -122,7 +124,7 @@ SECTIONS = (
         "`emoji` is the folder `img/google/64` of the npm package.",
         (
             Entry("vae", minutes=2),
-            Entry("dcgan", minutes=2),
+            Entry("dcgan", QUICK_GAN, minutes=2),
             Entry("r3gan", "-o objective.augment=0.3", minutes=2),
             Entry("diffusion", minutes=2, sampling=FEW_STEPS),
         ),

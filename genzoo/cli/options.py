@@ -332,7 +332,8 @@ def check_data_given(given: Mapping[str, Any]) -> None:
         return
     for setting in _READING:
         if settings_layer([setting], given):
-            raise ConfigError(f"{setting.option} says how --data is read, which was not given.")
+            option = setting.flag.name.rpartition("/")[2] if given[setting.key] is False else setting.option
+            raise ConfigError(f"{option} says how --data is read, which was not given.")
 
 
 on_option = click.option(

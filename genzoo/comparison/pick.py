@@ -63,7 +63,7 @@ def pick_of(report: Report, keeping: Collection[str] = ()) -> Pick:
     finalists = _best_of_each_measure(usable)
     if len(finalists) == 1:
         only = finalists[0]
-        if only.cv.mean is None:
+        if only.cv.mean is None or len(usable) == 1:
             return Pick(only.id, f"{only.id} is picked: it is the only candidate that can be picked.", left_out=copies)
         among = " of the candidates that can be picked" if len(usable) < len(fitted) else ""
         reason = f"it has the highest cross-validated log-likelihood{among}, {only.cv.mean:.4g} nats per row"

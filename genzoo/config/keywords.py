@@ -111,7 +111,8 @@ def _described(registry: Registry, model: object) -> tuple[str, str]:
     own = getattr(model, "model_id", None) if hasattr(model, "get_params") else None
     if isinstance(own, str) and registry.models.candidates_for(own):
         short = registry.models.get(own).spec.name
-        return f"{name}, an estimator", f"Call its fit(X), or name its model: {short!r}. "
+        name = f"{name}, an estimator" if inspect.isclass(model) else f"an estimator {name}"
+        return name, f"Call its fit(X), or name its model: {short!r}. "
     if any(base.__module__.partition(".")[0] == "torch" and base.__name__ == "Module" for base in what.__mro__):
         return f"{name} of torch", "To train a network of your own, derive its class from genzoo.Generator. "
     return name, ""

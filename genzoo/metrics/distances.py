@@ -54,6 +54,10 @@ _NARROW = 64
 """Number of features up to which products are computed in float64, which is fast enough there."""
 
 
+_WIDE = 320
+"""Number of features from which on it takes longer to compute bounds twice than to merge the smallest of blocks."""
+
+
 _SMALL = 1e-8
 """Events are scaled if their largest deviation is below this, or above its inverse."""
 
@@ -171,12 +175,19 @@ def _candidates(
 
 
 def _nearest_others(events: Features, k: int) -> Iterator[tuple[int, int, Pairs]]:
-    """Yield the same as `_nearest` of events among themselves, without pairs of an event with itself.
-
-    The bound of each pair is computed once.
-    """
-    count = min(k + _MORE, len(events))
+    """Yield the same as `_nearest` of events among themselves, without pairs of an event with itself."""
     products = _Products(events, events)
+    if events.shape[1] > _WIDE:
+        yield from _in_triangle(products, events, k)
+        return
+    for start, lower, by_row, by_column in products.blocks():
+        lower.diagonal(start).fill_(torch.inf)
+        yield start, len(lower), _candidates(events, events, start, lower, by_row, by_column, k)
+
+
+def _in_triangle(products: _Products, events: Features, k: int) -> Iterator[tuple[int, int, Pairs]]:
+    """Yield the same as `_nearest_others`; the bound of each pair is computed once."""
+    count = min(k + _MORE, len(events))
     few, columns = products.infinite(count)
     for start, lower, by_row, by_column in products.blocks(triangle=True):
         end = start + len(lower)
@@ -186,6 +197,7 @@ def _nearest_others(events: Features, k: int) -> Iterator[tuple[int, int, Pairs]
             if bounds.numel():
                 least, place = bounds.topk(min(count, bounds.shape[1]), dim=1, largest=False)
                 _merge(few, columns, part, least, place + start)
+            del bounds
 
         def others(left: Tensor, start: int = start) -> Tensor:
             bounds = products.lower(left + start)
@@ -365,28 +377,33 @@ class Neighborhoods:
     nearest: Nearest | None = None
 
     @staticmethod
-    def of(real: Features, samples: Features, k: int, weights: Features | None = None) -> Neighborhoods:
+    def of(
+        real: Features, samples: Features, k: int, weights: Features | None = None, *, nearest: bool = False
+    ) -> Neighborhoods:
         """Compare `real (N, F)` with `samples (M, F)`, by balls that reach to the `k`-th nearest event.
 
         Arguments:
             weights: weights of the real events, `(N,)`. A ball around one of them then reaches as far as its neighbors
                 weigh `k`. Defaults to `None`: equal weights.
+            nearest: whether to find the real events nearest to each sample, too, if there are no weights. Defaults to
+                false.
         """
         if weights is not None:
             return _weighted(real, samples, k, weights)
         unit = _unit(samples, real)
         if unit != 1:
-            found = Neighborhoods.of(real / unit, samples / unit, k)
+            found = Neighborhoods.of(real / unit, samples / unit, k, nearest=nearest)
             return replace(found, nearest=found.nearest and found.nearest.scaled(unit))
         real_set, sample_set = Distinct.of(real), Distinct.of(samples)
         columns, rows = _radii(real_set, k), _radii(sample_set, k)
         holding = np.zeros(len(rows), np.int64)
         covered, reached = np.zeros(len(columns), bool), np.zeros(len(columns), bool)
-        nearest = Nearest.empty(len(rows), real_set)
+        near = Nearest.empty(len(rows), real_set) if nearest else None
         for start, lower, by_row, by_column in _Products(sample_set.rows, real_set.rows).blocks():
             part = slice(start, start + len(lower))
-            near = _candidates(sample_set.rows, real_set.rows, start, lower, by_row, by_column, nearest.most)
-            nearest.fill(start, len(lower), near)
+            if near is not None:
+                pairs = _candidates(sample_set.rows, real_set.rows, start, lower, by_row, by_column, near.most)
+                near.fill(start, len(lower), pairs)
             own, theirs = (torch.from_numpy(r * r).to(lower.dtype) for r in (rows[part, None], columns))
             # Few pairs may be close enough. An exact distance decides what the bounds leave open.
             i, j = (lower <= theirs).logical_or_(lower <= own).nonzero(as_tuple=True)
@@ -408,7 +425,7 @@ class Neighborhoods:
             holding[sample_set.inverse],
             covered[real_set.inverse],
             reached[real_set.inverse],
-            nearest.repeated(sample_set),
+            near and near.repeated(sample_set),
         )
 
 

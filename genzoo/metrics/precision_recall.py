@@ -64,7 +64,11 @@ class NeighborMetric(Metric):
     def score(self, given: MetricInput) -> Score:
         real, samples = feature_pair(given, self._k + 1)
         weights, k = given.weights_of_real, self._k
-        near = given.once(f"neighborhoods {k}", lambda: Neighborhoods.of(real, samples, k, given.real_weights))
+        # Memorization takes the nearest real events from here, unless it pools only some of them.
+        wanted = given.train_features is not None and len(given.train_features) >= len(real)
+        near = given.once(
+            f"neighborhoods {k}", lambda: Neighborhoods.of(real, samples, k, given.real_weights, nearest=wanted)
+        )
         if near.nearest is not None:
             given.shared.setdefault(NEAREST_REAL, near.nearest)
         halves = given.once(

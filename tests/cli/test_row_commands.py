@@ -157,3 +157,11 @@ def test_own_data_need_a_run_that_has_some(cli, table):
     assert_refused(cli("score", "memory"), 4, "--data")
     Path("people.csv").unlink()
     assert_refused(cli("score", "run"), 4, "people.csv")
+
+
+@pytest.mark.usefixtures("table")
+@pytest.mark.parametrize("option", ["--round", "--no-round", "--no-cache"])
+def test_how_data_are_read_needs_data(cli, option):
+    code, _, err = cli("score", "run", option)
+    assert code == 2
+    assert f"Error: {option} says how --data is read, which was not given." in err

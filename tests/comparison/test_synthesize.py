@@ -80,6 +80,8 @@ def test_a_model_that_copies_is_left_out_unless_it_is_alone():
     pick = pick_of(report(copier, other))
     assert pick.id == "other"
     assert "copies training rows: memorization is 0.90" in pick.left_out["copier"]
+    assert pick.reason == "other is picked: it is the only candidate that can be picked."
+    pick = pick_of(report(copier, other, row("worst", -3.0)))
     assert "highest cross-validated log-likelihood of the candidates that can be picked, -2 nats" in pick.reason
     assert pick_of(report(copier)).id == "copier"
 

@@ -59,8 +59,8 @@ def test_what_is_no_model_is_named_with_the_models_there_are(given, words):
 def test_an_estimator_is_told_from_a_model():
     from genzoo.sklearn import GMM
 
-    for given in (GMM(), GMM):
-        with pytest.raises(ConfigError, match=r"an estimator. Call its fit\(X\), or name its model: 'gmm'"):
+    for given, words in ((GMM(), "an estimator of type GMM"), (GMM, "the class GMM, an estimator")):
+        with pytest.raises(ConfigError, match=rf"this is {words}. Call its fit\(X\), or name its model: 'gmm'"):
             genzoo.train(given)
 
 

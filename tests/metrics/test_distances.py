@@ -53,7 +53,7 @@ def test_neighbors_are_the_ones_of_all_exact_distances(kind, width):
         samples[:30] = real[:30]
     own, mine, apart = cdist(real, real), cdist(samples, samples), cdist(samples, real)
     reach, spread = (np.sort(each, 1)[:, 3] for each in (own, mine))
-    found = Neighborhoods.of(real, samples, 3)
+    found = Neighborhoods.of(real, samples, 3, nearest=True)
     np.testing.assert_array_equal(found.holding, (apart <= reach).sum(1))
     np.testing.assert_array_equal(found.covered, (apart <= reach).any(0))
     np.testing.assert_array_equal(found.reached, (apart <= spread[:, None]).any(0))
@@ -66,17 +66,19 @@ def test_neighbors_are_the_ones_of_all_exact_distances(kind, width):
         assert (nearest.place[:, 0] != nearest.place[:, 1]).all()
 
 
-@pytest.mark.parametrize("width", [4, 100])
-@pytest.mark.parametrize("kind", ["normal", "all-equally-far", "repeated"])
+@pytest.mark.parametrize("width", [4, 100, 400])
+@pytest.mark.parametrize("kind", ["normal", "all-equally-far", "repeated", "clusters"])
 def test_radii_in_many_small_blocks_are_the_ones_of_all_distances(kind, width, monkeypatch):
     """Each block sees the columns from its first row on, and the others as columns of earlier blocks."""
     monkeypatch.setattr("genzoo.metrics.distances._BLOCK", 9)
     rng = np.random.default_rng(width)
     events = rng.normal(size=(131, width))
     if kind == "all-equally-far":
-        events = np.eye(131)[rng.permutation(131)]
+        events = np.eye(max(131, width))[rng.permutation(131)]
     elif kind == "repeated":
         events[50:] = events[rng.integers(50, size=81)]
+    elif kind == "clusters":
+        events = 0.01 * events + 1e4 * (np.arange(131) % 2)[:, None]
     apart = np.sort(cdist(events, events), axis=1)
     for k in (1, 5, 60):
-        np.testing.assert_allclose(radii(events, k), apart[:, k], rtol=1e-14)
+        np.testing.assert_allclose(radii(events, k), apart[:, k], rtol=1e-13)

@@ -8,6 +8,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import norm
 
 from genzoo.errors import DataError
+from genzoo.metrics.distances import Nearest
 from genzoo.metrics.memorization import _nearer, memorization
 from genzoo.metrics.metric import MetricInput
 from genzoo.metrics.precision_recall import coverage
@@ -206,7 +207,7 @@ def test_a_few_equal_samples_are_called_a_few():
 
 
 @pytest.mark.parametrize("training", [50, 90])
-def test_neighbors_that_another_metric_found_are_the_same(training):
+def test_neighbors_that_another_metric_found_are_the_same(training, monkeypatch):
     rng = np.random.default_rng(1)
     samples, real, train = (np.round(draw(rng, n), 1) for n in (60, 90, training))
     samples[:20], train[:5] = train[:20], real[:5]
@@ -214,6 +215,8 @@ def test_neighbors_that_another_metric_found_are_the_same(training):
     alone = memorization.score(given)
     shared = replace(given, shared={})
     coverage.score(shared)
-    assert shared.shared.keys() != given.shared.keys()
+    searched = []
+    monkeypatch.setattr(Nearest, "of", lambda *events, of=Nearest.of: searched.append(events) or of(*events))
     assert memorization.score(shared) == alone
+    assert len(searched) == (1 if training == 90 else 2)
     assert alone.value > 0.6

@@ -99,7 +99,11 @@ class AdversarialOptions(Settings):
         0.0, ge=0, le=1e6, description="weight of R2: half the squared gradient of the discriminator at samples"
     )
     penalty_every: int = Field(
-        1, ge=1, le=1024, description="R1 and R2 are computed on one of so many events of a batch, which saves time"
+        1,
+        ge=1,
+        le=1024,
+        description="R1 and R2 are computed on one of so many events of a batch, which saves time; if they do not "
+        "divide the batch, their largest common divisor counts",
     )
     augment: float = Field(
         0.0,

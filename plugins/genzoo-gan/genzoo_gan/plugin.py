@@ -31,10 +31,8 @@ _DCGAN = genzoo.ModelSpec(
         "epochs": 200,
         "batch_size": 64,
         "optimizer": {"name": "adam", "lr": 2e-3, "betas": (0.0, 0.99)},
-        "schedule": {"name": "cosine", "floor": 0.5},
         "ema": 0.999,
     },
-    objective_options={"relativistic": {"penalty_every": 4}},
     presets={
         "tutorial": {
             "options": {
@@ -49,7 +47,6 @@ _DCGAN = genzoo.ModelSpec(
                 "epochs": 50,
                 "batch_size": 256,
                 "optimizer": {"name": "adam", "lr": 1e-4, "betas": (0.9, 0.999)},
-                "schedule": {"name": "constant"},
                 "ema": 0.0,
             },
         },
@@ -59,7 +56,6 @@ _DCGAN = genzoo.ModelSpec(
             "training": {
                 "batch_size": 128,
                 "optimizer": {"name": "adam", "lr": 2e-4, "betas": (0.5, 0.999)},
-                "schedule": {"name": "constant"},
                 "ema": 0.0,
             },
         },
