@@ -82,8 +82,10 @@ class Memorization(Metric):
         # Digests have a random order, which decides by chance if a training event and a held-out one are equally near.
         _, inverse = np.unique(np.concatenate([train_keys[some], real_keys[others]]), return_inverse=True)
         to_train = Nearest.of(samples, train[some])
-        to_real = given.once(NEAREST_REAL, lambda: Nearest.of(samples, real)) if count == len(real) else None
-        to_real = to_real or Nearest.of(samples, real[others])
+        if count == len(real):
+            to_real = given.once(NEAREST_REAL, lambda: Nearest.of(samples, real))
+        else:
+            to_real = Nearest.of(samples, real[others])
         pool = _Pool.of((to_train, inverse[:count]), (to_real, inverse[count:]))
         trained = np.bincount(inverse, np.arange(2 * count) < count) / np.bincount(inverse)
         value, error = share(trained, inverse, pool.place)
