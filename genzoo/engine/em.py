@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from itertools import chain, islice
 from typing import Any
@@ -183,7 +184,7 @@ class EMEngine:
         mean = float(total["log_likelihood"] / total["weight"])
         if not math.isfinite(mean):
             raise DivergenceError(f"EM diverged: the mean log-likelihood was {mean} in pass {step}.")
-        with blame("The objective"):
+        with blame("The objective"), self._between_passes():
             self.objective.maximize(self.model, total)
         self._pass += 1
         change = abs(mean - self._last)
@@ -238,7 +239,8 @@ class EMEngine:
     def _sums(self, blocks: Iterable[Batch]) -> dict[str, Tensor]:
         total: dict[str, Tensor] = {}
         with Phase("passing over", unit="rows") as phase:
-            self.objective.prepare_pass(self.model)
+            with self._between_passes():
+                self.objective.prepare_pass(self.model)
             for found in self._found_in(phase.over(blocks, len)):
                 for name, value in found.items():
                     total[name] = total[name].add_(value) if name in total else value.clone()
@@ -253,19 +255,29 @@ class EMEngine:
         less than to divide every small operation among them.
         """
         statistics, waiting = partial(self.objective.statistics, self.model), iter(blocks)
-        on_cpu = all(value.is_cpu for value in self.model.state_dict().values())
-        at_once = min(self.objective.at_once(self.model), torch.get_num_threads()) if on_cpu else 1
+        at_once = self._at_once
         first = list(islice(waiting, 2)) if at_once > 1 else []
         if len(first) < 2:
             yield from map(statistics, chain(first, waiting))
             return
-        threads = torch.get_num_threads()
-        try:
+        with _one_core():
             yield from in_order(
                 torch.no_grad()(statistics), chain(first, waiting), 2 * at_once, workers=at_once, prepare=_alone
             )
-        finally:
-            torch.set_num_threads(threads)  # `_alone` also sets it for the threads that other code begins later
+
+    def _between_passes(self) -> AbstractContextManager[None]:
+        """Compute on one core if threads compute the blocks.
+
+        After an operation on several cores, PyTorch's threads wait busily for the next one, on the cores that the
+        blocks need.
+        """
+        return _one_core() if self._at_once > 1 else nullcontext()
+
+    @property
+    def _at_once(self) -> int:
+        """How many blocks threads compute at the same time."""
+        on_cpu = all(value.is_cpu for value in self.model.state_dict().values())
+        return min(self.objective.at_once(self.model), torch.get_num_threads()) if on_cpu else 1
 
     @torch.no_grad()
     def refine(self, blocks: Iterable[Batch]) -> float:
@@ -340,6 +352,17 @@ class EMEngine:
         self._change = float(numbers["change"])
         self._start = dict(numbers.get("start", {}))  # checkpoints of earlier versions have none
         self.ended = [dict(restart) for restart in numbers["ended"]]
+
+
+@contextmanager
+def _one_core() -> Iterator[None]:
+    """Let this thread, and the threads that begin meanwhile, compute on one core each."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _alone() -> None:

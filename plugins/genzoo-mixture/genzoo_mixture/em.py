@@ -10,6 +10,7 @@ References:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -26,8 +27,15 @@ from genzoo_mixture.scale import robust_deviation
 from genzoo_mixture.start import STARTS
 
 _CACHE = 2**22
-"""Bytes that an E-step computes for a block, so that they stay in the cache. Blocks of wide events exceed this, as
-matrix products with few rows are slow."""
+"""Bytes that an E-step computes on a CPU at a time, so that they stay in the cache. Those of wide events exceed this,
+as matrix products with few rows are slow."""
+
+_PARTS = 4
+"""Largest number of parts of a block, which are computed one after the other on a CPU. Handing a block to a thread
+takes as long as several operations, so blocks are larger than what stays in the cache."""
+
+_ROWS = 16_384
+"""Largest number of events in a block on a CPU."""
 
 _LINE = 16
 """Numbers in a line of the cache. A matrix whose rows are whole lines is aligned. With an odd number of lines, rows do
@@ -37,7 +45,8 @@ _NARROW = 32
 """Largest number of columns for which threads compute blocks side by side. With 64, a pass took 1.6 times as long."""
 
 _MOST = 2**25
-"""Limit of the numbers that an E-step computes for the blocks of the moment, so that they fit in memory."""
+"""Limit of the numbers that E-steps compute at the same time, so that they fit in memory. With missing values, there
+may be `_PARTS` times as many."""
 
 
 class MixtureEM(EMObjective):
@@ -47,17 +56,15 @@ class MixtureEM(EMObjective):
         return _mixture(model).components
 
     def block(self, model: Model) -> int:
-        width = _width(model)
-        most = max(1, _MOST // width)
+        most = max(1, _MOST // _width(model))
         if _device(model) == "cuda":  # a GPU loses more by launching a kernel for each of many small blocks
             return most
-        size = min(max(_CACHE // (width * _mixture(model).log_weights.itemsize), 1024), most, 16_384)
-        return size if size < 2 * _LINE else (size // _LINE - 1 | 1) * _LINE
+        return min(_PARTS * _rows(model), _whole_lines(min(most, _ROWS)))
 
     def at_once(self, model: Model) -> int:
         if _mixture(model).columns > _NARROW:  # one product of such a block keeps all cores busy by itself
             return 1
-        return max(1, _MOST // (self.block(model) * _width(model)))
+        return max(1, _MOST // (_rows(model) * _width(model)))
 
     def initialize(self, model: Model, blocks: Iterable[Batch]) -> Mapping[str, Any]:
         """Take the shares from the model's start, and run one M-step on them.
@@ -97,13 +104,11 @@ class MixtureEM(EMObjective):
 
     def statistics(self, model: Model, batch: Batch) -> dict[str, Tensor]:
         mixture = _mixture(model)
-        expected = mixture.expect(batch.x, batch.missing)
-        sums = mixture.sums(replace(expected, share=_weighted(expected.share, batch)))
-        log_density = expected.log_density.double()
-        if batch.weight is None:
-            return sums | {"log_likelihood": log_density.sum(), "weight": log_density.new_full((), len(batch))}
-        weight = batch.weight.double()
-        return sums | {"log_likelihood": log_density @ weight, "weight": weight.sum()}
+        total: dict[str, Tensor] = {}
+        for part in _parts(model, batch):
+            for name, value in _sums(mixture, part).items():
+                total[name] = total[name].add_(value) if name in total else value
+        return total
 
     def maximize(self, model: Model, statistics: Mapping[str, Tensor]) -> None:
         _mixture(model).maximize(statistics)
@@ -152,6 +157,42 @@ def _device(model: Model) -> str:
 def _mixture(model: Model) -> Mixture:
     assert isinstance(model.generator, Mixture)
     return model.generator
+
+
+def _parts(model: Model, batch: Batch) -> list[Batch]:
+    """Split a batch into parts of about equal size, for which an E-step on a CPU stays in the cache.
+
+    With missing values there is one part, as the work for each pattern of them is the same for few events and for many.
+    """
+    count = 1 if _device(model) == "cuda" or batch.missing is not None else math.ceil(len(batch) / _rows(model))
+    if count < 2:
+        return [batch]
+    size = (math.ceil(len(batch) / (count * _LINE)) | 1) * _LINE
+    return [batch.take(slice(start, start + size)) for start in range(0, len(batch), size)]
+
+
+def _rows(model: Model) -> int:
+    """Return for how many events an E-step on a CPU stays in the cache."""
+    width = _width(model)
+    cached = _CACHE // (width * _mixture(model).log_weights.itemsize)
+    return _whole_lines(min(max(cached, 1024), max(1, _MOST // width), _ROWS))
+
+
+def _whole_lines(rows: int) -> int:
+    """Return a number of events, at most `rows`, that fill an odd number of lines of the cache."""
+    return rows if rows < 2 * _LINE else (rows // _LINE - 1 | 1) * _LINE
+
+
+def _sums(mixture: Mixture, batch: Batch) -> dict[str, Tensor]:
+    expected = mixture.expect(batch.x, batch.missing)
+    log_density = expected.log_density
+    if batch.weight is None:
+        weight = torch.full((), len(batch), dtype=torch.float64, device=log_density.device)
+        log_likelihood = log_density.sum(dtype=torch.float64)
+        return mixture.sums(expected) | {"log_likelihood": log_likelihood, "weight": weight}
+    weight = batch.weight.double()
+    sums = mixture.sums(replace(expected, share=_weighted(expected.share, batch)))
+    return sums | {"log_likelihood": log_density.double() @ weight, "weight": weight.sum()}
 
 
 def _weighted(share: Tensor, batch: Batch) -> Tensor:

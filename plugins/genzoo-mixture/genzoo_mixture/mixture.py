@@ -88,6 +88,7 @@ class Mixture(Generator, Likelihood, Components, Imputation):
         self.columns = sum(map(len, self.places))
         self.event_shape = event_shape or (self.columns,)
         self.components = emissions[0].components
+        self.parts = list(zip(emissions, self.places, strict=True))
         self.start = start
         self.register_buffer("log_weights", torch.full((self.classes,), -math.log(self.classes)))
 
@@ -95,15 +96,6 @@ class Mixture(Generator, Likelihood, Components, Imputation):
     def classes(self) -> int:
         """Number of weights: one for each component."""
         return self.components
-
-    @property
-    def parts(self) -> list[tuple[Emission[Any], Sequence[int]]]:
-        """Each emission with its columns."""
-        return [
-            (emission, columns)
-            for emission, columns in zip(self.emissions, self.places, strict=True)
-            if isinstance(emission, Emission)
-        ]
 
     @property
     def degrees_of_freedom(self) -> int:
@@ -141,17 +133,18 @@ class Mixture(Generator, Likelihood, Components, Imputation):
             missing: mask of missing values, `(N, *event)`. Defaults to None.
             careful: whether to compute log-densities as accurately as possible. Defaults to False.
         """
-        joint, seen = self._joint(x.flatten(1), _flat(missing), careful)
+        joint, seen = self._joint(x if x.dim() == 2 else x.flatten(1), _flat(missing), careful)
         peak, share = _relative(joint.add_(self.log_weights[:, None]))
         total = share.sum(0)
-        return Expected(peak + total.log(), share.mul_(total.reciprocal()), seen)
+        share.div_(total)
+        return Expected(total.log_().add_(peak), share, seen)
 
     def sums(self, found: Expected) -> dict[str, Tensor]:
         """Return the sums over events that `maximize` needs, in float64; `found.share` may contain event weights."""
-        named = {"counts": found.share.sum(1).double()}
+        named = {"counts": found.share.sum(1, dtype=torch.float64)}
+        own = found.share if self.classes == self.components else found.share[: self.components]
         for number, ((emission, _), seen) in enumerate(zip(self.parts, found.seen, strict=True)):
-            sums = emission.sums(seen, found.share[: self.components])
-            named |= {f"{number}.{name}": value for name, value in sums.items()}
+            named |= {f"{number}.{name}": value for name, value in emission.sums(seen, own).items()}
         return named
 
     def maximize(self, sums: Mapping[str, Tensor]) -> None:

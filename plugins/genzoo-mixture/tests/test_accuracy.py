@@ -5,11 +5,12 @@ import copy
 import numpy as np
 import pytest
 import torch
-from mixture_cases import begin, blocks, covariances, mixture, random_parameters, run_passes
+from mixture_cases import begin, blocks, collect, covariances, mixture, random_parameters, run_passes
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 import genzoo
+from genzoo_mixture import em
 from genzoo_mixture.em import MixtureEM
 from genzoo_mixture.emission import full
 from genzoo_mixture.emission.full import Expanded, Full
@@ -100,9 +101,29 @@ def test_expanded_log_densities_are_scipys_and_sums_the_moments(columns):
 
 
 @pytest.mark.parametrize(("columns", "components"), [(1, 1), (8, 8), (16, 16), (64, 32), (4000, 9)])
-def test_blocks_are_an_odd_number_of_cache_lines(columns, components):
+def test_parts_of_blocks_are_an_odd_number_of_cache_lines(columns, components):
     model = genzoo.Model(genzoo.Parts(mixture("diagonal", components, columns, "random")))
-    assert MixtureEM().block(model) % 32 == 16
+    parts = em._parts(model, genzoo.Batch(torch.zeros(MixtureEM().block(model), columns)))
+    assert all(len(part) % 32 == 16 for part in parts[: max(1, len(parts) - 1)])
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("size", "count"), [(1, 1), (4999, 2), (12_345, 4)])
+def test_statistics_of_a_block_are_sums_over_all_of_its_events(size, count, weighted):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(size, 16)) + 2 * rng.integers(3, size=(size, 1))
+    weight = rng.uniform(0.0, 2.0, size) if weighted else np.ones(size)
+    generator = random_parameters(mixture("full", 3, 16))
+    model, batch = genzoo.Model(genzoo.Parts(generator)), blocks(x, weight=weight if weighted else None)[0]
+    assert len(em._parts(model, batch)) == count
+    found = collect(generator, [batch])
+    parameters = zip(generator.emissions[0].means, covariances(generator), generator.log_weights, strict=True)
+    joint = np.stack([multivariate_normal(mean, spread).logpdf(x) + log.item() for mean, spread, log in parameters])
+    joint = joint.reshape(3, size)
+    density = logsumexp(joint, 0)
+    assert found["log_likelihood"].item() == pytest.approx(density @ weight)
+    assert found["weight"].item() == pytest.approx(weight.sum())
+    assert np.allclose(found["counts"], np.exp(joint - density) @ weight)
 
 
 @pytest.mark.parametrize("noise", [False, True])

@@ -205,11 +205,13 @@ class Full(Emission[Whitened | Expanded]):
         """Compute the monomials of events `x (N, C)`, as in `Expanded`."""
         width = self.columns + 1
         half, whole = width // 2, width * ((width + 1) // 2)
-        wide = torch.cat([x.T, x.new_ones(1, len(x)), x.T[:half]])
+        n = len(x)
+        lying = x.T
+        wide = torch.cat([lying, x.new_ones(1, n), lying[:half]])
         # The columns moved on cyclically by 0, 1, ... places, (W / 2, W, N): one operation multiplies all pairs.
-        moved = wide.unfold(0, width, 1).transpose(1, 2)[: whole // width]
-        products = x.new_empty(width * (width + 1) // 2, len(x))
-        torch.mul(moved, wide[:width], out=products[:whole].view(moved.shape))
+        moved = wide.as_strided((whole // width, width, n), (n, n, 1))
+        products = x.new_empty(width * (width + 1) // 2, n)
+        torch.mul(moved, wide[:width], out=products.as_strided(moved.shape, (width * n, n, 1)))
         if width % 2 == 0:  # moved on by W / 2, every pair would come twice
             torch.mul(wide[:half], wide[half:width], out=products[whole:])
         return products
