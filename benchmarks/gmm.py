@@ -32,7 +32,7 @@ from genzoo_mixture.mixture import Mixture
 CASES: tuple[tuple[int, int, int, str, str, float], ...] = (
     (200_000, 16, 16, "full", "fp32", 8.0),
     (200_000, 16, 16, "full", "fp64", 2.5),
-    (50_000, 64, 32, "full", "fp32", 3.0),
+    (50_000, 64, 32, "full", "fp32", 5.0),
     (500_000, 8, 8, "full", "fp32", 5.0),
     (200_000, 32, 32, "diagonal", "fp32", 4.0),
 )

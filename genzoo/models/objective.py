@@ -162,7 +162,8 @@ class EMObjective(Objective):
     def at_once(self, model: Model) -> int:
         """Return how many blocks threads may compute at the same time on a CPU. Defaults to 1.
 
-        With more than one, `statistics` must not change the model, and must not draw random numbers.
+        With more than one, `statistics` must not change the model, and must not draw random numbers; `prepare_pass` and
+        `maximize` compute on one core.
         """
         return 1
 

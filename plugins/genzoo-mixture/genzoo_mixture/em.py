@@ -27,12 +27,12 @@ from genzoo_mixture.scale import robust_deviation
 from genzoo_mixture.start import STARTS
 
 _CACHE = 2**22
-"""Bytes that an E-step computes on a CPU at a time, so that they stay in the cache. Those of wide events exceed this,
-as matrix products with few rows are slow."""
+"""Bytes that an E-step computes at a time on a CPU, few enough for its cache. For wide events it computes more, because
+matrix products with few rows are slow."""
 
 _PARTS = 4
-"""Largest number of parts of a block, which are computed one after the other on a CPU. Handing a block to a thread
-takes as long as several operations, so blocks are larger than what stays in the cache."""
+"""Largest number of parts of a block. On a CPU, an E-step computes one part at a time. A block has several because
+handing one to a thread takes as long as several operations."""
 
 _ROWS = 16_384
 """Largest number of events in a block on a CPU."""
@@ -184,6 +184,7 @@ def _whole_lines(rows: int) -> int:
 
 
 def _sums(mixture: Mixture, batch: Batch) -> dict[str, Tensor]:
+    """Run the E-step, and return the statistics of its events."""
     expected = mixture.expect(batch.x, batch.missing)
     log_density = expected.log_density
     if batch.weight is None:

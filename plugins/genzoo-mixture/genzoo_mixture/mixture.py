@@ -133,7 +133,7 @@ class Mixture(Generator, Likelihood, Components, Imputation):
             missing: mask of missing values, `(N, *event)`. Defaults to None.
             careful: whether to compute log-densities as accurately as possible. Defaults to False.
         """
-        joint, seen = self._joint(x if x.dim() == 2 else x.flatten(1), _flat(missing), careful)
+        joint, seen = self._joint(x.flatten(1), _flat(missing), careful)
         peak, share = _relative(joint.add_(self.log_weights[:, None]))
         total = share.sum(0)
         share.div_(total)
@@ -142,7 +142,7 @@ class Mixture(Generator, Likelihood, Components, Imputation):
     def sums(self, found: Expected) -> dict[str, Tensor]:
         """Return the sums over events that `maximize` needs, in float64; `found.share` may contain event weights."""
         named = {"counts": found.share.sum(1, dtype=torch.float64)}
-        own = found.share if self.classes == self.components else found.share[: self.components]
+        own = found.share[: self.components]
         for number, ((emission, _), seen) in enumerate(zip(self.parts, found.seen, strict=True)):
             named |= {f"{number}.{name}": value for name, value in emission.sums(seen, own).items()}
         return named

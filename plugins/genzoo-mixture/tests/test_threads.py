@@ -18,13 +18,21 @@ class Watched(MixtureEM):
     """EM that notes which threads compute blocks, and fails at one of them if asked to."""
 
     def __init__(self, at_once=8, broken=None):
-        self.own, self.broken, self.threads = at_once, broken, []
+        self.own, self.broken, self.threads, self.between = at_once, broken, [], []
 
     def initialize(self, model, blocks):
         pass
 
     def at_once(self, model):
         return self.own
+
+    def prepare_pass(self, model):
+        self.between.append(torch.get_num_threads())
+        super().prepare_pass(model)
+
+    def maximize(self, model, statistics):
+        self.between.append(torch.get_num_threads())
+        super().maximize(model, statistics)
 
     def statistics(self, model, batch):
         if batch is self.broken:
@@ -73,6 +81,14 @@ def test_blocks_are_computed_in_threads_of_one_core_each(two_threads):
     assert all(
         thread is not threading.main_thread() and cores == 1 and not grad for thread, cores, grad in objective.threads
     )
+    assert torch.get_num_threads() == 2
+
+
+@pytest.mark.parametrize(("at_once", "cores"), [(1, 2), (8, 1)])
+def test_between_passes_one_core_computes_if_threads_compute_blocks(two_threads, at_once, cores):
+    objective = Watched(at_once)
+    passed(objective, parts_of(events(), 7))
+    assert objective.between == [cores] * 6
     assert torch.get_num_threads() == 2
 
 

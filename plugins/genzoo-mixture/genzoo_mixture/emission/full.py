@@ -205,9 +205,8 @@ class Full(Emission[Whitened | Expanded]):
         """Compute the monomials of events `x (N, C)`, as in `Expanded`."""
         width = self.columns + 1
         half, whole = width // 2, width * ((width + 1) // 2)
-        n = len(x)
-        lying = x.T
-        wide = torch.cat([lying, x.new_ones(1, n), lying[:half]])
+        n, rows = len(x), x.T
+        wide = torch.cat([rows, x.new_ones(1, n), rows[:half]])
         # The columns moved on cyclically by 0, 1, ... places, (W / 2, W, N): one operation multiplies all pairs.
         moved = wide.as_strided((whole // width, width, n), (n, n, 1))
         products = x.new_empty(width * (width + 1) // 2, n)
