@@ -33,6 +33,19 @@ Rows = np.ndarray[Any, np.dtype[np.int64]]
 BLOCK = 4096
 """Number of rows to read at a time from data that may not fit in memory."""
 
+_NARROW, _CHUNK = 64, 2**18
+"""Largest size of a row of a narrow table, and values in rows whose densities are computed at a time."""
+
+
+def rows_at_once(data: DataSpec) -> int | None:
+    """Return how many rows of a narrow table have their densities computed at a time; `None` for other data.
+
+    They are a multiple of `BLOCK`. A chunk has a fixed cost, and few values would take less time.
+    """
+    if not data.form.columns or data.size > _NARROW:
+        return None
+    return max(1, min(4, _CHUNK // (BLOCK * data.size))) * BLOCK
+
 
 @dataclass(frozen=True, slots=True)
 class Split:
@@ -210,7 +223,7 @@ class Dataset:
     def blocks(self, rows: Rows) -> Iterator[Array]:
         """Yield the events of increasing `rows` in blocks of `(n, *event)`."""
         for start in range(0, len(rows), BLOCK):
-            yield self.events[rows[start : start + BLOCK]]
+            yield np.asarray(self.events[_in_a_row(rows[start : start + BLOCK])])
 
     @property
     def everything(self) -> ModelEvents:
@@ -222,10 +235,10 @@ class Dataset:
         events = np.asarray(self.events[rows])
         return events if self.conditions is None else Conditioned(events, self.conditions[rows])
 
-    def given_blocks(self, rows: Rows) -> Iterator[ModelEvents]:
-        """Yield increasing `rows` in blocks, as a trained model takes them."""
-        for start in range(0, len(rows), BLOCK):
-            yield self.given(rows[start : start + BLOCK])
+    def given_blocks(self, rows: Rows, size: int = BLOCK) -> Iterator[ModelEvents]:
+        """Yield increasing `rows` in blocks of a `size`, as a trained model takes them."""
+        for start in range(0, len(rows), size):
+            yield self.given(_in_a_row(rows[start : start + size]))
 
     def digest(self) -> str:
         """Return the SHA-256 digest of the spec and all that fits depend on: events, weights, conditions, groups ...
@@ -266,6 +279,12 @@ class Dataset:
                 digest.update(f"{name}{values.dtype.str}".encode())
                 digest.update(np.ascontiguousarray(values).view(np.uint8).data)
         return digest.hexdigest()
+
+
+def _in_a_row(rows: Rows) -> Rows | slice:
+    """Return increasing rows as a slice if they are consecutive: it need not be copied."""
+    first, last = int(rows[0]), int(rows[-1])
+    return slice(first, last + 1) if last - first + 1 == len(rows) else rows
 
 
 def _content(events: Array | Texts) -> Iterator[Array]:

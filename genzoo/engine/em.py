@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from itertools import chain, islice
 from typing import Any
@@ -25,9 +25,9 @@ from genzoo.models.objective import Batch, EMObjective
 from genzoo.models.shared_blocks import SharedBlocks
 from genzoo.models.state_dict import load_tensors, strip_prefix
 from genzoo.plugins.registry import blame
+from genzoo.runtime.cores import one_core, one_core_each
 from genzoo.runtime.progress import Phase
 from genzoo.runtime.seeding import random_scope
-from genzoo.runtime.threads import in_order
 
 _ROUNDING = 32
 """Largest decrease of the mean log-likelihood that counts as rounding, in units of machine epsilon."""
@@ -257,13 +257,8 @@ class EMEngine:
         statistics, waiting = partial(self.objective.statistics, self.model), iter(blocks)
         at_once = self._at_once
         first = list(islice(waiting, 2)) if at_once > 1 else []
-        if len(first) < 2:
-            yield from map(statistics, chain(first, waiting))
-            return
-        with _one_core():
-            yield from in_order(
-                torch.no_grad()(statistics), chain(first, waiting), 2 * at_once, workers=at_once, prepare=_alone
-            )
+        found = chain(first, waiting)
+        yield from map(statistics, found) if len(first) < 2 else one_core_each(statistics, found, at_once)
 
     def _between_passes(self) -> AbstractContextManager[None]:
         """Compute on one core if threads compute the blocks.
@@ -271,7 +266,7 @@ class EMEngine:
         After an operation on several cores, PyTorch's threads wait busily for the next one, on the cores that the
         blocks need.
         """
-        return _one_core() if self._at_once > 1 else nullcontext()
+        return one_core() if self._at_once > 1 else nullcontext()
 
     @property
     def _at_once(self) -> int:
@@ -352,22 +347,6 @@ class EMEngine:
         self._change = float(numbers["change"])
         self._start = dict(numbers.get("start", {}))  # checkpoints of earlier versions have none
         self.ended = [dict(restart) for restart in numbers["ended"]]
-
-
-@contextmanager
-def _one_core() -> Iterator[None]:
-    """Let this thread, and the threads that begin meanwhile, compute on one core each."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _alone() -> None:
-    """Let this thread compute without the help of others."""
-    torch.set_num_threads(1)
 
 
 def _merit(restart: Mapping[str, Any]) -> tuple[bool, float]:

@@ -93,7 +93,7 @@ def as_conditional(joint: TrainedModel, data: DataSpec) -> ConditionalView:
         joint: model of a table whose last columns are the conditions.
         data: describes events with their conditions.
     """
-    own = {field.name: getattr(joint, field.name) for field in dataclasses.fields(TrainedModel)}
+    own = {field.name: getattr(joint, field.name) for field in dataclasses.fields(TrainedModel) if field.init}
     return ConditionalView(**{**own, "data": data}, joint=joint)
 
 

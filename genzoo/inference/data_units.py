@@ -159,9 +159,6 @@ class DataUnits:
     @property
     def dtype(self) -> torch.dtype:
         """The type the generator computes in."""
-        return self.known("dtype", self._find_dtype)
-
-    def _find_dtype(self) -> torch.dtype:
         tensors = itertools.chain(self.generator.parameters(), self.generator.buffers())
         return next((tensor.dtype for tensor in tensors if tensor.is_floating_point()), torch.float32)
 
@@ -305,7 +302,8 @@ class DataUnits:
                     phase.advance(min(size, n - start))
                 return np.concatenate(chunks)
         finally:
-            self.generator.train(training)
+            if training:
+                self.generator.train()
 
     def no_events(self) -> Array:
         """Return no events, `(0, *event)`."""

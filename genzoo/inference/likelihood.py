@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from genzoo.data.dataset import rows_at_once
 from genzoo.data.dequantize import Dequantizer
 from genzoo.data.transforms.ended import lengths_in
 from genzoo.errors import ConfigError, DataError
@@ -33,9 +34,6 @@ GROUP = 64
 
 ESTIMATE_STEPS = 50
 """Default number of steps of the solver behind an estimate."""
-
-_ROWS, _NARROW = 4096, 64
-"""Events whose densities are computed at a time, if they have few values: a chunk has a fixed cost, too."""
 
 _PROBES, _SMALL = 16, 16
 """Default number of probes of an estimate, and largest size of an event that needs none."""
@@ -105,8 +103,8 @@ def log_prob(units: DataUnits, x: Events) -> Array:
             f"The data lie on a grid of step {step:g} and model {units.model!r} is a density, which "
             f"gives only a lower bound for the probability of a point. Ask for log_prob_bound."
         )
-    narrow = units.data.form.columns and units.data.size <= _NARROW
-    return _in_data_units(units, x, lambda chunk: _density(units, generator, chunk, chunk.x), _ROWS if narrow else None)
+    size = rows_at_once(units.data)
+    return _in_data_units(units, x, lambda chunk: _density(units, generator, chunk, chunk.x), size)
 
 
 def log_prob_bound(units: DataUnits, x: Events, draws: int, seed: int) -> Array:
@@ -261,7 +259,8 @@ def _whole_log_det(units: DataUnits, x: Tensor) -> Tensor:
     """Return `_log_det` of events that have all values. It is the same for all of them if the transform is affine."""
     if not units.transform.affine:
         return _log_det(units, x)
-    return units.known(f"log-determinant, {x.dtype}", lambda: _log_det(units, x[:1])).expand(len(x))
+    found = units.known(f"log-determinant, {x.dtype}", lambda: _log_det(units, x[:1]))
+    return found.to(x.device).expand(len(x))
 
 
 def _dense_places(units: DataUnits) -> Tensor:

@@ -9,13 +9,14 @@ from typing import Literal, Protocol
 import numpy as np
 
 from genzoo.config.training import BOUND_DRAWS
-from genzoo.data.dataset import BLOCK, Dataset, ModelEvents, Rows
+from genzoo.data.dataset import BLOCK, Dataset, ModelEvents, Rows, rows_at_once
 from genzoo.inference.data_units import any_observed
 from genzoo.inference.description.contributions import RowModel, log_likelihoods_of
 from genzoo.inference.likelihood import ESTIMATE_STEPS, default_probes, is_certain_bound
 from genzoo.inference.usable import Usable, check_usable, check_weights, impossible, unusable
 from genzoo.models.base import AnomalyScore, Likelihood, Outliers
 from genzoo.models.measure import measures_of, on_grid
+from genzoo.runtime.cores import one_core_each
 from genzoo.runtime.progress import Phase
 from genzoo.runtime.seeding import derive
 from genzoo.typing import Array
@@ -161,7 +162,8 @@ def log_likelihoods(
 
     Arguments:
         seed, draws: seed and number of draws of a lower bound.
-        first: number of the first row, if they are a part of a larger table; a multiple of `BLOCK`. Defaults to 0.
+        first: number of the first row, if they are a part of a larger table; a multiple of `BLOCK`, and of
+            `rows_at_once`. Defaults to 0.
 
     Raises:
         DivergenceError: a log-likelihood is plus infinity; or one is NaN or all are minus infinity, and ordinary rows'
@@ -172,13 +174,45 @@ def log_likelihoods(
     def compute(block: ModelEvents, place: int) -> Array:
         return log_likelihoods_of(fitted, block, draws=draws, seed=derive(seed, "block", place))
 
+    size = _rows_at_once(fitted)
     with Phase("scoring", len(rows), "rows") as phase:
-        blocks = enumerate(phase.over(dataset.given_blocks(rows), len), first // BLOCK)
-        values = np.concatenate([compute(block, place) for place, block in blocks])
-    known = np.isin(rows, observed_rows(dataset, rows))
-    values[known] = _checked(fitted, values[known], "log-likelihood", lambda events: compute(events, 0))
-    values[~known] = np.nan
-    return values
+        blocks = enumerate(phase.over(dataset.given_blocks(rows, size), len), first // size)
+        # A part of a larger table is computed as the table is, so that its values are the same to the last bit.
+        if (first or len(rows) > size) and _in_threads(fitted):
+            found = one_core_each(lambda numbered: compute(numbered[1], numbered[0]), blocks)
+        else:
+            found = (compute(block, place) for place, block in blocks)
+        values = np.concatenate([*found])
+    return _where_observed(
+        dataset, rows, values, lambda own: _checked(fitted, own, "log-likelihood", lambda events: compute(events, 0))
+    )
+
+
+def _rows_at_once(fitted: Scorable) -> int:
+    """Return for how many rows log-likelihoods are computed at a time."""
+    return (rows_at_once(fitted.data) if "likelihood" in fitted.capabilities else None) or BLOCK
+
+
+def _in_threads(fitted: Scorable) -> bool:
+    """Return whether threads may compute log-likelihoods: exact ones, on a CPU."""
+    generator = fitted.generator
+    able = isinstance(generator, Likelihood) and generator.thread_safe and "likelihood" in fitted.capabilities
+    return able and not generator.training and fitted.units.device.type == "cpu"
+
+
+def _where_observed(dataset: Dataset, rows: Rows, values: Array, checked: Callable[[Array], Array]) -> Array:
+    """Return the values of rows after a check; NaN for rows without any observed value.
+
+    Arguments:
+        checked: takes the values of the other rows, and returns them.
+    """
+    observed = observed_rows(dataset, rows)
+    if len(observed) == len(rows):
+        return checked(values)
+    known = np.isin(rows, observed)
+    found = np.full(len(rows), np.nan)
+    found[known] = checked(values[known])
+    return found
 
 
 def estimates(fitted: Scorable, dataset: Dataset, rows: Rows, seed: int) -> tuple[Array, Array]:
@@ -237,12 +271,12 @@ def row_scores(
     with Phase("scoring", len(rows), "rows") as phase:
         blocks = phase.over(dataset.given_blocks(rows), len)
         values = np.concatenate([fitted.anomaly_score(block) for block in blocks])
-    known = np.isin(rows, observed_rows(dataset, rows))
-    values[known] = -_checked(
-        fitted, -values[known], "anomaly score", lambda events: -np.asarray(fitted.anomaly_score(events))
+    return -_where_observed(
+        dataset,
+        rows,
+        -values,
+        lambda own: _checked(fitted, own, "anomaly score", lambda events: -np.asarray(fitted.anomaly_score(events))),
     )
-    values[~known] = np.nan
-    return values
 
 
 def _checked(fitted: Scorable, usual: Array, name: str, compute: Callable[[ModelEvents], Array]) -> Array:

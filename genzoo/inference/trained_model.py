@@ -90,6 +90,21 @@ class TrainedModel:
     sampling: Sampling = field(default_factory=Sampling)
     condition: ConditionTransform | None = None
     fixed: Mapping[int, float] = field(default_factory=dict)
+    _units: DataUnits = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        units = DataUnits(
+            self.model,
+            self.generator,
+            self.transform,
+            self.data,
+            self.missing,
+            self.origin,
+            self.sampling,
+            self.condition,
+            self.fixed,
+        )
+        object.__setattr__(self, "_units", units)  # built once, as it keeps what it finds out about the model
 
     @property
     def device(self) -> torch.device:
@@ -680,14 +695,4 @@ class TrainedModel:
     @property
     def units(self) -> DataUnits:
         """The generator, called with events in data units."""
-        return DataUnits(
-            self.model,
-            self.generator,
-            self.transform,
-            self.data,
-            self.missing,
-            self.origin,
-            self.sampling,
-            self.condition,
-            self.fixed,
-        )
+        return self._units

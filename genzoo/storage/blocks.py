@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -97,7 +97,9 @@ def _wider(one: Any, other: Any) -> Any:
     return pa.string()
 
 
-def write_blocks(path: Path, blocks: Iterable[pa.Table], *, escape_formulas: bool = False) -> int:
+def write_blocks(
+    path: Path, blocks: Iterable[pa.Table], *, escape_formulas: bool = False, distinct: Collection[str] = ()
+) -> int:
     """Write blocks of rows as one table atomically, in the format of the suffix of `path`. Return the number of rows.
 
     The file holds what `write_table` writes of the whole table; a Parquet file has a row group for each block.
@@ -105,6 +107,8 @@ def write_blocks(path: Path, blocks: Iterable[pa.Table], *, escape_formulas: boo
     Arguments:
         blocks: tables with the same columns, at least one.
         escape_formulas: as for `write_table`. Defaults to false.
+        distinct: names of columns whose values hardly repeat: a Parquet file has no dictionaries of them, which take
+            longer to write and more space than the values. Defaults to none.
 
     Raises:
         ConfigError: two columns would have the same name with an apostrophe, or such a file cannot hold a column.
@@ -120,7 +124,7 @@ def write_blocks(path: Path, blocks: Iterable[pa.Table], *, escape_formulas: boo
 
     def write(temporary: Path) -> None:
         if path.suffix.lower() == ".parquet":
-            _write_parquet(temporary, counted())
+            _write_parquet(temporary, counted(), distinct)
         else:
             _write_text(temporary, counted(), "," if path.suffix.lower() == ".csv" else "\t", escape_formulas)
 
@@ -132,9 +136,10 @@ def write_blocks(path: Path, blocks: Iterable[pa.Table], *, escape_formulas: boo
     return rows
 
 
-def _write_parquet(path: Path, blocks: Iterator[pa.Table]) -> None:
+def _write_parquet(path: Path, blocks: Iterator[pa.Table], distinct: Collection[str]) -> None:
     first = next(blocks)
-    with parquet.ParquetWriter(path, first.schema) as writer:
+    repeating = [name for name in first.schema.names if name not in distinct]
+    with parquet.ParquetWriter(path, first.schema, use_dictionary=repeating) as writer:
         writer.write_table(first)
         for block in blocks:
             writer.write_table(block)

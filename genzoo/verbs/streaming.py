@@ -125,7 +125,8 @@ def stream_scores(
             spool.add(scored.table)
         found = tally.finish()
         with Phase(f"writing {out.name}"):
-            write_blocks(out, _completed(found, spool), escape_formulas=escape_formulas)
+            distinct = ("row", scorer.name)
+            write_blocks(out, _completed(found, spool), escape_formulas=escape_formulas, distinct=distinct)
     return found
 
 
@@ -166,7 +167,7 @@ def stream_latent(
             yield pa.table({name: pa.array(column, from_pandas=True) for name, column in columns.items()})
 
     _show_first(blocks, seen)
-    return write_blocks(out, tables(blocks)), size
+    return write_blocks(out, tables(blocks), distinct=("row",)), size
 
 
 def stream_filled(

@@ -35,6 +35,7 @@ def mixed(count, *, seed=0, shades=("red", "green", "blue")):
 def small_blocks(monkeypatch):
     """Read blocks of 4,096 rows, and count how often tables are written in blocks."""
     monkeypatch.setattr(blocks_of_rows, "MOST_ROWS", 4096)
+    monkeypatch.setattr("genzoo.data.dataset._CHUNK", 1)
     written = []
     plain = streaming.write_blocks
     monkeypatch.setattr(

@@ -260,9 +260,11 @@ def test_images_measured_as_a_mass_are_told_in_bits_per_dimension():
     assert np.allclose(plain.log_prob(x), inside - 20 * math.log(8), rtol=1e-13)
     assert (measure_of(plain), dimensions_of(plain)) == ("density", None)
     generator.measures = ("mass",)
+    plain = TrainedModel("test/toy", generator, transform, IMAGE)  # a model keeps what its generator declared
     assert np.allclose(plain.log_prob(x), inside, rtol=1e-13)
     assert (kind_of(plain), measure_of(plain), dimensions_of(plain)) == ("exact", "mass", 20)
     generator.measures, generator.dequantized = None, True
+    plain = TrainedModel("test/toy", generator, transform, IMAGE)
     assert (measure_of(plain), dimensions_of(plain)) == ("mass", 20)
     assert dimensions_of(grid_model()) is None, "bits per dimension are of images"
     assert bits_per_dim(-3.0 * 20 * math.log(2), 20) == pytest.approx(3.0)

@@ -31,7 +31,7 @@ def spec(tmp_path):
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Read any text in blocks of 64 rows."""
-    monkeypatch.setattr(blocks_of_rows, "block_rows", lambda columns: 64)
+    monkeypatch.setattr(blocks_of_rows, "block_rows", lambda columns, multiple: 64)
     monkeypatch.setattr(text_blocks, "LARGE_TEXT", 0)
     monkeypatch.setattr(text_blocks, "_ROWS", 50)
     monkeypatch.setattr(plain_text, "_PIECE", 700)

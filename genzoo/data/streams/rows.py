@@ -12,7 +12,7 @@ import pyarrow as pa
 from genzoo.config.data import DataSettings
 from genzoo.data.align import apart_columns, is_read_as_text, match_table, matched_columns
 from genzoo.data.columns.dates import are_times, is_text
-from genzoo.data.dataset import BLOCK, Dataset
+from genzoo.data.dataset import BLOCK, Dataset, rows_at_once
 from genzoo.data.loading import open_source
 from genzoo.data.opening.sources import name_of
 from genzoo.data.table import kept_names, read_columns
@@ -161,7 +161,7 @@ def open_blocks(
         return None
     source = divided or opened
     columns = tuple(dict.fromkeys([*needed, *apart_columns(settings), *others]))
-    count, size = None if divided is None else divided.count(), block_rows(len(columns))
+    count, size = None if divided is None else divided.count(), block_rows(len(columns), rows_at_once(spec) or BLOCK)
     if count is not None and count <= size and not small:
         return None
     if count == 0:
@@ -220,6 +220,6 @@ def block_rows(columns: int, multiple: int = BLOCK) -> int:
 
     Arguments:
         columns: number of columns.
-        multiple: what the number is a multiple of. Defaults to the rows that scores are computed for at a time.
+        multiple: what the number is a multiple of. Defaults to the rows that are read at a time.
     """
     return max(1, min(MOST_ROWS, _VALUES // max(1, columns)) // multiple) * multiple

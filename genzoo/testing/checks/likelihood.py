@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from genzoo.models.base import Generator, Likelihood
+from genzoo.runtime.cores import one_core_each
 from genzoo.testing.checks.capabilities import LOG_PROB, stands_alone
 from genzoo.testing.event_values import impossible
 from genzoo.testing.given import Given, copied, take_part
@@ -29,6 +30,10 @@ _NODES, _PAIR = 2_000, 200
 
 _PART = 4_000
 """Events per call of `log_prob`. Larger batches leave the processor's cache and take twice as long per event."""
+
+
+_THREADS, _TIMES = 4, 8
+"""Threads that ask for densities at the same time, and how often each of them does."""
 
 
 _LEAST = 1e-3
@@ -121,6 +126,43 @@ def log_prob_stands_alone(subject: Subject) -> None:
         finally:
             fitted.generator.eval()
         expect(same, f"On {case.name}, log_prob changes after generator.train().")
+
+
+def log_prob_in_threads(subject: Subject) -> None:
+    """`log_prob` changes nothing in a generator that is `thread_safe`, and threads get what one thread gets."""
+    checked = 0
+    for case in subject.having(Likelihood):
+        generator = case.wide
+        assert isinstance(generator, Likelihood)
+        if not generator.thread_safe:
+            continue
+        checked += 1
+        given = case.given()
+        parts = [take_part(given, slice(start, None)) for start in range(min(_THREADS, len(given.x)))]
+
+        def asked(part: Given, ask: Callable[..., Tensor] = generator.log_prob) -> Tensor:
+            return copied(part).ask(ask)
+
+        before, random = _attributes(generator), torch.get_rng_state()
+        alone = list(map(torch.no_grad()(asked), parts))
+        changed = [name for name, value in _attributes(generator).items() if before.get(name) is not value]
+        shown = f"On {case.name}, the generator is thread_safe, and log_prob"
+        expect(not changed, f"{shown} changes its {', '.join(changed[:3])}.")
+        expect(torch.equal(torch.get_rng_state(), random), f"{shown} draws random numbers.")
+        together = one_core_each(asked, parts * _TIMES, _THREADS)
+        same = all(map(torch.allclose, together, alone * _TIMES))
+        expect(same, f"{shown} in {_THREADS} threads returns other values than in one.")
+    if not checked:
+        raise DoesNotApply("it is not thread_safe")
+
+
+def _attributes(generator: torch.nn.Module) -> dict[str, object]:
+    """Return the attributes of all modules of a generator, by name."""
+    found: dict[str, object] = {}
+    for path, module in generator.named_modules():
+        held = {**vars(module), **module._parameters, **module._buffers}
+        found |= {f"{path}.{name}".lstrip("."): value for name, value in held.items()}
+    return found
 
 
 def log_prob_integrates_to_one(subject: Subject) -> None:
@@ -237,6 +279,7 @@ PROMISES = tuple(
     for check in (
         log_prob_shape,
         log_prob_stands_alone,
+        log_prob_in_threads,
         log_prob_integrates_to_one,
         log_prob_agrees_with_samples,
         degrees_of_freedom,

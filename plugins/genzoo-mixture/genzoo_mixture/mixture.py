@@ -72,6 +72,7 @@ class Mixture(Generator, Likelihood, Components, Imputation):
 
     needs_float64 = True
     dequantized = True
+    thread_safe = True
 
     log_weights: Tensor
 

@@ -211,6 +211,26 @@ class BatchNormalized(Right):
         return super().log_prob(x - 1e-3 * x.mean(0).tanh())
 
 
+class Keeping(Right):
+    """Keeps what it computes, where threads would find what others have kept."""
+
+    thread_safe = True
+
+    def log_prob(self, x):
+        self.kept = super().log_prob(x)
+        return self.kept
+
+
+class Wasting(Right):
+    """Draws random numbers that it does not need."""
+
+    thread_safe = True
+
+    def log_prob(self, x):
+        torch.rand(1)
+        return super().log_prob(x)
+
+
 class Twofold(Right):
     def log_prob(self, x):
         return super().log_prob(x) + math.log(2)

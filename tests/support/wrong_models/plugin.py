@@ -171,6 +171,8 @@ WRONG = {
     "log-prob-shape": (NORMAL, "Overflowing"),
     "log-prob-stands-alone": (NORMAL, "BatchNormalized"),
     "log-prob-stands-alone/conditions": (GIVEN_DENSITY, "Averaging"),
+    "log-prob-in-threads": (NORMAL, "Keeping"),
+    "log-prob-in-threads/random": (NORMAL, "Wasting"),
     "log-prob-integrates-to-one": (NORMAL, "Twofold"),
     "log-prob-integrates-to-one/constant": (NORMAL, "WithoutConstant"),
     "log-prob-integrates-to-one/conditions": (GIVEN_DENSITY, "Constant"),

@@ -39,6 +39,11 @@ _CACHED = 2**18
 """Coordinates of events that are whitened at a time on a CPU, for densities alone: they stay in its cache."""
 
 
+def _with_ones(x: Tensor) -> Tensor:
+    """Return the columns of events `x (N, C)` and one of ones, `(C + 1, N)`."""
+    return torch.cat([x.T, x.new_ones(1, len(x))])
+
+
 def _squared(y: Tensor) -> Tensor:
     """Return the squared lengths of whitened events `y (K, C, N)`, `(K, N)`.
 
@@ -196,8 +201,8 @@ class Full(Emission[Whitened | Expanded]):
         constant = self._log_normalizer().expand(self.components)[:, None, None]
         found = x.new_empty(self.components, 1, len(x))
         size = max(64, _CACHED // len(wide)) if x.is_cpu else max(1, len(x))
-        for part, out in zip(torch.split(x, size), torch.split(found, size, 2), strict=True):
-            squares = self._times(wide, part).square_()
+        for part, out in zip(torch.split(_with_ones(x), size, 1), torch.split(found, size, 2), strict=True):
+            squares = (wide @ part).square_().view(self.components, self.columns, -1)
             out.copy_(torch.baddbmm(constant, halves, squares))
         return found[:, 0]
 
@@ -240,8 +245,7 @@ class Full(Emission[Whitened | Expanded]):
 
     def _times(self, wide: Tensor, x: Tensor) -> Tensor:
         """Multiply what `_augmented` returned by `x (N, C)` and ones, `(K, C, N)`."""
-        extended = torch.cat([x.T, torch.ones_like(x[:, :1]).T])
-        return (wide @ extended).view(self.components, self.columns, len(x))
+        return (wide @ _with_ones(x)).view(self.components, self.columns, len(x))
 
     def _expect_observed(self, x: Tensor, missing: Tensor) -> tuple[Tensor, Whitened]:
         patterns, which, counts = torch.unique(missing, dim=0, return_inverse=True, return_counts=True)

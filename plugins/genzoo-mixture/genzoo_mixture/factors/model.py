@@ -17,6 +17,8 @@ class FactorMixture(Mixture, Encoder, Reconstruction):
     sum_k p(k | x) (mu_k + W_k E[z | x, k]). Missing values are integrated out.
     """
 
+    thread_safe = False  # `Factors` derives the matrices that it computes with anew
+
     @property
     def factors(self) -> Factors:
         """The only emission."""

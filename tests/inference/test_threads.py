@@ -1,0 +1,87 @@
+"""Log-likelihoods of many rows: threads compute them on one core each if the generator is thread-safe."""
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from toy_plugin import ToyGaussian
+
+import genzoo
+from genzoo.data.dataset import rows_at_once
+from genzoo.data.transforms import AffineTransform
+from genzoo.inference.row_likelihoods import log_likelihoods
+
+TABLE = genzoo.DataSpec((2,), "table", (genzoo.Feature("a"), genzoo.Feature("b")), storage="float64", missing=True)
+ROWS = 40_000
+
+
+class Watched(ToyGaussian):
+    """Remembers which threads compute."""
+
+    thread_safe = True
+
+    def log_prob(self, x, missing=None):
+        self.seen.add((threading.current_thread() is threading.main_thread(), torch.get_num_threads()))
+        return super().log_prob(x)
+
+
+@pytest.fixture(autouse=True)
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(before)
+
+
+def model_and_table():
+    events = np.random.default_rng(0).normal(size=(ROWS, 2)) * 3 + 5
+    events[17] = np.nan
+    generator = Watched((2,), 0.25).double().eval()
+    generator.seen = set()
+    transform = AffineTransform(torch.tensor([10.0, -1.0]), torch.tensor([2.0, 0.5]))
+    model = genzoo.TrainedModel("test/toy", generator, transform, TABLE, missing=True)
+    return model, genzoo.Dataset("rows", TABLE, events)
+
+
+def test_many_rows_are_computed_in_threads_of_one_core():
+    model, table = model_and_table()
+    found = log_likelihoods(model, table, np.arange(ROWS), seed=0)
+    mean = np.array([10.0, -1.0]) + 0.25 * np.array([2.0, 0.5])
+    expected = stats.norm(mean, [2.0, 0.5]).logpdf(table.events).sum(axis=1)
+    assert np.isnan(found[17])
+    assert np.delete(found, 17) == pytest.approx(np.delete(expected, 17), rel=1e-12)
+    assert model.generator.seen == {(False, 1)}
+
+
+def test_one_chunk_or_another_generator_is_computed_here(monkeypatch):
+    model, table = model_and_table()
+    log_likelihoods(model, table, np.arange(rows_at_once(TABLE)), seed=0)
+    monkeypatch.setattr(Watched, "thread_safe", False)
+    log_likelihoods(model, table, np.arange(ROWS), seed=0)
+    assert model.generator.seen == {(True, 2)}
+
+
+def test_a_part_of_a_table_has_the_values_of_the_whole_to_the_last_bit():
+    model, table = model_and_table()
+    whole = log_likelihoods(model, table, np.arange(ROWS), seed=0)
+    model.generator.seen.clear()
+    first = 2 * rows_at_once(TABLE)
+    part = log_likelihoods(model, table, np.arange(first, ROWS), seed=0, first=first)
+    assert ROWS - first < rows_at_once(TABLE)
+    assert np.array_equal(part, whole[first:])
+    assert model.generator.seen == {(False, 1)}
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows"), [(1, 16384), (16, 16384), (17, 12288), (32, 8192), (64, 4096), (65, None)]
+)
+def test_chunks_of_wide_rows_have_fewer(columns, rows):
+    features = tuple(genzoo.Feature(f"c{place}") for place in range(columns))
+    assert rows_at_once(genzoo.DataSpec((columns,), "table", features)) == rows
+
+
+def test_images_have_no_such_chunks():
+    assert rows_at_once(genzoo.DataSpec((1, 4, 4), "image", (genzoo.Feature("pixel"),), bounds=(0.0, 1.0))) is None

@@ -1,0 +1,62 @@
+"""Work on one core each: in order, without gradients, and the caller's threads are as before."""
+
+import threading
+import time
+
+import pytest
+import torch
+
+from genzoo.runtime.cores import one_core, one_core_each
+
+
+@pytest.fixture(autouse=True)
+def three_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    assert torch.get_num_threads() == 3
+    torch.set_num_threads(before)
+
+
+def test_results_come_in_the_order_of_the_items_from_threads_of_one_core():
+    seen = set()
+
+    def square(number):
+        seen.add((threading.current_thread().name, torch.get_num_threads(), torch.is_grad_enabled()))
+        time.sleep(0.02 if number == 0 else 0.002)  # the first one is done last of those at the same time
+        return number**2
+
+    assert list(one_core_each(square, range(20))) == [number**2 for number in range(20)]
+    assert {(cores, gradients) for _, cores, gradients in seen} == {(1, False)}
+    names = {name for name, _, _ in seen}
+    assert 1 < len(names) <= 3
+    assert threading.current_thread().name not in names
+
+
+def test_items_are_taken_as_threads_need_them():
+    taken = []
+
+    def items():
+        for number in range(1000):
+            taken.append(number)
+            yield number
+
+    results = one_core_each(abs, items(), at_once=2)
+    next(results)
+    results.close()
+    assert len(taken) <= 5
+
+
+def test_an_error_reaches_the_caller():
+    with pytest.raises(ZeroDivisionError):
+        list(one_core_each(lambda number: 1 // number, [2, 1, 0, 1]))
+
+
+def test_one_core_holds_for_threads_that_begin_meanwhile():
+    found = []
+    with one_core():
+        thread = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
+        thread.start()
+        thread.join()
+        found.append(torch.get_num_threads())
+    assert found == [1, 1]
