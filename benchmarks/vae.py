@@ -6,7 +6,8 @@
              500 draws, for genzoo and for Pythae's VAE with the same layers, batch size, optimizer and epochs. The same
              code scores both
     speed    images per second of whole training runs, in alternating processes: Pythae's trainer, which has only fp32,
-             and `genzoo.train`, in fp32 or another precision. `auto` is what users get by default
+             `genzoo.train`, in fp32 or another precision, and a plain loop of PyTorch in the same precision as genzoo,
+             without validation, checks, checkpoints and records. `auto` is what users get by default
 
 Pythae is optional: `pip install pythae==0.1.2`. Or run `pip install --no-deps --target FOLDER pythae==0.1.2 tqdm
 imageio cloudpickle`, and pass `--pythae FOLDER`.
@@ -37,6 +38,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 
 import genzoo
 from genzoo.config.data import SplitSettings
@@ -47,6 +49,7 @@ from genzoo.data.images import binarize
 from genzoo.errors import GenzooError
 from genzoo.inference.row_likelihoods import kind_of, log_likelihoods
 from genzoo.metrics.precision_recall import coverage, precision, recall
+from genzoo.runtime.device import resolve_runtime
 
 EVENTS = 500
 WIDTH, LATENT, BATCH, RATE = 400, 16, 128, 1e-3
@@ -180,6 +183,32 @@ def train_pythae(dataset: genzoo.Dataset, epochs: int, seed: int, folder: Path, 
     return trainer._best_model
 
 
+def train_plainly(
+    dataset: genzoo.Dataset, epochs: int, seed: int, _: Path, times: list[float], precision: str = "fp32"
+) -> None:
+    """Train a VAE with the same layers by a plain loop of PyTorch; arguments as for `train_ours`, but nothing is saved."""
+    torch.manual_seed(seed)
+    narrow = resolve_runtime("cpu", precision).precision == "bf16"
+    encoder = nn.Sequential(nn.Linear(784, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 2 * LATENT))
+    decoder = nn.Sequential(nn.Linear(LATENT, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 784))
+    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], RATE, fused=True)
+    data = torch.from_numpy(dataset.events[: len(dataset) - dataset.test_rows]).float().flatten(1)
+    begun = time.perf_counter()
+    for _ in range(epochs):
+        order = torch.randperm(len(data))
+        for rows in order[: len(order) // BATCH * BATCH].split(BATCH):
+            x = data[rows]
+            with torch.autocast("cpu", torch.bfloat16, enabled=narrow):
+                mean, log_variance = encoder(x).float().chunk(2, -1)
+                logits = decoder(mean + torch.randn_like(mean) * (0.5 * log_variance).exp())
+            likelihood = -functional.binary_cross_entropy_with_logits(logits.float(), x, reduction="none").sum(-1)
+            divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(-1)
+            optimizer.zero_grad()
+            (divergence - likelihood).mean().backward()
+            optimizer.step()
+        times.append(time.perf_counter() - begun)
+
+
 def copy_weights(peer: Any, fitted: genzoo.TrainedModel) -> None:
     """Copy the weights of Pythae's model to genzoo's, which has the same layers."""
     ours: Any = fitted.generator
@@ -239,18 +268,19 @@ def images_per_second(contender: str, rows: int, epochs: int, precision: str) ->
     """Train, and return images per second over all epochs but the first."""
     dataset = binary_fashion(rows)
     times: list[float] = []
-    train = partial(train_ours, precision=precision) if contender == "genzoo" else train_pythae
+    own = {"genzoo": train_ours, "plain": train_plainly}
+    train = partial(own[contender], precision=precision) if contender in own else train_pythae
     with tempfile.TemporaryDirectory() as folder:
         train(dataset, epochs, 0, Path(folder), times)
-    return (epochs - 1) * (rows // BATCH * BATCH if contender == "genzoo" else rows) / (times[-1] - times[0])
+    return (epochs - 1) * (rows // BATCH * BATCH if contender in own else rows) / (times[-1] - times[0])
 
 
 def show_speed(rounds: int, folder: str | None, precision: str, rows: int = 60_000, epochs: int = 3) -> None:
     print(
         f"speed     images per second, batch {BATCH}, {torch.get_num_threads()} threads, alternating processes; genzoo "
-        f"in {precision}, pythae in fp32"
+        f"and the plain loop in {precision}, pythae in fp32"
     )
-    speeds: dict[str, list[float]] = {"pythae": [], "genzoo": []}
+    speeds: dict[str, list[float]] = {"pythae": [], "genzoo": [], "plain": []}
     for _ in range(rounds):
         for contender, found in speeds.items():
             words = [sys.executable, __file__, "--contender", contender, "--rows", str(rows), "--epochs", str(epochs)]
@@ -260,8 +290,9 @@ def show_speed(rounds: int, folder: str | None, precision: str, rows: int = 60_0
         print("          " + "  ".join(f"{name} {found[-1]:,.0f}" for name, found in speeds.items()), flush=True)
     for name, found in speeds.items():
         print(f"{name:10}{statistics.median(found):9,.0f} (from {min(found):,.0f} to {max(found):,.0f})")
-    ratios = [a / b for a, b in zip(speeds["genzoo"], speeds["pythae"], strict=True)]
-    print(f"genzoo is {statistics.median(ratios):.2f} times as fast as pythae (target: 2)")
+    for name, target in (("pythae", " (target: 2)"), ("plain", ", the plain loop")):
+        ratios = [a / b for a, b in zip(speeds["genzoo"], speeds[name], strict=True)]
+        print(f"genzoo is {statistics.median(ratios):.2f} times as fast as {name}{target}")
 
 
 def have_images() -> bool:
@@ -288,7 +319,7 @@ def main() -> None:
         "-o", action="append", default=[], metavar="KEY=VALUE", help="options for digits, as for genzoo train"
     )
     parser.add_argument("--precision", choices=("fp32", "bf16", "auto"), default="fp32", help="of genzoo, for speed")
-    parser.add_argument("--contender", choices=("genzoo", "pythae"), help=argparse.SUPPRESS)
+    parser.add_argument("--contender", choices=("genzoo", "pythae", "plain"), help=argparse.SUPPRESS)
     parser.add_argument("--rows", type=int, default=20_000, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.pythae:
