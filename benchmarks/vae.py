@@ -186,7 +186,7 @@ def train_pythae(dataset: genzoo.Dataset, epochs: int, seed: int, folder: Path, 
 def train_plainly(
     dataset: genzoo.Dataset, epochs: int, seed: int, _: Path, times: list[float], precision: str = "fp32"
 ) -> None:
-    """Train a VAE with the same layers by a plain loop of PyTorch; arguments as for `train_ours`, but nothing is saved."""
+    """Train a VAE with the same layers by a plain loop of PyTorch; arguments as for `train_ours`."""
     torch.manual_seed(seed)
     narrow = resolve_runtime("cpu", precision).precision == "bf16"
     encoder = nn.Sequential(nn.Linear(784, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 2 * LATENT))
