@@ -48,6 +48,7 @@ def bayes(tmp_path_factory):
 def trained(cli, bayes, monkeypatch, tmp_path):
     """Read any text in blocks of 4,096 rows for the model in `run`, and list what is written in blocks."""
     monkeypatch.setattr(blocks_of_rows, "MOST_ROWS", 4096)
+    monkeypatch.setattr("genzoo.data.dataset._CHUNK", 1)
     monkeypatch.setattr(text_blocks, "LARGE_TEXT", 0)
     monkeypatch.setattr(text_blocks, "_ROWS", 3000)
     monkeypatch.setattr(plain_text, "_PIECE", 50_000)
