@@ -284,7 +284,8 @@ class Dataset:
 def _in_a_row(rows: Rows) -> Rows | slice:
     """Return increasing rows as a slice if they are consecutive: it need not be copied."""
     first, last = int(rows[0]), int(rows[-1])
-    return slice(first, last + 1) if last - first + 1 == len(rows) else rows
+    consecutive = last - first + 1 == len(rows) and bool((np.diff(rows) == 1).all())
+    return slice(first, last + 1) if consecutive else rows
 
 
 def _content(events: Array | Texts) -> Iterator[Array]:

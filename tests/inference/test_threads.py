@@ -85,3 +85,11 @@ def test_chunks_of_wide_rows_have_fewer(columns, rows):
 
 def test_images_have_no_such_chunks():
     assert rows_at_once(genzoo.DataSpec((1, 4, 4), "image", (genzoo.Feature("pixel"),), bounds=(0.0, 1.0))) is None
+
+
+@pytest.mark.parametrize("rows", [[4, 5, 6], [4, 4, 6], [4, 6, 9], [7], []])
+def test_blocks_hold_the_rows_that_were_asked_for(rows):
+    _, table = model_and_table()
+    for blocks in (table.blocks(np.array(rows, np.int64)), table.given_blocks(np.array(rows, np.int64), 2)):
+        found = np.concatenate([np.empty((0, 2)), *blocks])
+        assert np.array_equal(found, table.events[rows])
