@@ -30,9 +30,6 @@ The largest number gives the ratio of variances to a few percent. Most models ne
 each time that it saves images.
 """
 
-_SHARE = 0.1
-"""Share of means between whole numbers that shows noise, if all draws are whole numbers."""
-
 
 def check_number(n: object) -> None:
     """Check that `n` events can be sampled.
@@ -135,8 +132,6 @@ def adds_noise(units: DataUnits) -> bool:
         draws, means = drawn(n, False), drawn(n, True)
         if n == _FEW and np.array_equal(draws, means, equal_nan=True):
             return False
-        if (draws == np.rint(draws)).all() and (means != np.rint(means)).mean() > _SHARE:
-            return True  # such as draws of black and white around probabilities
         # A model may draw the same distribution with other random numbers, as `gaussian` does.
         spread, least = (np.nansum(np.nanvar(events.astype(np.float64), axis=0)) for events in (draws, means))
         if spread > larger * least:

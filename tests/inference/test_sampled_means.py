@@ -8,7 +8,6 @@ import torch
 
 import genzoo
 from genzoo.errors import ConfigError
-from genzoo.inference import sampling
 from genzoo.inference.trained_model import TrainedModel
 from genzoo.persistence.run import Run
 
@@ -48,20 +47,6 @@ def test_pictures_of_a_model_with_noise_are_means_and_rows_are_draws(images, tmp
     drawn, means = table.sample_shown(9, seed=1)
     assert not means
     assert np.array_equal(drawn, table.sample(9, seed=1))
-
-
-def test_draws_of_black_and_white_show_noise_at_a_glance(tmp_path, monkeypatch):
-    model = genzoo.train(
-        "vae", "digits", binarize=True, steps=3, latent=2, precision="fp32", out=tmp_path / "run"
-    ).load()
-    assert model.adds_noise
-    drawn = []
-    plain = sampling.sample
-    monkeypatch.setattr(
-        sampling, "sample", lambda units, n, *args, **rest: drawn.append(n) or plain(units, n, *args, **rest)
-    )
-    assert model.adds_noise
-    assert drawn == [64, 64], "a picture is saved often, and larger samples take long"
 
 
 def test_a_model_that_only_decodes_adds_no_noise(tmp_path):
