@@ -40,7 +40,7 @@ _NARROW, _CHUNK = 64, 2**18
 def rows_at_once(data: DataSpec) -> int | None:
     """Return how many rows of a narrow table have their densities computed at a time; `None` for other data.
 
-    They are a multiple of `BLOCK`. A chunk has a fixed cost, and few values would take less time.
+    They are a multiple of `BLOCK`. A chunk has a fixed cost, which is large beside the work on few values.
     """
     if not data.form.columns or data.size > _NARROW:
         return None
@@ -223,7 +223,7 @@ class Dataset:
     def blocks(self, rows: Rows) -> Iterator[Array]:
         """Yield the events of increasing `rows` in blocks of `(n, *event)`."""
         for start in range(0, len(rows), BLOCK):
-            yield np.asarray(self.events[_in_a_row(rows[start : start + BLOCK])])
+            yield self.events[rows[start : start + BLOCK]]
 
     @property
     def everything(self) -> ModelEvents:

@@ -259,8 +259,7 @@ def _whole_log_det(units: DataUnits, x: Tensor) -> Tensor:
     """Return `_log_det` of events that have all values. It is the same for all of them if the transform is affine."""
     if not units.transform.affine:
         return _log_det(units, x)
-    found = units.known(f"log-determinant, {x.dtype}", lambda: _log_det(units, x[:1]))
-    return found.to(x.device).expand(len(x))
+    return _log_det(units, x[:1]).expand(len(x))
 
 
 def _dense_places(units: DataUnits) -> Tensor:

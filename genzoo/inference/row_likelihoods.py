@@ -177,8 +177,9 @@ def log_likelihoods(
     size = _rows_at_once(fitted)
     with Phase("scoring", len(rows), "rows") as phase:
         blocks = enumerate(phase.over(dataset.given_blocks(rows, size), len), first // size)
-        # A part of a larger table is computed as the table is, so that its values are the same to the last bit.
-        if (first or len(rows) > size) and _in_threads(fitted):
+        # Always on one core, also a single chunk: on several cores, products may round otherwise, and a part of a table
+        # has the values of the whole to the last bit.
+        if _in_threads(fitted):
             found = one_core_each(lambda numbered: compute(numbered[1], numbered[0]), blocks)
         else:
             found = (compute(block, place) for place, block in blocks)

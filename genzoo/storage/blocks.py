@@ -138,11 +138,21 @@ def write_blocks(
 
 def _write_parquet(path: Path, blocks: Iterator[pa.Table], distinct: Collection[str]) -> None:
     first = next(blocks)
-    repeating = [name for name in first.schema.names if name not in distinct]
-    with parquet.ParquetWriter(path, first.schema, use_dictionary=repeating) as writer:
+    with parquet.ParquetWriter(path, first.schema, use_dictionary=_dictionaries(first.schema, distinct)) as writer:
         writer.write_table(first)
         for block in blocks:
             writer.write_table(block)
+
+
+def _dictionaries(schema: pa.Schema, distinct: Collection[str]) -> bool | list[str]:
+    """Return the paths of the values, also inside lists and structs, that Parquet keeps dictionaries of."""
+    if not distinct:
+        return True
+    sink = pa.BufferOutputStream()
+    with parquet.ParquetWriter(sink, schema):
+        pass  # the file without rows names the paths
+    columns = parquet.read_metadata(pa.BufferReader(sink.getvalue())).schema
+    return [path for path in (columns.column(place).path for place in range(len(columns))) if path not in distinct]
 
 
 def _write_text(path: Path, blocks: Iterator[pa.Table], delimiter: str, escape_formulas: bool) -> None:

@@ -16,6 +16,7 @@ from genzoo.data.dataset import BLOCK
 from genzoo.data.streams.rows import RowBlock, RowBlocks, block_rows, open_blocks
 from genzoo.errors import ConfigError
 from genzoo.inference.export import samples_table
+from genzoo.inference.row_likelihoods import scored_as_density
 from genzoo.inference.rows.scores import SCORE_COLUMNS
 from genzoo.inference.rows.streamed import BlockScorer, ScoreTally, StreamedScores
 from genzoo.inference.trained_model import TrainedModel
@@ -125,7 +126,8 @@ def stream_scores(
             spool.add(scored.table)
         found = tally.finish()
         with Phase(f"writing {out.name}"):
-            distinct = ("row", scorer.name)
+            # Sums of the masses of categories repeat often.
+            distinct = ("row", scorer.name) if scored_as_density(fitted) else ("row",)
             write_blocks(out, _completed(found, spool), escape_formulas=escape_formulas, distinct=distinct)
     return found
 

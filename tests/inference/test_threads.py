@@ -12,6 +12,9 @@ import genzoo
 from genzoo.data.dataset import rows_at_once
 from genzoo.data.transforms import AffineTransform
 from genzoo.inference.row_likelihoods import log_likelihoods
+from genzoo_mixture.emission.emission import Added
+from genzoo_mixture.emission.full import Full
+from genzoo_mixture.mixture import Mixture
 
 TABLE = genzoo.DataSpec((2,), "table", (genzoo.Feature("a"), genzoo.Feature("b")), storage="float64", missing=True)
 ROWS = 40_000
@@ -56,23 +59,29 @@ def test_many_rows_are_computed_in_threads_of_one_core():
     assert model.generator.seen == {(False, 1)}
 
 
-def test_one_chunk_or_another_generator_is_computed_here(monkeypatch):
+def test_a_generator_that_is_not_thread_safe_is_computed_here(monkeypatch):
     model, table = model_and_table()
-    log_likelihoods(model, table, np.arange(rows_at_once(TABLE)), seed=0)
     monkeypatch.setattr(Watched, "thread_safe", False)
     log_likelihoods(model, table, np.arange(ROWS), seed=0)
     assert model.generator.seen == {(True, 2)}
 
 
-def test_a_part_of_a_table_has_the_values_of_the_whole_to_the_last_bit():
-    model, table = model_and_table()
-    whole = log_likelihoods(model, table, np.arange(ROWS), seed=0)
-    model.generator.seen.clear()
-    first = 2 * rows_at_once(TABLE)
-    part = log_likelihoods(model, table, np.arange(first, ROWS), seed=0, first=first)
-    assert ROWS - first < rows_at_once(TABLE)
-    assert np.array_equal(part, whole[first:])
-    assert model.generator.seen == {(False, 1)}
+@pytest.mark.parametrize("chunks", [slice(0, 1), slice(0, 2), slice(1, 2), slice(2, None)])
+def test_a_part_of_a_table_has_the_values_of_the_whole_to_the_last_bit(chunks):
+    rows, size = np.arange(ROWS), rows_at_once(TABLE)
+    x = np.random.default_rng(0).normal(size=(ROWS, 7))
+    features = tuple(genzoo.Feature(name) for name in "abcdefg")
+    spec = genzoo.DataSpec((7,), "table", features, storage="float64")
+    generator = Mixture([Full(1, 7, Added(1e-6))], [range(7)], "random").float().eval()
+    with torch.no_grad():
+        generator.emissions[0].whitener.copy_(torch.randn(1, 7, 7, generator=torch.manual_seed(0)).tril())
+    model = genzoo.TrainedModel("test/mixture", generator, AffineTransform(torch.zeros(7), torch.ones(7)), spec)
+    table = genzoo.Dataset("rows", spec, x)
+    whole = log_likelihoods(model, table, rows, seed=0)
+    first = (chunks.start or 0) * size
+    some = rows[first : None if chunks.stop is None else chunks.stop * size]
+    part = log_likelihoods(model, table, some, seed=0, first=first)
+    assert np.array_equal(part, whole[some])
 
 
 @pytest.mark.parametrize(

@@ -60,3 +60,33 @@ def test_one_core_holds_for_threads_that_begin_meanwhile():
         thread.join()
         found.append(torch.get_num_threads())
     assert found == [1, 1]
+
+
+def test_threads_that_overlap_leave_the_number_as_it_was():
+    first_inside, second_inside, first_left = threading.Event(), threading.Event(), threading.Event()
+    found = {}
+
+    def first():
+        with one_core():
+            first_inside.set()
+            second_inside.wait(5)
+        found["first"] = torch.get_num_threads()
+        first_left.set()
+
+    def second():  # begins to compute while the first one is inside
+        first_inside.wait(5)
+        with one_core() as before:
+            second_inside.set()
+            first_left.wait(5)
+            found["inside"] = torch.get_num_threads()
+        found["second"] = before, torch.get_num_threads()
+
+    threads = [threading.Thread(target=first), threading.Thread(target=second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    late = threading.Thread(target=lambda: found.update(late=torch.get_num_threads()))
+    late.start()
+    late.join()
+    assert found == {"first": 3, "inside": 1, "second": (3, 3), "late": 3}

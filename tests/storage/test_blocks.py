@@ -25,3 +25,12 @@ def test_columns_whose_values_hardly_repeat_have_no_dictionary(tmp_path, suffix)
     for group in range(2):
         columns = [groups.row_group(group).column(place) for place in range(3)]
         assert [column.has_dictionary_page for column in columns] == [False, False, True]
+
+
+@pytest.mark.parametrize("distinct", [(), ("row",)])
+def test_values_inside_lists_and_structs_keep_their_dictionaries(tmp_path, distinct):
+    table = pa.table({"row": np.arange(6), "tags": [[1, 2]] * 6, "place": [{"town": "Ulm"}] * 6})
+    write_blocks(tmp_path / "rows.parquet", [table], distinct=distinct)
+    group = parquet.ParquetFile(tmp_path / "rows.parquet").metadata.row_group(0)
+    assert [group.column(place).has_dictionary_page for place in range(3)] == [not distinct, True, True]
+    assert parquet.read_table(tmp_path / "rows.parquet").equals(table)

@@ -22,7 +22,7 @@ from genzoo.runtime.threads import thread_pool
 from genzoo.spec.events import DataSpec, Feature
 
 MOST_ROWS = 2**16
-"""Rows of a block of a narrow table. It is a multiple of every size in which models are asked."""
+"""Largest number of rows of a block, which is a multiple of the number in which a model is asked."""
 
 
 _VALUES = 2**22

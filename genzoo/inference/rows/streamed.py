@@ -165,7 +165,7 @@ class BlockScorer:
 
         Arguments:
             kept: columns to copy to the result.
-            first: number of the first row, a multiple of `BLOCK`.
+            first: number of the first row, as for `log_likelihoods`.
 
         Raises:
             DataError: the rows do not match the model's training data.

@@ -145,24 +145,37 @@ def log_prob_in_threads(subject: Subject) -> None:
 
         before, random = _attributes(generator), torch.get_rng_state()
         alone = list(map(torch.no_grad()(asked), parts))
-        changed = [name for name, value in _attributes(generator).items() if before.get(name) is not value]
+        changed = [name for name, seen in _attributes(generator).items() if not _is_same(before.get(name), seen)]
         shown = f"On {case.name}, the generator is thread_safe, and log_prob"
         expect(not changed, f"{shown} changes its {', '.join(changed[:3])}.")
         expect(torch.equal(torch.get_rng_state(), random), f"{shown} draws random numbers.")
-        together = one_core_each(asked, parts * _TIMES, _THREADS)
+        together = list(one_core_each(asked, parts * _TIMES, _THREADS))
         same = all(map(torch.allclose, together, alone * _TIMES))
         expect(same, f"{shown} in {_THREADS} threads returns other values than in one.")
     if not checked:
         raise DoesNotApply("it is not thread_safe")
 
 
-def _attributes(generator: torch.nn.Module) -> dict[str, object]:
-    """Return the attributes of all modules of a generator, by name."""
-    found: dict[str, object] = {}
+def _attributes(generator: torch.nn.Module) -> dict[str, tuple[object, object]]:
+    """Return the attributes of all modules of a generator by name, and what shows a change of each in place."""
+    found: dict[str, tuple[object, object]] = {}
     for path, module in generator.named_modules():
         held = {**vars(module), **module._parameters, **module._buffers}
-        found |= {f"{path}.{name}".lstrip("."): value for name, value in held.items()}
+        found |= {f"{path}.{name}".lstrip("."): (value, _content(value)) for name, value in held.items()}
     return found
+
+
+def _content(value: object) -> object:
+    """Return how often a tensor was changed, or the identities of what a container holds; `None` for anything else."""
+    if isinstance(value, Tensor):
+        return value._version
+    if isinstance(value, dict):
+        return {key: id(item) for key, item in value.items()}
+    return list(map(id, value)) if isinstance(value, list | set) else None
+
+
+def _is_same(before: tuple[object, object] | None, after: tuple[object, object]) -> bool:
+    return before is not None and before[0] is after[0] and before[1] == after[1]
 
 
 def log_prob_integrates_to_one(subject: Subject) -> None:

@@ -221,6 +221,20 @@ class Keeping(Right):
         return self.kept
 
 
+class Counting(Right):
+    """Counts how often it is asked, in a list that stays the same."""
+
+    thread_safe = True
+
+    def __init__(self, config, data):
+        super().__init__(config, data)
+        self.asked = []
+
+    def log_prob(self, x):
+        self.asked.append(len(x))
+        return super().log_prob(x)
+
+
 class Wasting(Right):
     """Draws random numbers that it does not need."""
 

@@ -172,6 +172,7 @@ WRONG = {
     "log-prob-stands-alone": (NORMAL, "BatchNormalized"),
     "log-prob-stands-alone/conditions": (GIVEN_DENSITY, "Averaging"),
     "log-prob-in-threads": (NORMAL, "Keeping"),
+    "log-prob-in-threads/in-place": (NORMAL, "Counting"),
     "log-prob-in-threads/random": (NORMAL, "Wasting"),
     "log-prob-integrates-to-one": (NORMAL, "Twofold"),
     "log-prob-integrates-to-one/constant": (NORMAL, "WithoutConstant"),
