@@ -260,7 +260,7 @@ class EMEngine:
         found = chain(first, waiting)
         yield from map(statistics, found) if len(first) < 2 else one_core_each(statistics, found, at_once)
 
-    def _between_passes(self) -> AbstractContextManager[None]:
+    def _between_passes(self) -> AbstractContextManager[object]:
         """Compute on one core if threads compute the blocks.
 
         After an operation on several cores, PyTorch's threads wait busily for the next one, on the cores that the
