@@ -283,9 +283,7 @@ class Dataset:
 
 def _in_a_row(rows: Rows) -> Rows | slice:
     """Return increasing rows as a slice if they are consecutive: it need not be copied."""
-    first, last = int(rows[0]), int(rows[-1])
-    consecutive = last - first + 1 == len(rows) and bool((np.diff(rows) == 1).all())
-    return slice(first, last + 1) if consecutive else rows
+    return slice(int(rows[0]), int(rows[-1]) + 1) if (np.diff(rows) == 1).all() else rows
 
 
 def _content(events: Array | Texts) -> Iterator[Array]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
+from torch_threads import torch_threads
 from toy_plugin import ToyGaussian
 
 import genzoo
@@ -32,11 +33,8 @@ class Watched(ToyGaussian):
 
 @pytest.fixture(autouse=True)
 def two_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    assert torch.get_num_threads() == 2
-    torch.set_num_threads(before)
+    with torch_threads(2):
+        yield
 
 
 def model_and_table():

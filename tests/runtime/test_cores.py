@@ -5,17 +5,15 @@ import time
 
 import pytest
 import torch
+from torch_threads import torch_threads
 
 from genzoo.runtime.cores import one_core, one_core_each
 
 
 @pytest.fixture(autouse=True)
 def three_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    yield
-    assert torch.get_num_threads() == 3
-    torch.set_num_threads(before)
+    with torch_threads(3):
+        yield
 
 
 def test_results_come_in_the_order_of_the_items_from_threads_of_one_core():

@@ -166,7 +166,7 @@ def _attributes(generator: torch.nn.Module) -> dict[str, tuple[object, object]]:
 
 
 def _content(value: object) -> object:
-    """Return how often a tensor was changed, or the identities of what a container holds; `None` for anything else."""
+    """Return what changes with a value in place: a tensor's version, or which objects a container holds."""
     if isinstance(value, Tensor):
         return value._version
     if isinstance(value, dict):

@@ -72,7 +72,7 @@ class Mixture(Generator, Likelihood, Components, Imputation):
 
     needs_float64 = True
     dequantized = True
-    thread_safe = True
+    thread_safe = True  # a subclass whose `log_prob` changes anything has to say that it is not
 
     log_weights: Tensor
 
