@@ -45,6 +45,12 @@ _NOTICE = 1.0
 _GLANCE = 0.2
 """Seconds between two looks whether a worker has connected."""
 
+_FOR_LONG_WORK = {
+    "distributed.scheduler.worker-saturation": 1.0,  # by default, a second piece waits behind the one that is computed
+    "distributed.worker.profile.interval": "100ms",  # by default 10 ms, which takes 7 % of a core
+}
+"""Settings of Dask for a cluster of this machine, whose workers compute few large pieces of work."""
+
 
 @contextlib.contextmanager
 def connect(on: AnyCluster, *, workers: int | None = None, threads: int = 1) -> Iterator[Client]:
@@ -176,20 +182,23 @@ def _check_client(client: Client) -> None:
 @contextlib.contextmanager
 def _local_cluster(library: Any, workers: int) -> Iterator[Client]:
     """Start worker processes of this machine, each for one piece of work at a time."""
+    from dask import config
+
     if getattr(multiprocessing.current_process(), "_inheriting", False) or _runs_again(sys.modules["__main__"]):
         raise ConfigError(
             "A script that starts worker processes is imported by each of them, and would start workers of its own "
             "without end. Put its calls below the line if __name__ == '__main__':."
         )
     try:
-        cluster = library.LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            memory_limit=0,  # as for processes of genzoo's own, the machine sets the limit
-            dashboard_address="127.0.0.1:0",
-            preload=[cluster_worker.__name__],
-            silence_logs=logging.ERROR,
-        )
+        with config.set(_FOR_LONG_WORK):
+            cluster = library.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                memory_limit=0,  # as for processes of genzoo's own, the machine sets the limit
+                dashboard_address="127.0.0.1:0",
+                preload=[cluster_worker.__name__],
+                silence_logs=logging.ERROR,
+            )
     except Exception as error:
         if is_out_of_memory(error):
             raise

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import torch
 
+from genzoo.runtime.memory import keep_freed_memory
 from genzoo.runtime.threads import in_order
 
 ItemT = TypeVar("ItemT")
@@ -26,7 +27,7 @@ def one_core_each(
     Arguments:
         at_once: number of threads that compute. Defaults to PyTorch's.
     """
-    _keep_freed_memory()
+    keep_freed_memory()
     with one_core() as threads:
         workers = threads if at_once is None else at_once
         yield from in_order(torch.no_grad()(function), items, 2 * workers, workers=workers, prepare=_alone)
@@ -66,15 +67,6 @@ def one_core() -> Iterator[int]:
         with _INSIDE.lock:
             _INSIDE.count -= 1
             torch.set_num_threads(threads)
-
-
-def _keep_freed_memory() -> None:
-    """Let the C library keep freed memory for the next item, up to 64 MiB for each thread, if it is glibc.
-
-    It keeps twice the size of the largest block that was freed, of at most 32 MiB. By default, threads return memory to
-    the system after each item and get it back with page faults, which take a tenth of the time.
-    """
-    torch.empty(2**25 - 2**16, dtype=torch.uint8)
 
 
 def _alone() -> None:

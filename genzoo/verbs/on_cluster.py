@@ -20,6 +20,7 @@ from genzoo.models.local import LocalModel, local_models, register_again
 from genzoo.persistence.open_run import load
 from genzoo.runtime.cluster import AnyCluster, await_worker, connect, dask_library, is_lost, waiting_for_worker
 from genzoo.runtime.cluster_versions import check_same, check_workers, versions_here
+from genzoo.runtime.memory import keep_freed_memory
 from genzoo.runtime.progress import Phase
 from genzoo.wording import FrontEnd, argument, front_end, speaking
 
@@ -173,6 +174,7 @@ def _answer_part(work: _Work[AnswerT], first: int, last: int) -> list[AnswerT] |
 
 @functools.lru_cache(maxsize=1)
 def _opened(work: _Work[Any]) -> Callable[[int, int], Iterable[Any]]:
+    keep_freed_memory()
     # A worker that has joined meanwhile was not checked before.
     check_same(versions_here(), "A worker", dict(work.versions))
     for model in work.own:

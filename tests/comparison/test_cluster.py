@@ -2,12 +2,16 @@
 
 import dataclasses
 import logging
+import platform
+import resource
 import sys
 import threading
 import types
 
+import dask
 import numpy as np
 import pytest
+import torch
 from comparisons import ONCE, prepared, three, timeless
 from distributed import Client, KilledWorker, LocalCluster
 from distributed.client import FutureCancelledError
@@ -507,6 +511,33 @@ def test_without_dask_the_extra_is_named(monkeypatch):
 def test_a_cluster_of_this_machine_starts_and_ends_with_the_call():
     want = timeless(genzoo.compare(["gaussian"], "iris"))
     assert timeless(genzoo.compare(["gaussian"], "iris", on="dask", jobs=2)) == want
+
+
+def page_faults():
+    """Return how many page faults it takes to use 1 MiB again and again."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        torch.ones(2**20, dtype=torch.uint8)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+@pytest.mark.full
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc keeps freed memory on demand")
+def test_worker_processes_keep_freed_memory():
+    with connect("dask", workers=1) as client:
+        (before,) = client.run(page_faults).values()
+        genzoo.compare(["gaussian"], three(40), on=client, progress=False)
+        (after,) = client.run(page_faults).values()
+    assert after < before / 10
+
+
+@pytest.mark.full
+def test_no_fit_waits_behind_another_while_a_worker_is_idle():
+    with connect("dask", workers=1) as client:
+        assert client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.WORKER_SATURATION) == 1
+        (interval,) = client.run(dask.config.get, "distributed.worker.profile.interval").values()
+    assert interval == "100ms"
+    assert dask.config.get("distributed.scheduler.worker-saturation") != 1
 
 
 def test_data_that_were_sent_are_divided_by_the_hash_of_their_key(tmp_path):

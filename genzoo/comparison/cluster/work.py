@@ -20,6 +20,7 @@ from genzoo.errors import DataError, GenzooError
 from genzoo.models.local import LocalModel, register_again
 from genzoo.runtime.cluster import dask_library
 from genzoo.runtime.cluster_versions import Versions, check_kind, check_same, device_kind, versions_here
+from genzoo.runtime.memory import keep_freed_memory
 from genzoo.typing import Array
 from genzoo.wording import FrontEnd, speaking
 
@@ -90,6 +91,7 @@ def run_on_worker(trial: FitJob, terms: FitTerms, arrays: Mapping[str, Array] | 
         check_kind(device_kind(trial.config.device), _address(), terms.device)
         dataset, division = _data(terms.place, arrays)
         torch.set_num_threads(terms.threads)
+        keep_freed_memory()
         for model in terms.own:
             register_again(model)
         with relayed(None if terms.topic is None else ReportedEvents(terms.topic)):
