@@ -69,6 +69,7 @@ _HOME = {
     ),
     "genzoo.models.events": ("check_condition", "map_events"),
     "genzoo.models.maximum_likelihood": ("MaximumLikelihood",),
+    "genzoo.models.missing": ("missing_patterns",),
     "genzoo.models.next_symbol": ("collect_symbols", "draw_symbols"),
     "genzoo.models.objective": (
         "Batch",

@@ -49,6 +49,7 @@ from genzoo.models.base import Reconstruction as Reconstruction
 from genzoo.models.events import check_condition as check_condition
 from genzoo.models.events import map_events as map_events
 from genzoo.models.maximum_likelihood import MaximumLikelihood as MaximumLikelihood
+from genzoo.models.missing import missing_patterns as missing_patterns
 from genzoo.models.next_symbol import collect_symbols as collect_symbols
 from genzoo.models.next_symbol import draw_symbols as draw_symbols
 from genzoo.models.objective import Batch as Batch

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genzoo import Batch, EMObjective, Model, SharedBlocks
+from genzoo import Batch, EMObjective, Model, SharedBlocks, missing_patterns
 from genzoo_mixture.box import principal_box
 from genzoo_mixture.mixture import Mixture, NoisyMixture
 from genzoo_mixture.options import EMOptions
@@ -45,8 +45,7 @@ _NARROW = 32
 """Largest number of columns for which threads compute blocks side by side. With 64, a pass took 1.6 times as long."""
 
 _MOST = 2**25
-"""Limit of the numbers that E-steps compute at the same time, so that they fit in memory. With missing values, there
-may be `_PARTS` times as many."""
+"""Limit of the numbers that E-steps compute at the same time, so that they fit in memory."""
 
 
 class MixtureEM(EMObjective):
@@ -160,15 +159,21 @@ def _mixture(model: Model) -> Mixture:
 
 
 def _parts(model: Model, batch: Batch) -> list[Batch]:
-    """Split a batch into parts of about equal size, for which an E-step on a CPU stays in the cache.
-
-    With missing values there is one part, as the work for each pattern of them is the same for few events and for many.
-    """
-    count = 1 if _device(model) == "cuda" or batch.missing is not None else math.ceil(len(batch) / _rows(model))
+    """Split a batch into parts of about equal size, for which an E-step on a CPU stays in the cache."""
+    count = 1 if _device(model) == "cuda" else math.ceil(len(batch) / _rows(model))
     if count < 2:
         return [batch]
+    batch = _grouped(_mixture(model), batch)
     size = (math.ceil(len(batch) / (count * _LINE)) | 1) * _LINE
     return [batch.take(slice(start, start + size)) for start in range(0, len(batch), size)]
+
+
+def _grouped(mixture: Mixture, batch: Batch) -> Batch:
+    """Sort the events by their missing values, so that a part of them has few patterns, if that saves work."""
+    columns = [column for emission, own in mixture.parts if emission.groups_missing for column in own]
+    if batch.missing is None or not columns:
+        return batch
+    return batch.take(missing_patterns(batch.missing.flatten(1)[:, columns])[1])
 
 
 def _rows(model: Model) -> int:

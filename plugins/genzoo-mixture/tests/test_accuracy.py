@@ -126,6 +126,28 @@ def test_statistics_of_a_block_are_sums_over_all_of_its_events(size, count, weig
     assert np.allclose(found["counts"], np.exp(joint - density) @ weight)
 
 
+@pytest.mark.parametrize(("name", "components"), [("full", 3), ("diagonal", 60)])
+def test_parts_of_a_block_with_missing_values_have_few_patterns(name, components):
+    rng = np.random.default_rng(0)
+    x, missing = torch.as_tensor(rng.normal(size=(12_000, 16))), torch.as_tensor(rng.random((12_000, 16)) < 0.05)
+    generator = random_parameters(mixture(name, components, 16))
+    model, batch = genzoo.Model(genzoo.Parts(generator)), genzoo.Batch(x.masked_fill(missing, 0.0), missing)
+    parts = em._parts(model, batch)
+    patterns = [len(np.unique(part.missing, axis=0)) for part in parts]
+    total = len(np.unique(missing, axis=0))
+    assert len(parts) > 2
+    if name == "full":  # a pattern is in two parts only where one ends
+        assert sum(patterns) <= total + len(parts) - 1
+    else:
+        assert sum(patterns) > 1.5 * total
+    found, wanted = (
+        collect(generator, [batch]),
+        collect(generator, [batch.take(slice(i, i + 1000)) for i in range(0, 12_000, 1000)]),
+    )
+    assert set(found) == set(wanted)
+    assert all(torch.allclose(value, wanted[key], rtol=1e-9) for key, value in found.items())
+
+
 @pytest.mark.parametrize("noise", [False, True])
 @pytest.mark.parametrize("name", ["full", "tied"])
 def test_densities_do_not_depend_on_the_blocks_they_are_computed_in(monkeypatch, name, noise):

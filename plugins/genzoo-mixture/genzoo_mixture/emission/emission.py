@@ -49,6 +49,9 @@ class Emission(nn.Module, ABC, Generic[SeenT]):
     needs_trials: ClassVar[bool] = False
     """Whether a search for starts needs EM of the emission itself, because normal distributions are too far from it."""
 
+    groups_missing: ClassVar[bool] = False
+    """Whether the work for a pattern of missing values is the same for few events and for many."""
+
     setting: ClassVar[str] = "reg_covar"
     """Name of the option that sets the smallest variance."""
 

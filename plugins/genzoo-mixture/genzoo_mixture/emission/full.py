@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from genzoo import missing_patterns
 from genzoo_mixture.emission.emission import (
     EMPTY,
     FLOOR,
@@ -111,6 +112,7 @@ class Full(Emission[Whitened | Expanded]):
     """
 
     has_units = True
+    groups_missing = True
     newer_tensors = ("unit",)
     family: CovarianceFamily = FAMILIES["VVV"]
 
@@ -248,14 +250,11 @@ class Full(Emission[Whitened | Expanded]):
         return (wide @ _with_ones(x)).view(self.components, self.columns, len(x))
 
     def _expect_observed(self, x: Tensor, missing: Tensor) -> tuple[Tensor, Whitened]:
-        patterns, which, counts = torch.unique(missing, dim=0, return_inverse=True, return_counts=True)
-        order = which.argsort(stable=True)
-        sizes = counts.tolist()
-        rows, y, log_density, constants, start = x[order], [], [], [], 0
-        for number, (matrix, _, half_log_det) in enumerate(self._conditioned(patterns)):
-            part = rows[start : start + sizes[number]]
-            start += sizes[number]
-            observed = ~patterns[number]
+        patterns, order, sizes = missing_patterns(missing)
+        y, log_density, constants = [], [], []
+        groups = zip(patterns, torch.split(x[order], sizes), self._conditioned(patterns), strict=True)
+        for pattern, part, (matrix, _, half_log_det) in groups:
+            observed = ~pattern
             part_y = self._project(part, matrix.to(x.dtype), self.means * observed)
             constant = -half_log_det - 0.5 * observed.sum(dtype=torch.float64) * math.log(2 * math.pi)
             y.append(part_y)
@@ -414,9 +413,8 @@ class Full(Emission[Whitened | Expanded]):
         places = torch.arange(len(x), device=x.device)
         coordinates = self.encode(x, missing)[component, places]
         noise = torch.randn_like(coordinates)
-        patterns, which = torch.unique(missing, dim=0, return_inverse=True)
-        for number, (_, remaining, _) in enumerate(self._conditioned(patterns)):
-            rows = (which == number).nonzero()[:, 0]
+        patterns, order, sizes = missing_patterns(missing)
+        for rows, (_, remaining, _) in zip(torch.split(order, sizes), self._conditioned(patterns), strict=True):
             spread = remaining[component[rows]].to(x.dtype)  # P P^T = P for a projection, so P e has covariance P
             coordinates[rows] += torch.einsum("ncd,nd->nc", spread, noise[rows])
         return torch.where(missing, self.decode(coordinates, component), x)
