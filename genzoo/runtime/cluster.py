@@ -47,7 +47,8 @@ _GLANCE = 0.2
 
 _FOR_LONG_WORK = {
     "distributed.scheduler.worker-saturation": 1.0,  # by default, a second piece waits behind the one that is computed
-    "distributed.worker.profile.interval": "100ms",  # by default 10 ms, which takes 7 % of a core
+    "distributed.worker.profile.interval": "1s",  # by default 10 ms, which takes 7 % of a core
+    "distributed.admin.tick.interval": "1s",  # by default 20 ms, which takes 2 % of a core in each process
 }
 """Settings of Dask for a cluster of this machine, whose workers compute few large pieces of work."""
 
